@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What a user may choose of a compilation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PHASES = ("rewrite", "import", "optimize", "outline", "partition", "compile", "bundle")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of `dycl.compile`, all with a default.
+
+    Attributes:
+        simplify_host: run the HCFG optimizations that turn regions which only pass on an input, or a constant, into
+            host assignments (DyCL paper, section 4.3). Off only for comparison.
+        fold_batch_norm: fold batch norms in evaluation mode into the convolution or linear layer before them, at
+            compile time; changes results by rounding only.
+        allow_random: accept random ops and layers in training mode, with what tracing makes of them.
+        jobs: how many regions to compile at a time; None for one per core.
+        compile_to: stop after this phase (one of `PHASES`); only `dycl compile` and `dycl.compiler.compile_to` use it.
+        dump_phases: a folder to keep each phase's result in; None keeps nothing.
+        progress: report progress on standard error while regions compile; None for "on a terminal only".
+        max_depth: how deep conditions may nest; beyond it `compile` refuses, naming the line.
+    """
+
+    simplify_host: bool = True
+    fold_batch_norm: bool = True
+    allow_random: bool = False
+    jobs: int | None = None
+    compile_to: str | None = None
+    dump_phases: str | None = None
+    progress: bool | None = None
+    max_depth: int = 400
+
+    def __post_init__(self) -> None:
+        if self.compile_to is not None and self.compile_to not in PHASES:
+            raise ValueError(f"compile_to is {self.compile_to!r}; expected one of {', '.join(PHASES)}")
+        if self.jobs is not None and self.jobs < 1:
+            raise ValueError(f"jobs is {self.jobs}; expected at least 1")

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What a program takes and gives: flat tensors for the host, nested Python values for its caller.
+
+The host program is flat: `main(inputs..., state...) -> (outputs..., mutated inputs..., new state...)`, all tensors.
+A `Structure` says how a nested Python value is made of such flat tensors, Python numbers and constants, so that a
+caller gets the same tuples, lists, dicts and numbers as from eager PyTorch. This file imports neither torch nor a
+compiler: a loaded bundle needs it, and a device may have nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import OrderedDict, namedtuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+Json = Any
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A flat tensor at the program's border.
+
+    Attributes:
+        name: how a user knows it: "x", "args[0]['ids']", "self.count".
+        dtype: MLIR's spelling: "f32", "f64", "i64", "i32", "i1", "f16", "bf16", "ui8", ...
+        shape: one entry a dimension; None where the size is dynamic.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        """As MLIR and the command line write it: `1x3x32x32xf32`, `?x4xi64`, `f32` for a scalar."""
+        return "x".join([*("?" if d is None else str(d) for d in self.shape), self.dtype])
+
+    def to_json(self) -> Json:
+        return {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
+
+    @staticmethod
+    def from_json(data: Json) -> TensorSpec:
+        return TensorSpec(data["name"], data["dtype"], tuple(data["shape"]))
+
+
+@dataclass(frozen=True)
+class Structure:
+    """How a nested value is built. `kind` is one of:
+
+    - "tensor": the flat tensor `index`;
+    - "number": the flat 0-d tensor `index`, as the Python type `type` ("bool", "int", "float");
+    - "constant": `value`, a JSON-able Python constant known at compile time (None, bool, int, float, str);
+    - "tuple", "list": of `items`;
+    - "dict", "OrderedDict": of `keys` to `items`;
+    - "namedtuple", "dataclass": of the class `type` ("module:qualname") with field names `keys` and values `items`.
+    """
+
+    kind: str
+    index: int = -1
+    type: str = ""
+    value: Any = None
+    keys: tuple[Any, ...] = ()
+    items: tuple[Structure, ...] = field(default=())
+
+    def to_json(self) -> Json:
+        out: dict[str, Any] = {"kind": self.kind}
+        if self.kind in ("tensor", "number"):
+            out["index"] = self.index
+        if self.type:
+            out["type"] = self.type
+        if self.kind == "constant":
+            out["value"] = self.value
+        if self.keys:
+            out["keys"] = list(self.keys)
+        if self.kind not in ("tensor", "number", "constant"):
+            out["items"] = [item.to_json() for item in self.items]
+        return out
+
+    @staticmethod
+    def from_json(data: Json) -> Structure:
+        return Structure(
+            kind=data["kind"],
+            index=data.get("index", -1),
+            type=data.get("type", ""),
+            value=data.get("value"),
+            keys=tuple(data.get("keys", ())),
+            items=tuple(Structure.from_json(item) for item in data.get("items", ())),
+        )
+
+    def build(self, leaf: Callable[[Structure], Any]) -> Any:
+        """The nested value; `leaf` gives the value of each "tensor" and "number" node."""
+        if self.kind in ("tensor", "number"):
+            return leaf(self)
+        if self.kind == "constant":
+            return self.value
+        values = [item.build(leaf) for item in self.items]
+        if self.kind == "tuple":
+            return tuple(values)
+        if self.kind == "list":
+            return values
+        if self.kind == "dict":
+            return dict(zip(self.keys, values, strict=True))
+        if self.kind == "OrderedDict":
+            return OrderedDict(zip(self.keys, values, strict=True))
+        cls = _resolve_class(self.type)
+        if self.kind == "namedtuple":
+            # Where the class cannot be imported (a device without the user's code), an equal-looking one serves.
+            cls = cls or namedtuple(self.type.rpartition(":")[2].rpartition(".")[2], [str(k) for k in self.keys])
+            return cls(*values)
+        if self.kind == "dataclass":
+            named = dict(zip(self.keys, values, strict=True))
+            return cls(**named) if cls else named
+        raise ValueError(f"unknown structure kind {self.kind!r}")
+
+
+def _resolve_class(name: str) -> Any:
+    """The class of "module:qualname" if its module can be imported here, else None."""
+    module, _, qualname = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in qualname.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError):
+        return None
+    return found
+
+
+def structure_of(value: Any, leaf: Callable[[Any], Structure | None]) -> Structure:
+    """The structure of a nested value.
+
+    Args:
+        value: nested tuples, lists, dicts, namedtuples, dataclasses of leaves.
+        leaf: the Structure of a leaf; None for what it does not know.
+
+    Raises:
+        TypeError: for a leaf that neither `leaf` nor JSON knows; the message names its type.
+    """
+    found = leaf(value)
+    if found is not None:
+        return found
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return Structure("constant", value=value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        names = tuple(value._fields)  # type: ignore[attr-defined]
+        return Structure("namedtuple", type=_class_name(value), keys=names, items=_structures(value, leaf))
+    if isinstance(value, tuple):
+        return Structure("tuple", items=_structures(value, leaf))
+    if isinstance(value, list):
+        return Structure("list", items=_structures(value, leaf))
+    if isinstance(value, OrderedDict):
+        return Structure("OrderedDict", keys=tuple(value), items=_structures(tuple(value.values()), leaf))
+    if isinstance(value, Mapping):
+        return Structure("dict", keys=tuple(value), items=_structures(tuple(value.values()), leaf))
+    if is_dataclass(value) and not isinstance(value, type):
+        names = tuple(f.name for f in fields(value))
+        items = _structures([getattr(value, name) for name in names], leaf)
+        return Structure("dataclass", type=_class_name(value), keys=names, items=items)
+    raise TypeError(f"a value of type {type(value).__name__} is neither a tensor nor a constant")
+
+
+def _structures(values: Sequence[Any], leaf: Callable[[Any], Structure | None]) -> tuple[Structure, ...]:
+    return tuple(structure_of(v, leaf) for v in values)
+
+
+def _class_name(value: Any) -> str:
+    return f"{type(value).__module__}:{type(value).__qualname__}"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A program's border.
+
+    Attributes:
+        name: the program's name, e.g. "SkipNet".
+        inputs: flat tensor inputs, in the order of the host's leading arguments.
+        input_structure: the structure of `(args, kwargs)`: a "tuple" of a "tuple" and a "dict".
+            Constants in it are compile-time constants: a call must pass equal ones.
+        parameter_names: names of the callable's positional parameters, for messages and for binding keywords.
+        outputs: flat tensor outputs, in the order of the host's leading results.
+        output_structure: how the caller's result is made of `outputs`.
+        mutated_inputs: indices of `inputs` that the program writes; their new values follow the outputs.
+        state: buffers and attributes that carry over from call to call; trailing arguments, and trailing results.
+    """
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    input_structure: Structure
+    outputs: tuple[TensorSpec, ...]
+    output_structure: Structure
+    mutated_inputs: tuple[int, ...] = ()
+    state: tuple[TensorSpec, ...] = ()
+    parameter_names: tuple[str, ...] = ()
+
+    def to_json(self) -> Json:
+        return {
+            "name": self.name,
+            "inputs": [spec.to_json() for spec in self.inputs],
+            "input_structure": self.input_structure.to_json(),
+            "outputs": [spec.to_json() for spec in self.outputs],
+            "output_structure": self.output_structure.to_json(),
+            "mutated_inputs": list(self.mutated_inputs),
+            "state": [spec.to_json() for spec in self.state],
+            "parameter_names": list(self.parameter_names),
+        }
+
+    @staticmethod
+    def from_json(data: Json) -> Signature:
+        def specs(key: str) -> tuple[TensorSpec, ...]:
+            return tuple(TensorSpec.from_json(item) for item in data[key])
+
+        return Signature(
+            name=data["name"],
+            inputs=specs("inputs"),
+            input_structure=Structure.from_json(data["input_structure"]),
+            outputs=specs("outputs"),
+            output_structure=Structure.from_json(data["output_structure"]),
+            mutated_inputs=tuple(data["mutated_inputs"]),
+            state=specs("state"),
+            parameter_names=tuple(data["parameter_names"]),
+        )
