@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# `make help` says what there is. Everything lands in .venv/ and build/; nothing outside the checkout is touched.
+
+VENV := .venv
+BUILD := build
+BIN := $(VENV)/bin
+
+# PYTHON=... and CXX=... choose what to set up with, if not the first that fits: see scripts/find-python.
+# CMAKE_ARGS=-DMLIR_DIR=/usr/lib/llvm-22/lib/cmake/mlir builds against another MLIR 22.
+CMAKE_ARGS ?=
+# TESTS=test/unit/test_cli.py, or any other arguments of pytest.
+TESTS ?=
+
+CXX_SOURCES := $(shell find CMakeLists.txt dialects passes tools -type f 2>/dev/null)
+CXX_FORMATTED = $(filter %.cpp %.h,$(CXX_SOURCES))
+PYTHON_SOURCES := python test
+
+# Touched when a step is done; it is done again only when what it reads has changed.
+PACKAGES := $(VENV)/.dycl-packages
+TOOLS := $(BUILD)/.dycl-tools
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup build demo test lit pytest format lint clean
+
+help: ## Show this list
+	@echo "dycl: a compiler for dynamic neural networks. Needs Python 3.11+, a C++17 compiler and make."
+	@echo
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo
+	@echo "  demo, test, format and lint run setup first. To choose yourself: make setup PYTHON=python3.12 CXX=clang++"
+
+setup: $(PACKAGES) $(TOOLS) ## Create .venv/ with dycl in it, editable, and build the C++ tools (again: under a second)
+
+build: $(TOOLS) ## Build the C++ tools again where they changed, into .venv/bin
+
+demo: setup ## Compile two dynamic networks, and compare them with eager PyTorch
+	@$(BIN)/python python/examples/demo.py
+
+test: setup ## Run all tests: lit on the tools and passes, then pytest
+	@echo "==> Tests of the tools and passes (lit)"
+	@lit=0; $(MAKE) --no-print-directory lit || lit=$$?; \
+	  echo "==> Tests of the Python package (pytest)"; \
+	  $(MAKE) --no-print-directory pytest && exit $$lit
+
+lit: setup ## Run the lit tests only
+	@$(BIN)/lit -s test
+
+pytest: setup ## Run the Python tests only (TESTS="test/unit -k name" for some)
+	@$(BIN)/pytest $(TESTS)
+
+format: setup ## Format Python and C++, and mend what the linter can mend
+	@$(BIN)/ruff format -q $(PYTHON_SOURCES)
+	@$(BIN)/ruff check -q --fix $(PYTHON_SOURCES)
+	@$(BIN)/clang-format -i $(CXX_FORMATTED)
+
+lint: setup ## Check format, lint and types
+	@$(BIN)/ruff format -q --check $(PYTHON_SOURCES)
+	@$(BIN)/ruff check -q $(PYTHON_SOURCES)
+	@$(BIN)/clang-format --dry-run -Werror $(CXX_FORMATTED)
+	@$(BIN)/pyright
+
+clean: ## Remove .venv/ and build/
+	rm -rf $(VENV) $(BUILD)
+
+$(PACKAGES): pyproject.toml
+	@python=$$(scripts/find-python) && \
+	  echo "==> Installing PyTorch, torch-mlir, IREE and MLIR into $(VENV)/ with $$python (first time: some minutes)" && \
+	  { [ -x $(BIN)/python ] || "$$python" -m venv $(VENV); }
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	  >$(VENV)/build-requirements.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r $(VENV)/build-requirements.txt
+	@# The tools are built below, by the same CMakeLists.txt, where a change rebuilds only what it touches.
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation \
+	  -C wheel.cmake=false -C editable.mode=inplace -e '.[compiler,zoo,dev]'
+	@touch $@
+
+$(TOOLS): $(PACKAGES) $(CXX_SOURCES)
+	@echo "==> Building dycl-opt and dycl-translate in $(BUILD)/ (first time: some minutes)"
+	@$(BIN)/cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING $(CMAKE_ARGS) \
+	  -DCMAKE_BUILD_TYPE=Release \
+	  -DCMAKE_MAKE_PROGRAM="$(abspath $(BIN))/ninja" \
+	  -DCMAKE_PREFIX_PATH="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')" \
+	  -DSKBUILD_SCRIPTS_DIR="$(abspath $(BIN))"
+	@$(BIN)/cmake --build $(BUILD)
+	@$(BIN)/cmake --install $(BUILD) >/dev/null
+	@touch $@
