@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""SkipNet: a residual network that decides, image by image, which of its blocks to run.
+
+Wang et al., "SkipNet: Learning Dynamic Routing in Convolutional Networks", ECCV 2018; layer tables and gate rule from
+the authors' `cifar/models.py` (ucbdrive/skipnet). There both sides are computed and masked; here the `if` is one.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class BasicBlock(nn.Module):
+    """conv3×3-BN-ReLU-conv3×3-BN, plus the shortcut, ReLU."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != channels:
+            projection = nn.Conv2d(in_channels, channels, 1, stride=stride, bias=False)
+            self.downsample = nn.Sequential(projection, nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        return torch.relu(y + self.downsample(x))
+
+
+class RNNGate(nn.Module):
+    """The LSTM that all gates share: what it saw of the blocks before, it remembers."""
+
+    def __init__(self, size: int = 10) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(size, size)
+        self.proj = nn.Linear(size, 1)
+
+    def forward(
+        self, features: Tensor, state: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The probability f32[1,1] of running the next block, from features f32[1,10], and the LSTM's new state."""
+        output, state = self.rnn(features.unsqueeze(0), state)
+        return torch.sigmoid(self.proj(output[0])), state
+
+
+class SkipNet(nn.Module):
+    """A residual network with an RNN gate before every block but the first, for one image at a time.
+
+    Args:
+        blocks: blocks in each group; `(6, 6, 6)` is ResNet-38. Groups after the first halve the resolution.
+        channels: channels of each group.
+        classes: size of the output.
+    """
+
+    def __init__(self, blocks: tuple[int, ...], channels: tuple[int, ...], classes: int = 10) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, channels[0], 3, padding=1, bias=False), nn.BatchNorm2d(channels[0]), nn.ReLU()
+        )
+        self.blocks = nn.ModuleList()
+        width = channels[0]
+        for group, (count, group_channels) in enumerate(zip(blocks, channels, strict=True)):
+            for index in range(count):
+                self.blocks.append(BasicBlock(width, group_channels, stride=2 if group > 0 and index == 0 else 1))
+                width = group_channels
+        # What the gate before a block sees: the image so far, averaged, in ten features.
+        self.gates = nn.ModuleList(
+            nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(block.conv1.in_channels, 10, 1), nn.Flatten())
+            for block in list(self.blocks)[1:]
+        )
+        self.control = RNNGate()
+        self.classifier = nn.Linear(width, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits f32[1,classes] of an image f32[1,3,32,32]."""
+        x = self.blocks[0](self.stem(x))
+        state = None
+        for gate, block in zip(self.gates, self.blocks[1:]):
+            probability, state = self.control(gate(x), state)
+            if probability > 0.5:
+                x = block(x)
+            else:
+                x = block.downsample(x)
+        return self.classifier(x.mean(dim=(2, 3)))
+
+
+def skipnet38_rnn(tiny: bool = False, seed: int = 0) -> tuple[SkipNet, tuple[Tensor]]:
+    """SkipNet-38 with the RNN gate: 17 gates, each `if probability > 0.5` on one image.
+
+    The weights are random, and calibrated so that every gate takes both sides: see `calibrate`.
+
+    Args:
+        tiny: five gates and an eighth of the channels, for tests: `[2, 2, 2]` blocks of 4, 8 and 16 channels.
+        seed: of the weights, the calibration and the example.
+
+    Returns:
+        The model in evaluation mode, and an example image f32[1,3,32,32]; its output is f32[1,10].
+    """
+    # The weights come from torch's own initializers, which draw from the global generator: leave that as it was.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = SkipNet((2, 2, 2), (4, 8, 16)) if tiny else SkipNet((6, 6, 6), (16, 32, 64))
+    calibrate(model, random_images(128, seed=seed + 1))
+    return model.eval(), (random_images(1, seed=seed + 2),)
+
+
+def random_images(count: int, seed: int) -> Tensor:
+    """Noise f32[count,3,32,32] around a random colour with a random contrast, so that images differ on average."""
+    generator = torch.Generator().manual_seed(seed)
+    colour = torch.randn(count, 3, 1, 1, generator=generator)
+    contrast = torch.rand(count, 1, 1, 1, generator=generator)
+    return colour + contrast * torch.randn(count, 3, 32, 32, generator=generator)
+
+
+@torch.no_grad()
+def calibrate(model: SkipNet, images: Tensor) -> None:
+    """Makes every gate run its block for half of `images`, as a trained SkipNet's gates run theirs for some.
+
+    Layer by layer, in the order of `forward`, each image on the way that its own gates chose: batch norms take the
+    statistics of what reaches them; a gate's 1×1 convolution is scaled to ten features of mean 0 and variance 1; and
+    its bias is then moved until the median probability is 0.5. The layer after the LSTM is scaled first: as initialized,
+    it leaves every probability within a few hundredths of 0.5.
+    """
+    model.control.proj.weight *= 16
+    model.control.proj.bias.zero_()
+    x = _calibrated(model.blocks[0], _calibrated(model.stem, images))
+    state = None
+    for gate, block in zip(model.gates, model.blocks[1:]):
+        _standardize(gate, x)
+        features = gate(x)
+        shift = _shift_to_median(model.control, features, state)
+        gate[1].bias += shift
+        probability, state = model.control(features + shift, state)
+        run = (probability > 0.5).flatten()
+        ran = _calibrated(block, x[run])
+        skipped = block.downsample(x[~run])
+        x = skipped.new_empty(len(x), *skipped.shape[1:])
+        x[run], x[~run] = ran, skipped
+
+
+def _calibrated(module: nn.Module, x: Tensor) -> Tensor:
+    """The output of `module` on `x`, after setting its batch norms to the statistics that they meet there."""
+    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None  # A cumulative average: after one batch, that batch's own statistics.
+        norm.reset_running_stats()
+    module.train()(x)
+    return module.eval()(x)
+
+
+def _standardize(gate: nn.Module, x: Tensor) -> None:
+    conv = gate[1]
+    std, mean = torch.std_mean(gate(x), dim=0)
+    conv.weight /= std[:, None, None, None]
+    conv.bias -= mean
+    conv.bias /= std
+
+
+def _shift_to_median(control: RNNGate, features: Tensor, state: tuple[Tensor, Tensor] | None) -> Tensor:
+    """What to add to `features` f32[N,10] for a median logit of 0, by Newton steps along its gradient."""
+    shift = torch.zeros(features.shape[1])
+    for _ in range(50):
+        shift.requires_grad_()
+        with torch.enable_grad():
+            logit = torch.logit(control(features + shift, state)[0]).median()
+            (gradient,) = torch.autograd.grad(logit, shift)
+        step = logit * gradient / gradient.square().sum()
+        shift = shift.detach() - step / step.norm().clamp(min=1)
+    return shift
