@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The value between the front end and the compiler, and its reading from a phase's dump."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dycl.bundle.parameters import read_archive
+from dycl.compiler.ir_inspection import inspect_module
+from dycl.errors import CompileError
+from dycl.signature import Signature, Structure, TensorSpec
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+PARAMETERS_FILE = "parameters.irpa"
+STATE_FILE = "state.irpa"
+SIGNATURE_FILE = "signature.json"
+
+
+@dataclass(frozen=True)
+class ImportedProgram:
+    """A program after the phase `import` (or a later one, when it was read from a dump).
+
+    Attributes:
+        mlir: one `builtin.module` as text, with debug locations; contract A of ARCHITECTURE.md.
+        signature: what the program takes and gives.
+        parameters: the weights by key, of any shape; their bytes are what counts.
+        state: the initial value of each of `signature.state`, by its name.
+        rewritten: the Python source after the phase `rewrite`; "" where there is none.
+        phase: the last phase that `mlir` has gone through: "import", "outline" or "partition".
+    """
+
+    mlir: str
+    signature: Signature
+    parameters: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    state: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    rewritten: str = ""
+    phase: str = "import"
+
+
+def read_dump(path: str | Path) -> ImportedProgram:
+    """The program of an `.mlir` file: what `--dump-phases` or `--compile-to` wrote, or one written by hand.
+
+    Beside it may stand `parameters.irpa` (its weights), and `signature.json` with `state.irpa`. Without a signature
+    the program takes and gives what `main` does, positionally, and has no state.
+
+    Raises:
+        CompileError: for a file that cannot be read, does not parse, or has no `main`.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CompileError(f"cannot read {path}: {error}") from error
+    found = inspect_module(text, source=str(path))
+    if not found.inputs and not found.outputs:
+        raise CompileError(f"{path} has no public function `main` with inputs or results")
+    return ImportedProgram(
+        mlir=text,
+        signature=_read_signature(path.parent / SIGNATURE_FILE)
+        or plain_signature(path.stem, found.inputs, found.outputs),
+        parameters=_read_if_there(path.parent / PARAMETERS_FILE),
+        state=_read_if_there(path.parent / STATE_FILE),
+        phase=found.phase,
+    )
+
+
+def plain_signature(name: str, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> Signature:
+    """The signature of a program that takes tensors by position and gives one tensor, or a tuple of them."""
+    arguments = Structure("tuple", items=tuple(Structure("tensor", index=i) for i in range(len(inputs))))
+    results = tuple(Structure("tensor", index=i) for i in range(len(outputs)))
+    return Signature(
+        name=name,
+        inputs=inputs,
+        input_structure=Structure("tuple", items=(arguments, Structure("dict"))),
+        outputs=outputs,
+        output_structure=results[0] if len(results) == 1 else Structure("tuple", items=results),
+        parameter_names=tuple(spec.name for spec in inputs),
+    )
+
+
+def _read_signature(path: Path) -> Signature | None:
+    if not path.exists():
+        return None
+    try:
+        return Signature.from_json(json.loads(path.read_text()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CompileError(f"{path} is not a signature that dycl wrote: {error!r}") from error
+
+
+def _read_if_there(path: Path) -> Mapping[str, Array]:
+    return read_archive(path) if path.exists() else {}

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Reading and splitting modules, through the MLIR Python bindings of the torch-mlir wheel.
+
+Those bindings are LLVM 24's and do not know the `dycl` dialect, so they are given the generic form, as `dycl-opt`
+prints it: the form that every version of MLIR reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from dycl.compiler.tools import find_dycl_tool, run_filter
+from dycl.errors import CompileError
+from dycl.signature import TensorSpec
+
+ENTRY = "main"
+
+
+@dataclass(frozen=True)
+class InspectedModule:
+    """What a module says of itself.
+
+    Attributes:
+        phase: the last phase it has gone through: "import", "outline" or "partition".
+        inputs: the tensors that its entry takes.
+        outputs: the tensors that its entry gives.
+    """
+
+    phase: str
+    inputs: tuple[TensorSpec, ...] = ()
+    outputs: tuple[TensorSpec, ...] = ()
+
+
+def inspect_module(text: str, *, source: str) -> InspectedModule:
+    """The phase and the entry's types of a module.
+
+    Args:
+        source: where the text is from, for messages.
+
+    Raises:
+        CompileError: where the text does not parse, or its entry takes or gives something else than tensors.
+    """
+    phase = "import"
+    inputs: tuple[TensorSpec, ...] = ()
+    outputs: tuple[TensorSpec, ...] = ()
+    with _operations(text, source=source) as operations:
+        for op in operations:
+            if op.name == "builtin.module":
+                phase = "partition"
+            elif op.name == "dycl.program" and phase == "import":
+                phase = "outline"
+            if op.name in ("func.func", "dycl.program") and _symbol_name(op) == ENTRY:
+                inputs, outputs = _entry_types(op, source)
+    return InspectedModule(phase, inputs, outputs)
+
+
+def split_regions(text: str) -> dict[str, str]:
+    """The region modules of a partitioned module: name to text, with the user's locations."""
+    with _operations(text, source="the partitioned module") as operations:
+        modules = [op for op in operations if op.name == "builtin.module"]
+        return {_symbol_name(op): op.get_asm(enable_debug_info=True) for op in modules}
+
+
+@contextmanager
+def _operations(text: str, *, source: str) -> Iterator[list[Any]]:
+    """The operations of a module's body, whichever form and dialects its text has."""
+    try:
+        from torch_mlir import ir
+    except ImportError as error:
+        raise CompileError(
+            "torch-mlir is not installed; install it with: pip install 'dycl[compiler]'"
+        ) from error
+    flags = ["--allow-unregistered-dialect", "--mlir-print-op-generic", "--mlir-print-debuginfo"]
+    generic = run_filter(find_dycl_tool("dycl-opt"), flags, text, doing=f"reading {source}")
+    with ir.Context() as context:
+        context.allow_unregistered_dialects = True
+        module = ir.Module.parse(generic)
+        yield [view.operation for view in module.body.operations]
+
+
+def _symbol_name(op: Any) -> str:
+    return str(op.attributes["sym_name"].value)
+
+
+def _entry_types(op: Any, source: str) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    from torch_mlir import ir
+
+    signature = ir.FunctionType(ir.TypeAttr(op.attributes["function_type"]).value)
+    names = [f"input{i}" for i in range(len(signature.inputs))]
+    if "arg_attrs" in op.attributes:
+        for i, attributes in enumerate(op.attributes["arg_attrs"]):
+            names[i] = attributes["dycl.name"].value if "dycl.name" in attributes else names[i]
+    inputs = tuple(_spec(name, type_, source) for name, type_ in zip(names, signature.inputs, strict=True))
+    outputs = tuple(_spec(f"output{i}", type_, source) for i, type_ in enumerate(signature.results))
+    return inputs, outputs
+
+
+def _spec(name: str, type_: Any, source: str) -> TensorSpec:
+    from torch_mlir import ir
+
+    if not isinstance(type_, ir.RankedTensorType):
+        raise CompileError(f"{name} of `{ENTRY}` in {source} is a {type_}; expected a ranked tensor")
+    shape = tuple(None if type_.is_dynamic_dim(i) else type_.get_dim_size(i) for i in range(type_.rank))
+    return TensorSpec(name, str(type_.element_type), shape)

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Phase `compile`: one iree-compile process per region, as many at a time as there are cores."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from dycl.compiler.targets import TargetSpec
+from dycl.compiler.tools import failure, find_iree_compile
+from dycl.errors import CompileError
+from dycl.options import Options
+
+# What is the same for every region and target. ARCHITECTURE.md has the figures behind the choice.
+_COMMON_FLAGS = (
+    "--iree-opt-level=O3",
+    # f64 stays f64: the default would change the signatures of regions.
+    "--iree-input-demote-f64-to-f32=false",
+    # The transposes that this adds to weights are hoisted into initializers: they run at load, not in a call.
+    "--iree-preprocessing-pass-pipeline="
+    "builtin.module(util.func(iree-preprocessing-convert-conv-to-channels-last))",
+    # A VMFB needs neither to run, and both would carry the user's paths to the device.
+    "--iree-vm-bytecode-module-strip-source-map=true",
+    "--iree-llvmcpu-debug-symbols=false",
+)
+
+
+@dataclass(frozen=True)
+class RegionJob:
+    """A region module to compile for a target.
+
+    Attributes:
+        name: the region's name, for messages.
+        module: the module's text.
+        target: what to compile for.
+        output: where the VMFB goes.
+        cost: an estimate in any unit; the costliest is started first.
+    """
+
+    name: str
+    module: str
+    target: TargetSpec
+    output: Path
+    cost: int = 0
+
+
+def compile_command(target: TargetSpec) -> tuple[str, ...]:
+    """iree-compile with every flag but input and output.
+
+    Raises:
+        CompileError: where iree-compile is not installed.
+    """
+    return (find_iree_compile(), *target.compiler_flags(), *_COMMON_FLAGS)
+
+
+def compile_regions(jobs: Sequence[RegionJob], options: Options) -> None:
+    """Compile each region to its VMFB; on failure or interrupt nothing goes on running.
+
+    Raises:
+        CompileError: for the first region that fails, with the command that reproduces it.
+    """
+    commands = {target: compile_command(target) for target in {job.target for job in jobs}}
+    longest_first = sorted(jobs, key=lambda job: job.cost, reverse=True)
+    with _Children() as children, _Progress(len(jobs), options.progress) as progress:
+        workers = min(len(jobs), options.jobs or os.cpu_count() or 1) or 1
+        with ThreadPoolExecutor(workers, thread_name_prefix="iree-compile") as pool:
+            futures = {
+                pool.submit(_compile_region, job, commands[job.target], children): job
+                for job in longest_first
+            }
+            try:
+                for future in as_completed(futures):
+                    future.result()
+                    progress.advance(futures[future].name)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                children.kill()
+                raise
+
+
+def _compile_region(job: RegionJob, command: Sequence[str], children: _Children) -> None:
+    full = [*command, "-o", str(job.output)]
+    try:
+        status, diagnostics = children.run([*full, "-"], job.module)
+    except OSError as error:
+        raise CompileError(f"region {job.name} failed: cannot run {command[0]}: {error}") from error
+    if status != 0:
+        doing = f"compiling region {job.name} for {job.target.text}"
+        raise failure(
+            [*command, "-o", os.devnull], job.module, doing=doing, diagnostics=diagnostics, status=status
+        )
+
+
+class _Children:
+    """The running processes, so that a failure or an interrupt ends all of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self._stopped = False
+
+    def __enter__(self) -> _Children:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def run(self, command: Sequence[str], text: str) -> tuple[int, str]:
+        """Run a command on `text`: its exit status and what it printed on standard error."""
+        pipe = subprocess.PIPE
+        with self._lock:
+            if self._stopped:
+                return 0, ""  # Nobody reads it: another region failed, or the user interrupted.
+            child = subprocess.Popen(command, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe, text=True)
+            self._running.add(child)
+        try:
+            _, diagnostics = child.communicate(text)
+        finally:
+            with self._lock:
+                self._running.discard(child)
+        return child.returncode, diagnostics
+
+    def kill(self) -> None:
+        with self._lock:
+            self._stopped = True
+            for child in self._running:
+                child.kill()
+
+
+class _Progress:
+    """A line on standard error that counts the compiled regions."""
+
+    def __init__(self, total: int, wanted: bool | None) -> None:
+        self._total = total
+        self._done = 0
+        self._terminal = sys.stderr.isatty()
+        self._shown = self._terminal if wanted is None else wanted
+
+    def __enter__(self) -> _Progress:
+        self._show("")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown and self._terminal:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def advance(self, name: str) -> None:
+        self._done += 1
+        self._show(name)
+
+    def _show(self, name: str) -> None:
+        if not self._shown:
+            return
+        line = f"compiling regions: {self._done}/{self._total} {name}"
+        if self._terminal:
+            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+        elif name:
+            print(line, file=sys.stderr, flush=True)

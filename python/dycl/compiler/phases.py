@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The phases that dycl-opt and dycl-translate carry out, each a function from text to text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dycl.compiler.tools import find_dycl_tool, run_filter
+from dycl.errors import CompileError
+
+_OPT_FLAGS = ("--allow-unregistered-dialect", "--mlir-print-debuginfo")
+
+
+def optimize(module: str) -> str:
+    """Structured IR with fewer, better regions to come (phase `optimize`)."""
+    return _dycl_opt("--dycl-optimize-pipeline", module, phase="optimize")
+
+
+def outline(module: str, *, simplify_host: bool = True) -> str:
+    """Every maximal control-flow-free piece as a function of its own (phase `outline`)."""
+    pipeline = "--dycl-outline-pipeline" + ("" if simplify_host else "=simplify-host=false")
+    return _dycl_opt(pipeline, module, phase="outline")
+
+
+def partition(module: str) -> str:
+    """One module per region, and the host program that invokes them (phase `partition`)."""
+    return _dycl_opt("--dycl-partition-pipeline", module, phase="partition")
+
+
+def host_source(partitioned: str) -> str:
+    """The host program as Python; contract D of ARCHITECTURE.md.
+
+    Raises:
+        CompileError: where what was generated is no Python.
+    """
+    source = _dycl_translate("--dycl-to-python", partitioned)
+    try:
+        compile(source, "host.py", "exec")
+    except SyntaxError as error:
+        raise CompileError(
+            f"dycl-translate --dycl-to-python gave wrong Python: {error}", diagnostics=source
+        ) from error
+    return source
+
+
+def description(partitioned: str) -> dict[str, Any]:
+    """What the program consists of, as JSON; contract C of ARCHITECTURE.md."""
+    return json.loads(_dycl_translate("--dycl-to-json", partitioned))
+
+
+def _dycl_opt(pipeline: str, module: str, *, phase: str) -> str:
+    return run_filter(find_dycl_tool("dycl-opt"), [*_OPT_FLAGS, pipeline], module, doing=f"phase {phase}")
+
+
+def _dycl_translate(flag: str, module: str) -> str:
+    flags = ["--allow-unregistered-dialect", flag]
+    return run_filter(find_dycl_tool("dycl-translate"), flags, module, doing="emitting the host")

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The phases in order: from an imported program to a bundle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dycl.bundle import staged, write_bundle
+from dycl.bundle.parameters import write_archive
+from dycl.compiler import phases
+from dycl.compiler.imported import PARAMETERS_FILE, SIGNATURE_FILE, STATE_FILE, ImportedProgram
+from dycl.compiler.iree import RegionJob, compile_regions
+from dycl.compiler.ir_inspection import split_regions
+from dycl.compiler.targets import TargetSpec, parse_targets
+from dycl.errors import CompileError
+from dycl.options import Options
+
+# The phases that give text, in order; `ImportedProgram.phase` is one of them.
+_TEXT_PHASES = ("import", "optimize", "outline", "partition")
+
+
+@dataclass(frozen=True)
+class PartitionedProgram:
+    """A program after the phase `partition`, ready to be compiled for any target.
+
+    Attributes:
+        host: host.py.
+        description: the regions, their signatures, and the HCFG (contract C of ARCHITECTURE.md).
+        modules: the text of each region's module, by the module's name.
+    """
+
+    host: str
+    description: Mapping[str, Any]
+    modules: Mapping[str, str]
+
+
+def build(
+    imported: ImportedProgram, target: str | Sequence[str], options: Options, destination: str | Path
+) -> Path:
+    """Compile a program to a bundle.
+
+    Args:
+        target: one or several of `backend[:triple[:cpu[:features]]]`.
+        destination: the bundle's folder; it appears whole, or not at all.
+
+    Returns:
+        The bundle's folder.
+
+    Raises:
+        CompileError: where a phase fails.
+        BundleError: where the destination cannot be written.
+    """
+    targets = parse_targets(target)
+    dump = PhaseDump(options.dump_phases)
+    dump.imported(imported)
+    partitioned = partition_program(imported, options, dump)
+    return write_program(partitioned, imported, targets, options, destination, dump)
+
+
+def compile_to(imported: ImportedProgram, options: Options) -> str:
+    """The result of the phase `options.compile_to`, which is one that gives text.
+
+    Raises:
+        CompileError: where a phase fails, or the program is past that phase already.
+        ValueError: for a phase that gives files, not text.
+    """
+    phase = options.compile_to
+    if phase == "rewrite":
+        return imported.rewritten
+    if phase not in _TEXT_PHASES:
+        raise ValueError(f"phase {phase!r} gives no text; expected one of rewrite, {', '.join(_TEXT_PHASES)}")
+    dump = PhaseDump(options.dump_phases)
+    dump.imported(imported)
+    return _run_until(phase, imported, options, dump)
+
+
+def partition_program(imported: ImportedProgram, options: Options, dump: PhaseDump) -> PartitionedProgram:
+    """Run the phases up to `partition`, and emit the host."""
+    text = _run_until("partition", imported, options, dump)
+    program = PartitionedProgram(phases.host_source(text), phases.description(text), split_regions(text))
+    dump.partitioned(program)
+    return program
+
+
+def write_program(
+    program: PartitionedProgram,
+    imported: ImportedProgram,
+    targets: Sequence[TargetSpec],
+    options: Options,
+    destination: str | Path,
+    dump: PhaseDump,
+) -> Path:
+    """Compile the regions, and write the bundle (phases `compile` and `bundle`).
+
+    Raises:
+        CompileError: where a region fails, or uses a weight that the program does not bring.
+        BundleError: where the destination cannot be written.
+    """
+    parameters = _used_parameters(program, imported)
+    with staged(destination) as folder:
+        jobs = [
+            _job(region, program, target, folder)
+            for target in targets
+            for region in program.description["regions"]
+        ]
+        compile_regions(jobs, options)
+        dump.compiled(folder)
+        write_bundle(
+            folder,
+            signature=imported.signature,
+            description=program.description,
+            host_source=program.host,
+            targets=[target.to_json() for target in targets],
+            parameters=parameters,
+            state=imported.state,
+        )
+    return Path(destination)
+
+
+def _run_until(last: str, imported: ImportedProgram, options: Options, dump: PhaseDump) -> str:
+    done = _TEXT_PHASES.index(imported.phase)
+    if done > _TEXT_PHASES.index(last):
+        raise CompileError(
+            f"the program is past phase {last!r} already: it was read after phase {imported.phase!r}"
+        )
+    text = imported.mlir
+    for phase in _TEXT_PHASES[done + 1 : _TEXT_PHASES.index(last) + 1]:
+        if phase == "optimize":
+            text = phases.optimize(text)
+        elif phase == "outline":
+            text = phases.outline(text, simplify_host=options.simplify_host)
+        else:
+            text = phases.partition(text)
+        dump.text(phase, text)
+    return text
+
+
+def _job(
+    region: Mapping[str, Any], program: PartitionedProgram, target: TargetSpec, folder: Path
+) -> RegionJob:
+    output = folder / "regions" / target.folder / f"{region['name']}.vmfb"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    module = program.modules[region["module"]]
+    return RegionJob(region["name"], module, target, output, cost=region["cost"]["flops"])
+
+
+def _used_parameters(program: PartitionedProgram, imported: ImportedProgram) -> dict[str, Any]:
+    keys = dict.fromkeys(key for region in program.description["regions"] for key in region["parameters"])
+    if missing := [key for key in keys if key not in imported.parameters]:
+        raise CompileError(
+            f"{len(missing)} weights that regions use are not given: {', '.join(missing[:5])}; "
+            f"a program read from a file takes them from {PARAMETERS_FILE} beside it"
+        )
+    return {key: imported.parameters[key] for key in keys}
+
+
+class PhaseDump:
+    """The folder that keeps each phase's result; without a folder it keeps nothing.
+
+    1-rewrite.py, 2-import.mlir (with parameters.irpa, state.irpa and signature.json: enough to resume), 3-optimize.mlir,
+    4-outline.mlir, 5-partition.mlir, 5-partition/REGION_MODULE.mlir, 5-partition/host.py, 6-compile/TARGET/NAME.vmfb.
+    """
+
+    _NUMBERS = {"optimize": 3, "outline": 4, "partition": 5}
+
+    def __init__(self, folder: str | None) -> None:
+        self._folder = Path(folder) if folder else None
+
+    def imported(self, program: ImportedProgram) -> None:
+        if self._folder is None:
+            return
+        if program.rewritten:
+            self._write("1-rewrite.py", program.rewritten)
+        if program.phase == "import":
+            self._write("2-import.mlir", program.mlir)
+        self._write(SIGNATURE_FILE, json.dumps(program.signature.to_json(), indent=1))
+        for name, arrays in ((PARAMETERS_FILE, program.parameters), (STATE_FILE, program.state)):
+            if arrays:
+                write_archive(self._folder / name, arrays)
+
+    def text(self, phase: str, text: str) -> None:
+        self._write(f"{self._NUMBERS[phase]}-{phase}.mlir", text)
+
+    def partitioned(self, program: PartitionedProgram) -> None:
+        for name, module in program.modules.items():
+            self._write(f"5-partition/{name}.mlir", module)
+        self._write("5-partition/host.py", program.host)
+        self._write("5-partition/program.json", json.dumps(program.description, indent=1))
+
+    def compiled(self, folder: Path) -> None:
+        if self._folder is not None:
+            shutil.copytree(folder / "regions", self._folder / "6-compile", dirs_exist_ok=True)
+
+    def _write(self, name: str, text: str) -> None:
+        if self._folder is None:
+            return
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The command line tools that compile: where they are, and how a failure of one is told."""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from dycl.errors import CompileError
+
+
+def find_dycl_tool(name: str) -> str:
+    """The path of `dycl-opt` or `dycl-translate`: beside this Python's executable, else on PATH.
+
+    Raises:
+        CompileError: where there is none.
+    """
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.is_file() else shutil.which(name)
+    if found is None:
+        raise CompileError(
+            f"{name} is neither in {beside.parent} nor on PATH; install dycl with: pip install ."
+        )
+    return found
+
+
+def find_iree_compile() -> str:
+    """The path of `iree-compile` in the installed iree-base-compiler.
+
+    Raises:
+        CompileError: where it is not installed.
+    """
+    try:
+        package = importlib.util.find_spec("iree.compiler")
+    except ModuleNotFoundError:
+        package = None
+    for folder in (package.submodule_search_locations or ()) if package else ():
+        tool = Path(folder) / "_mlir_libs" / "iree-compile"
+        if tool.is_file():
+            return str(tool)
+    raise CompileError("iree-compile is not installed; install it with: pip install 'dycl[compiler]'")
+
+
+def run_filter(tool: str, flags: Sequence[str], text: str, *, doing: str) -> str:
+    """What `tool` makes of `text`, from standard input to standard output.
+
+    Args:
+        doing: what is being done, for the message: "phase optimize".
+
+    Raises:
+        CompileError: when the tool fails.
+    """
+    try:
+        done = subprocess.run([tool, *flags], input=text, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise CompileError(f"{doing} failed: cannot run {tool}: {error}") from error
+    if done.returncode != 0:
+        raise failure([tool, *flags], text, doing=doing, diagnostics=done.stderr, status=done.returncode)
+    return done.stdout
+
+
+def failure(command: Sequence[str], text: str, *, doing: str, diagnostics: str, status: int) -> CompileError:
+    """The error of a tool that failed on `text`, which is kept in a file so that the command can be run again."""
+    kept = Path(tempfile.mkdtemp(prefix="dycl-failed-")) / "input.mlir"
+    kept.write_text(text)
+    lines = diagnostics.splitlines()
+    reason = (
+        next((line for line in lines if "error: " in line), "")
+        or f"{Path(command[0]).name} ended with {status}"
+    )
+    message = f"{doing} failed: {reason}\nits input is kept in {kept}"
+    return CompileError(message, diagnostics=diagnostics, command=shlex.join([*command, str(kept)]))

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What a compiled program consists of, and the way a call took through it.
+
+The HCFG (heterogeneous control flow graph, DyCL, ISSTA 2023) has a node for the entry, the exit, each place where a
+region is invoked, and each predicate; its edges are the ways that control can go.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dycl.errors import BundleError, DyclError, SourceLocation
+
+if TYPE_CHECKING:
+    import networkx
+
+Decision = tuple[int, Any]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """An estimate of a region's work: floating point operations, and bytes read and written."""
+
+    flops: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Region:
+    """A control-flow-free piece of the program, compiled on its own.
+
+    Attributes:
+        name: its name in host.py.
+        inputs: what it takes, as MLIR types: "tensor<1x3x32x32xf32>", "i1".
+        results: what it gives, likewise.
+        location: where in the user's source it begins; None where that is not known.
+        target: what the loaded VMFB was compiled for.
+        cost: an estimate of its work.
+        parameters: the keys of the weights that it uses.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    results: tuple[str, ...]
+    location: SourceLocation | None
+    target: str
+    cost: Cost
+    parameters: tuple[str, ...]
+
+    @property
+    def signature(self) -> str:
+        """`(tensor<1x3xf32>) -> (tensor<1x2xf32>, i1)`."""
+        return f"({', '.join(self.inputs)}) -> ({', '.join(self.results)})"
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any], *, target: str) -> Region:
+        return Region(
+            name=data["name"],
+            inputs=tuple(data["inputs"]),
+            results=tuple(data["results"]),
+            location=_location(data),
+            target=target,
+            cost=Cost(data["cost"]["flops"], data["cost"]["bytes"]),
+            parameters=tuple(data["parameters"]),
+        )
+
+
+@dataclass(frozen=True)
+class PathEdge:
+    """An edge of the HCFG, and how often a call took it."""
+
+    source: str
+    target: str
+    label: str
+    count: int
+
+
+def to_networkx(hcfg: Mapping[str, Any], regions: Iterable[Region]) -> networkx.MultiDiGraph[str]:
+    """The HCFG: nodes with `kind`, `location` and, for regions, `region` and `cost`; edges keyed by label.
+
+    Raises:
+        DyclError: where networkx is not installed.
+    """
+    try:
+        import networkx
+    except ImportError as error:
+        raise DyclError("program.hcfg needs networkx; install it with: pip install networkx") from error
+    costs = {region.name: region.cost for region in regions}
+    graph: networkx.MultiDiGraph[str] = networkx.MultiDiGraph()
+    for node in hcfg["nodes"]:
+        attributes = {key: value for key, value in node.items() if key not in ("id", "location")}
+        attributes["location"] = _location(node)
+        if node["kind"] == "region":
+            attributes["cost"] = costs[node["region"]]
+        graph.add_node(node["id"], **attributes)
+    for edge in hcfg["edges"]:
+        graph.add_edge(edge["source"], edge["target"], key=edge["label"], label=edge["label"])
+    return graph
+
+
+def walk(hcfg: Mapping[str, Any], decisions: Iterable[Decision]) -> tuple[PathEdge, ...]:
+    """The edges that a call took, from entry to exit, each once with its count, in the order of their first use.
+
+    Args:
+        decisions: what `decide` recorded: (predicate, decision) in order.
+
+    Raises:
+        BundleError: where the decisions do not fit the graph: the bundle's host and graph are not of one program.
+    """
+    kinds = {node["id"]: node["kind"] for node in hcfg["nodes"]}
+    predicates = {node["id"]: node["predicate"] for node in hcfg["nodes"] if node["kind"] == "predicate"}
+    ways: dict[str, dict[str, str]] = {node: {} for node in kinds}
+    for edge in hcfg["edges"]:
+        ways[edge["source"]][edge["label"]] = edge["target"]
+
+    pending = iter(decisions)
+    remaining: dict[str, int] = {}  # the trips still to go of each counted loop that the walk is in
+    taken: Counter[tuple[str, str, str]] = Counter()
+    here = next(node for node, kind in kinds.items() if kind == "entry")
+    while kinds[here] != "exit":
+        label = "next"
+        if here in predicates:
+            if here not in remaining:
+                predicate, decision = next(pending, (None, None))
+                if predicate != predicates[here]:
+                    raise BundleError(
+                        f"at {here} of the HCFG: predicate {predicate}, expected {predicates[here]}"
+                    )
+                if _is_counted(decision, ways[here]):
+                    remaining[here] = decision
+            label = _label(here, remaining, ways[here]) if here in remaining else _way(decision, ways[here])
+        if label not in ways[here]:
+            raise BundleError(f"at {here} of the HCFG: there is no edge {label!r}")
+        there = ways[here][label]
+        taken[here, there, label] += 1
+        here = there
+    if next(pending, None) is not None:
+        raise BundleError("the host decided more than its HCFG has")
+    return tuple(PathEdge(*edge, count) for edge, count in taken.items())
+
+
+def _is_counted(decision: Any, ways: Mapping[str, str]) -> bool:
+    return "iterate" in ways and not isinstance(decision, bool)
+
+
+def _label(node: str, remaining: dict[str, int], ways: Mapping[str, str]) -> str:
+    """The way on at a counted loop, which decides once for all its trips."""
+    if remaining[node] == 0:
+        del remaining[node]
+        return "exit"
+    remaining[node] -= 1
+    return "iterate"
+
+
+def _way(decision: Any, ways: Mapping[str, str]) -> str:
+    """The label of the edge that a decision means."""
+    if "iterate" in ways:
+        return "iterate" if decision else "exit"
+    if isinstance(decision, bool):
+        return "true" if decision else "false"
+    case = f"case {decision}"
+    return case if case in ways else "default"
+
+
+def _location(data: Mapping[str, Any]) -> SourceLocation | None:
+    """The location of a region or node of the program description; None where it has none."""
+    location = data.get("location")
+    return SourceLocation(location["file"], location["line"]) if location and location.get("file") else None

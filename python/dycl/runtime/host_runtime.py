@@ -1,0 +1,534 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Runs the host program of a dycl bundle: loads its regions, calls them, and is its command line.
+
+This file is the same in every bundle and imports only numpy and iree.runtime (which brings ml_dtypes), so that a
+device needs nothing of dycl: `python net.dycl/host.py --input @x.npy --output y.npy`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import platform
+import sys
+from pathlib import Path, PurePosixPath
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+try:
+    import iree.runtime as rt
+    import ml_dtypes
+    import numpy as np
+except ImportError as error:
+    raise ImportError(f"{error}; a dycl bundle needs: pip install numpy iree-base-runtime") from error
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+PARAMETERS = "parameters.irpa"
+STATE = "state.irpa"
+PARAMETER_SCOPE = "model"
+DEFAULT_DEVICE = "local-sync"
+
+# MLIR's spelling of each dtype at the program's border -> numpy's type, and the HAL's element type.
+DTYPES = {
+    "i1": (np.dtype(np.bool_), rt.HalElementType.BOOL_8),
+    "i8": (np.dtype(np.int8), rt.HalElementType.SINT_8),
+    "i16": (np.dtype(np.int16), rt.HalElementType.SINT_16),
+    "i32": (np.dtype(np.int32), rt.HalElementType.SINT_32),
+    "i64": (np.dtype(np.int64), rt.HalElementType.SINT_64),
+    "ui8": (np.dtype(np.uint8), rt.HalElementType.UINT_8),
+    "ui16": (np.dtype(np.uint16), rt.HalElementType.UINT_16),
+    "ui32": (np.dtype(np.uint32), rt.HalElementType.UINT_32),
+    "ui64": (np.dtype(np.uint64), rt.HalElementType.UINT_64),
+    "f16": (np.dtype(np.float16), rt.HalElementType.FLOAT_16),
+    "bf16": (np.dtype(ml_dtypes.bfloat16), rt.HalElementType.BFLOAT_16),
+    "f32": (np.dtype(np.float32), rt.HalElementType.FLOAT_32),
+    "f64": (np.dtype(np.float64), rt.HalElementType.FLOAT_64),
+    "complex<f32>": (np.dtype(np.complex64), rt.HalElementType.COMPLEX_64),
+    "complex<f64>": (np.dtype(np.complex128), rt.HalElementType.COMPLEX_128),
+}
+NAMES = {dtype: name for name, (dtype, _) in DTYPES.items()}
+
+Decision = Tuple[int, Any]
+Shape = Sequence[Optional[int]]
+
+
+class BundleProblem(Exception):
+    """The bundle is not one, is damaged, or was made for something else."""
+
+
+class InputProblem(Exception):
+    """An input differs from what the program was compiled for."""
+
+
+class RegionProblem(Exception):
+    """IREE reported an error while a region ran."""
+
+
+# ---- the bundle's files -------------------------------------------------------------------------------------------
+
+
+def read_manifest(folder: Path) -> Dict[str, Any]:
+    """The manifest of a bundle.
+
+    Raises:
+        BundleProblem: where there is no bundle, its manifest is damaged, or its schema is newer than this file's.
+    """
+    if not folder.exists():
+        raise BundleProblem(f"{folder} does not exist")
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BundleProblem(f"{folder} is not a bundle: it has no {MANIFEST}")
+    try:
+        manifest = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise BundleProblem(f"{path} is damaged: {error}") from error
+    schema = manifest.get("schema_version") if isinstance(manifest, dict) else None
+    if not isinstance(schema, int):
+        raise BundleProblem(f"{path} is not a dycl manifest: it states no schema_version")
+    if schema > SCHEMA_VERSION:
+        made_by = manifest.get("dycl_version", "?")
+        raise BundleProblem(
+            f"{folder} has schema version {schema} (made by dycl {made_by}), and this dycl reads up to "
+            f"{SCHEMA_VERSION}; upgrade dycl, or compile the program again"
+        )
+    for key, kind in (("files", dict), ("signature", dict), ("program", dict), ("targets", list)):
+        if not isinstance(manifest.get(key), kind):
+            raise BundleProblem(f"{path} is damaged: it has no {key!r}")
+    return manifest
+
+
+def check_files(folder: Path, manifest: Dict[str, Any]) -> None:
+    """Check each file's path, size and hash against the manifest.
+
+    Raises:
+        BundleProblem: naming the file that is missing, leads out of the bundle, or differs.
+    """
+    root = folder.resolve()
+    for name, expected in manifest["files"].items():
+        path = folder / name
+        if _is_unsafe(name) or root not in path.resolve().parents:
+            raise BundleProblem(f"{folder} is refused: its file name {name!r} leads out of it")
+        if not path.is_file():
+            raise BundleProblem(f"{folder} is damaged: {name} is missing")
+        if not isinstance(expected, dict) or not {"sha256", "size"} <= expected.keys():
+            raise BundleProblem(f"{folder / MANIFEST} is damaged: no hash and size of {name}")
+        size = path.stat().st_size
+        if size != expected["size"]:
+            raise BundleProblem(f"{folder} is damaged: {name} has {size} bytes, expected {expected['size']}")
+        if sha256(path) != expected["sha256"]:
+            raise BundleProblem(f"{folder} is damaged: {name} is not what was written (its SHA-256 differs)")
+
+
+def read_checked(folder: Path, manifest: Dict[str, Any], name: str) -> bytes:
+    """The very bytes of a file that hash as the manifest says.
+
+    Raises:
+        BundleProblem: where the file is not in the manifest, or differs.
+    """
+    expected = manifest["files"].get(name)
+    if expected is None:
+        raise BundleProblem(f"{folder} is not a whole bundle: its manifest has no {name}")
+    content = (folder / name).read_bytes()
+    if hashlib.sha256(content).hexdigest() != expected["sha256"]:
+        raise BundleProblem(f"{folder} is damaged: {name} is not what was written (its SHA-256 differs)")
+    return content
+
+
+def sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def pick_target(folder: Path, manifest: Dict[str, Any]) -> Dict[str, Any]:
+    """The first target that this machine can run.
+
+    Raises:
+        BundleProblem: where there is none; the message names the targets and the machine.
+    """
+    here = _architecture(platform.machine())
+    for target in manifest["targets"]:
+        if target["backend"] == "llvm-cpu" and _architecture(target["architecture"]) == here:
+            return target
+    targets = ", ".join(target["target"] for target in manifest["targets"])
+    raise BundleProblem(f"{folder} was compiled for {targets}; this machine ({here}) can run none of them")
+
+
+def _architecture(name: str) -> str:
+    name = name.lower()
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
+
+
+def _is_unsafe(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or ":" in name
+
+
+# ---- regions ------------------------------------------------------------------------------------------------------
+
+
+class Session:
+    """A bundle's regions, loaded on a HAL device.
+
+    Calls may run in several threads at a time: what a call needs is its own, and regions keep no state.
+
+    Attributes:
+        regions: what `main` of host.py gets.
+        target: the manifest's entry of the target that was loaded.
+    """
+
+    def __init__(self, folder: Path, manifest: Dict[str, Any], device: Optional[str] = None) -> None:
+        """Load the regions of a bundle that has been checked.
+
+        Args:
+            device: a HAL device: "local-sync" (the default: calls run in the calling thread), "local-task" (a pool of
+                threads; pays for large regions), or a URI of IREE's.
+
+        Raises:
+            BundleProblem: where this machine has no such device, or cannot run the bundle.
+        """
+        self.target = pick_target(folder, manifest)
+        self._device = _open_device(device or DEFAULT_DEVICE)
+        self._allocator = self._device.allocator
+        instance = rt.VmInstance()
+        modules = [rt.create_hal_module(instance, self._device)]
+        region_modules = []
+        try:
+            if PARAMETERS in manifest["files"]:
+                index = rt.ParameterIndex()
+                index.load(str(folder / PARAMETERS))
+                modules.append(
+                    rt.create_io_parameters_module(instance, index.create_provider(PARAMETER_SCOPE))
+                )
+            for region in manifest["program"]["regions"]:
+                vmfb = f"regions/{self.target['folder']}/{region['name']}.vmfb"
+                if vmfb not in manifest["files"]:
+                    raise BundleProblem(f"{folder} is not a whole bundle: its manifest has no {vmfb}")
+                region_modules.append(rt.VmModule.mmap(instance, str(folder / vmfb)))
+            self._context = rt.VmContext(instance, modules + region_modules)
+        except (ValueError, RuntimeError, OSError) as error:
+            raise BundleProblem(
+                f"{folder} cannot be loaded on {device or DEFAULT_DEVICE}: {error}"
+            ) from error
+        self.regions = Regions(self)
+        for region, module in zip(manifest["program"]["regions"], region_modules):
+            setattr(self.regions, region["name"], self._bind(region, module))
+
+    def upload(self, array: np.ndarray, dtype: str) -> rt.HalBufferView:
+        """A copy of an array on the device.
+
+        Args:
+            dtype: MLIR's name of the element type; of the array only the bytes and the shape count.
+        """
+        array = np.asarray(array, order="C")
+        if dtype == "bf16":
+            array = array.view(np.int16)  # A bfloat16 array has no buffer protocol.
+        return self._allocator.allocate_buffer_copy(
+            memory_type=rt.MemoryType.DEVICE_LOCAL,
+            allowed_usage=rt.BufferUsage.DEFAULT | rt.BufferUsage.MAPPING,
+            device=self._device,
+            buffer=array,
+            element_type=DTYPES[dtype][1],
+        )
+
+    def download(self, view: rt.HalBufferView, dtype: str) -> np.ndarray:
+        """A copy of a device tensor as a numpy array of its own memory."""
+        numpy_dtype = DTYPES[dtype][0]
+        raw = np.dtype(np.int16) if dtype == "bf16" else numpy_dtype
+        return np.array(view.map().asarray(view.shape, raw)).view(numpy_dtype)
+
+    def _bind(self, region: Dict[str, Any], module: rt.VmModule) -> Callable[..., Any]:
+        """The callable of a region, with everything looked up that does not change from call to call."""
+        name = region["name"]
+        function = module.lookup_function(region["function"])
+        if function is None:
+            raise BundleProblem(f"region {name} is damaged: it has no function {region['function']}")
+        invoke, variants = self._context.invoke, rt.VmVariantList
+        inputs = region["inputs"]
+        pushes = [_PUSH.get(type_, variants.push_ref) for type_ in inputs]
+        reads = [(i, _READ.get(type_, _read_tensor)) for i, type_ in enumerate(region["results"])]
+        n_inputs, n_results = len(pushes), len(reads)
+
+        def call(*values: Any) -> Any:
+            arguments, results = variants(n_inputs), variants(n_results)
+            for push, value in zip(pushes, values):
+                if value is None:
+                    value = self._unread(inputs[arguments.size])
+                push(arguments, value)
+            try:
+                invoke(function, arguments, results)
+            except (RuntimeError, ValueError) as error:
+                raise RegionProblem(f"region {name} failed: {error}") from error
+            if n_results == 1:
+                return reads[0][1](results, 0)
+            return tuple([read(results, i) for i, read in reads])
+
+        call.__name__ = name
+        return call
+
+    def _unread(self, type_: str) -> Any:
+        """A value for an argument that is poison on this path (None in the host): whatever it is, nothing reads it."""
+        if type_ in _PUSH:
+            return 0
+        dtype, shape = parse_type(type_[len("tensor<") : -1])
+        return self.upload(np.zeros([1 if size is None else size for size in shape], DTYPES[dtype][0]), dtype)
+
+
+class Regions:
+    """The regions as attributes, each callable with device tensors and Python scalars."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._constants: Dict[int, Tuple[np.ndarray, rt.HalBufferView]] = {}
+
+    def constant(self, array: np.ndarray) -> rt.HalBufferView:
+        """A constant of the host on the device; the same array gives the same tensor."""
+        held = self._constants.get(id(array))
+        if held is None:
+            # The array is held as well, so that its id is not given to another one.
+            held = (array, self._session.upload(array, NAMES[array.dtype]))
+            self._constants[id(array)] = held
+        return held[1]
+
+
+def recorder() -> Tuple[List[Decision], Callable[[int, Any], Any]]:
+    """A list, and the `decide` that fills it: one (predicate, decision) each time that the control flow decides.
+
+    A decision is what was decided: a bool, the index of a switch, the trip count of a counted loop.
+    """
+    decisions: List[Decision] = []
+    append = decisions.append
+
+    def decide(predicate: int, value: Any) -> Any:
+        append((predicate, len(value) if type(value) is range else value))
+        return value
+
+    return decisions, decide
+
+
+def _open_device(uri: str) -> rt.HalDevice:
+    try:
+        return rt.get_device(uri)
+    except (ValueError, RuntimeError) as error:
+        known = ", ".join(rt.query_available_drivers())
+        raise BundleProblem(f"there is no device {uri!r} here: {error}; drivers: {known}") from error
+
+
+def _read_tensor(results: rt.VmVariantList, i: int) -> rt.HalBufferView:
+    return results.get_as_object(i, rt.HalBufferView)
+
+
+def _read_scalar(results: rt.VmVariantList, i: int) -> Any:
+    return results.get_variant(i)
+
+
+def _read_bool(results: rt.VmVariantList, i: int) -> bool:
+    return bool(results.get_variant(i))
+
+
+# How a scalar of each type enters and leaves the VM; all else is a tensor.
+_PUSH = {
+    **{type_: rt.VmVariantList.push_int for type_ in ("i1", "i8", "i16", "i32", "i64", "index")},
+    **{type_: rt.VmVariantList.push_float for type_ in ("f32", "f64")},
+}
+_READ = {**{type_: _read_scalar for type_ in _PUSH}, "i1": _read_bool}
+
+
+# ---- types and inputs ---------------------------------------------------------------------------------------------
+
+
+def parse_type(text: str) -> Tuple[str, Tuple[Optional[int], ...]]:
+    """The dtype and shape of `1x?x32xf32`, as MLIR writes it; `f32` alone is a scalar.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    *sizes, dtype = text.split("x")
+    if dtype == "<f32>" or (sizes and "comple" in sizes[-1]):  # The x of complex<f32> is no separator.
+        dtype = f"{sizes.pop()}x{dtype}"
+    if dtype not in DTYPES or not all(size == "?" or size.isdecimal() for size in sizes):
+        raise ValueError(text)
+    return dtype, tuple(None if size == "?" else int(size) for size in sizes)
+
+
+def type_text(dtype: str, shape: Shape) -> str:
+    """`1x?x32xf32`: the inverse of `parse_type`."""
+    return "x".join([*("?" if size is None else str(size) for size in shape), dtype])
+
+
+def fits(dtype: str, shape: Sequence[int], expected_dtype: str, expected_shape: Shape) -> bool:
+    """Whether a tensor is of the expected dtype and shape; None in the expected shape takes any size."""
+    return (
+        dtype == expected_dtype
+        and len(shape) == len(expected_shape)
+        and all(size is None or size == given for given, size in zip(shape, expected_shape))
+    )
+
+
+def parse_input(text: str) -> np.ndarray:
+    """The array of an `--input`: `@x.npy`, `-` (an npy on standard input), or `2x3xf32=0.5` / `2xi64=1,2`.
+
+    Raises:
+        InputProblem: for wrong syntax, or a file that cannot be read.
+    """
+    if text == "-" or text.startswith("@"):
+        return _read_npy(text)
+    type_, equals, values = text.partition("=")
+    try:
+        dtype, shape = parse_type(type_)
+        if None in shape or not equals:
+            raise ValueError
+        items = values.replace(",", " ").split()
+        if dtype == "i1":
+            items = [{"true": 1, "false": 0}.get(item, item) for item in items]
+        array = np.array([_number(item, dtype) for item in items]).astype(DTYPES[dtype][0])
+        return np.broadcast_to(array, shape).copy() if array.size == 1 else array.reshape(shape)
+    except (ValueError, OverflowError):
+        raise InputProblem(
+            f"cannot read the input {text!r}; expected @FILE.npy, - for an npy on standard input, or "
+            "TYPE=VALUES with one value for all elements or as many as there are: 1x3xf32=0.5, 2xi64=1,2"
+        ) from None
+
+
+def _number(item: Any, dtype: str) -> Any:
+    if dtype.startswith("complex"):
+        return complex(item)
+    return float(item) if "f" in dtype else int(item)
+
+
+def _read_npy(text: str) -> np.ndarray:
+    try:
+        content = sys.stdin.buffer.read() if text in ("-", "@-") else Path(text[1:]).read_bytes()
+        loaded = np.load(io.BytesIO(content), allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputProblem(f"cannot read the input {text!r}: {error}") from error
+    if not isinstance(loaded, np.ndarray):
+        raise InputProblem(f"cannot read the input {text!r}: it is not an .npy file with one array")
+    return loaded
+
+
+def check_inputs(arrays: Sequence[np.ndarray], specs: Sequence[Dict[str, Any]]) -> List[np.ndarray]:
+    """The arrays, once each is of the dtype and shape that the program takes.
+
+    Args:
+        specs: "name", "dtype" and "shape" of each input, as in the manifest's signature.
+
+    Raises:
+        InputProblem: naming what is given and what is expected.
+    """
+    if len(arrays) != len(specs):
+        expected = ", ".join(f"{spec['name']}: {type_text(spec['dtype'], spec['shape'])}" for spec in specs)
+        raise InputProblem(f"{len(arrays)} inputs are given; expected {len(specs)}: {expected}")
+    checked = []
+    for array, spec in zip(arrays, specs):
+        if spec["dtype"] == "bf16" and array.dtype.kind == "V" and array.dtype.itemsize == 2:
+            array = array.view(ml_dtypes.bfloat16)  # An npy file does not keep the name of this dtype.
+        given = NAMES.get(array.dtype, str(array.dtype))
+        if not fits(given, array.shape, spec["dtype"], spec["shape"]):
+            expected = type_text(spec["dtype"], spec["shape"])
+            raise InputProblem(
+                f"input {spec['name']} is {type_text(given, array.shape)}; expected {expected}"
+            )
+        checked.append(array)
+    return checked
+
+
+# ---- the command line of host.py ----------------------------------------------------------------------------------
+
+
+def run_as_script(main: Callable[..., Tuple[Any, ...]], file: str) -> None:
+    """The command line of a bundle's host.py; ends the process.
+
+    Exit status: 0; 1 for a wrong input or bundle; 2 for wrong usage; 130 when interrupted.
+    """
+    folder = Path(file).resolve().parent
+    try:
+        arguments = _parse_arguments(folder)
+        manifest = read_manifest(folder)
+        check_files(folder, manifest)
+        signature = manifest["signature"]
+        n_outputs = len(signature["outputs"])
+        if arguments.output and len(arguments.output) != n_outputs:
+            raise InputProblem(
+                f"{len(arguments.output)} --output are given; expected {n_outputs}, or none to print"
+            )
+        inputs = check_inputs([parse_input(text) for text in arguments.input], signature["inputs"])
+        outputs = _run_once(main, Session(folder, manifest, arguments.device), folder, signature, inputs)
+        _write_outputs(outputs, arguments.output, signature["outputs"])
+    except (BundleProblem, InputProblem, RegionProblem, OSError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def read_state(folder: Path, specs: Sequence[Dict[str, Any]]) -> List[np.ndarray]:
+    """The initial values of the program's state."""
+    if not specs:
+        return []
+    index = rt.ParameterIndex()
+    index.load(str(folder / STATE))
+    entries = dict(index.items())
+    try:
+        return [
+            np.array(entries[spec["name"]].file_view).view(DTYPES[spec["dtype"]][0]).reshape(spec["shape"])
+            for spec in specs
+        ]
+    except (KeyError, ValueError) as error:
+        raise BundleProblem(
+            f"{folder} is damaged: {STATE} does not hold the program's state ({error!r})"
+        ) from error
+
+
+def _run_once(
+    main: Callable[..., Tuple[Any, ...]],
+    session: Session,
+    folder: Path,
+    signature: Dict[str, Any],
+    inputs: Sequence[np.ndarray],
+) -> List[np.ndarray]:
+    specs = signature["inputs"] + signature["state"]
+    arrays = [*inputs, *read_state(folder, signature["state"])]
+    _, decide = recorder()
+    flat = main(session.regions, decide, *(session.upload(a, s["dtype"]) for a, s in zip(arrays, specs)))
+    return [session.download(view, spec["dtype"]) for view, spec in zip(flat, signature["outputs"])]
+
+
+def _parse_arguments(folder: Path) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python {folder.name}/host.py",
+        description="Run this compiled program once.",
+        epilog=f"example: python {folder.name}/host.py --input @x.npy --input 1x3xf32=0.5 --output y.npy",
+    )
+    parser.add_argument(
+        "--input", action="append", default=[], metavar="@FILE|-|TYPE=VALUES",
+        help="an input, once for each, in order: @x.npy, - (npy on standard input), 1x3xf32=0.5, 2xi64=1,2",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output", action="append", default=[], metavar="FILE|-",
+        help="where an output goes as .npy, once for each, in order; without any they are printed",
+    )  # fmt: skip
+    parser.add_argument(
+        "--device", default=DEFAULT_DEVICE, help="HAL device: local-sync (default), local-task, ..."
+    )
+    return parser.parse_args()
+
+
+def _write_outputs(
+    outputs: Sequence[np.ndarray], files: Sequence[str], specs: Sequence[Dict[str, Any]]
+) -> None:
+    if not files:
+        for array, spec in zip(outputs, specs):
+            print(f"{spec['name']}: {type_text(spec['dtype'], array.shape)}\n{array}")
+        return
+    for array, file in zip(outputs, files):
+        content = io.BytesIO()
+        np.save(content, array, allow_pickle=False)
+        if file == "-":
+            sys.stdout.buffer.write(content.getvalue())
+        else:
+            Path(file).write_bytes(content.getvalue())

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""`dycl.Program`: a bundle as a callable."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from dycl.bundle import Bundle, copy_bundle, read_bundle
+from dycl.errors import BundleError, DyclError
+from dycl.runtime import arrays
+from dycl.runtime.binding import flatten
+from dycl.runtime.graph import PathEdge, Region, to_networkx, walk
+from dycl.signature import Signature, Structure
+
+if TYPE_CHECKING:
+    import networkx
+
+
+def load(path: str | Path, device: str | None = None) -> Program:
+    """The program of a bundle, in its initial state.
+
+    Every file is checked against the manifest's hashes before anything is loaded or executed. Hashes detect damage,
+    not malice: host.py is Python and a VMFB for a CPU native code, so load only bundles whose origin you trust.
+
+    Args:
+        path: the bundle's folder.
+        device: a HAL device of IREE's; None for "local-sync", which runs in the calling thread. "local-task" uses a
+            pool of threads and pays for large regions.
+
+    Raises:
+        BundleError: where the bundle is missing, damaged, newer than this dycl, or not for this machine or device.
+    """
+    program = Program(read_bundle(path), device=device)
+    program.prepare()
+    return program
+
+
+class Program:
+    """A compiled program: called like the model that it was compiled from.
+
+    Takes torch tensors or numpy arrays and gives the same kind back, nested as eager's result is (torch where the
+    call has no tensor and torch is imported). Outputs are detached, and share no memory with inputs, weights, state.
+    Arguments that the model writes are written. State carries over from call to call; calls of a program with state
+    are serialized, others may run at the same time in several threads.
+    """
+
+    def __init__(self, bundle: Bundle, *, device: str | None = None, keep_alive: object = None) -> None:
+        """Use `dycl.load` or `dycl.compile`.
+
+        Args:
+            keep_alive: what must live as long as the program, such as its temporary folder.
+        """
+        self._bundle = bundle
+        self._device = device
+        self._keep_alive = keep_alive
+        self._lock = threading.Lock()
+        self._loaded: _Loaded | None = None
+        self._state: list[Any] = []
+        self._decisions: Sequence[tuple[int, Any]] | None = None
+
+    @property
+    def signature(self) -> Signature:
+        """What the program takes and gives."""
+        return self._bundle.signature
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """The regions, in the order in which the program was outlined."""
+        manifest = self._bundle.manifest
+        target = self._loaded.target if self._loaded else manifest["targets"][0]["target"]
+        return tuple(Region.from_json(region, target=target) for region in manifest["program"]["regions"])
+
+    @property
+    def hcfg(self) -> networkx.MultiDiGraph[str]:
+        """The heterogeneous control flow graph: a new graph each time, the caller's to change."""
+        return to_networkx(self._bundle.hcfg, self.regions)
+
+    @property
+    def last_path(self) -> tuple[PathEdge, ...]:
+        """The edges of `hcfg` that the last completed call took, in order, each with its count; () before any call."""
+        return () if self._decisions is None else walk(self._bundle.hcfg, self._decisions)
+
+    def prepare(self) -> None:
+        """Load the regions onto the device now, not at the first call.
+
+        Raises:
+            BundleError: where they cannot run here.
+        """
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = _Loaded(self._bundle, self._device)
+                self._state = self._loaded.initial_state()
+
+    def reset_state(self) -> None:
+        """Go back to the state that the model had when it was compiled."""
+        self.prepare()
+        with self._lock:
+            self._state = self._program_loaded().initial_state()
+
+    def save(self, path: str | Path) -> None:
+        """Write the bundle, with its initial state, to a folder; all of it or, on failure, nothing.
+
+        Raises:
+            BundleError: where `path` cannot be written, or is something else than a bundle.
+        """
+        copy_bundle(self._bundle.folder, self._bundle.files, path)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program.
+
+        Raises:
+            InputError: where the arguments are not as the program was compiled for.
+            DyclError: where a region fails.
+        """
+        signature = self.signature
+        values = flatten(signature, args, kwargs)
+        inputs = [arrays.to_numpy(value, spec) for value, spec in zip(values, signature.inputs, strict=True)]
+        for i in signature.mutated_inputs:
+            arrays.check_writable(values[i], signature.inputs[i])
+        if self._loaded is None:
+            self.prepare()
+        with self._lock if signature.state else contextlib.nullcontext():
+            outputs, mutated = self._run(inputs)
+            for i, result in zip(signature.mutated_inputs, mutated, strict=True):
+                arrays.write_back(values[i], result)
+        as_torch = any(map(arrays.is_torch, values)) if values else "torch" in sys.modules
+        return signature.output_structure.build(lambda leaf: _leaf(leaf, outputs, as_torch))
+
+    def __repr__(self) -> str:
+        takes = ", ".join(f"{spec.name}: {spec}" for spec in self.signature.inputs)
+        return f"<dycl.Program {self.signature.name}({takes}), {len(self.regions)} regions>"
+
+    def _run(self, inputs: Sequence[arrays.Array]) -> tuple[list[arrays.Array], list[arrays.Array]]:
+        """Outputs and new values of mutated inputs; the new state is kept."""
+        signature, loaded = self.signature, self._program_loaded()
+        uploaded = [loaded.upload(a, spec.dtype) for a, spec in zip(inputs, signature.inputs, strict=True)]
+        decisions, decide = loaded.recorder()
+        try:
+            flat = loaded.main(loaded.regions, decide, *uploaded, *self._state)
+        except loaded.region_problem as problem:
+            raise DyclError(str(problem)) from problem
+        n_outputs = len(signature.outputs)
+        n_results = n_outputs + len(signature.mutated_inputs)
+        specs = [*signature.outputs, *(signature.inputs[i] for i in signature.mutated_inputs)]
+        results = [
+            loaded.download(view, spec.dtype) for view, spec in zip(flat[:n_results], specs, strict=True)
+        ]
+        self._state = list(flat[n_results:])
+        self._decisions = decisions
+        return results[:n_outputs], results[n_outputs:]
+
+    def _program_loaded(self) -> _Loaded:
+        assert self._loaded is not None
+        return self._loaded
+
+
+class _Loaded:
+    """A bundle's host program, and its regions on a device."""
+
+    main: Callable[..., tuple[Any, ...]]
+
+    def __init__(self, bundle: Bundle, device: str | None) -> None:
+        runtime = _execute(bundle.runtime_source, "host_runtime", bundle.folder)
+        try:
+            session = runtime.Session(bundle.folder, bundle.manifest, device)
+            state = runtime.read_state(bundle.folder, bundle.manifest["signature"]["state"])
+        except runtime.BundleProblem as problem:
+            raise BundleError(str(problem)) from problem
+        self.main = _execute(bundle.host_source, "host", bundle.folder).main
+        self.regions = session.regions
+        self.upload = session.upload
+        self.download = session.download
+        self.recorder = runtime.recorder
+        self.region_problem = runtime.RegionProblem
+        self.target: str = session.target["target"]
+        self._state = list(zip(state, [spec.dtype for spec in bundle.signature.state], strict=True))
+
+    def initial_state(self) -> list[Any]:
+        return [self.upload(array, dtype) for array, dtype in self._state]
+
+
+def _execute(source: str, name: str, folder: Path) -> ModuleType:
+    """The module of a bundle's Python file, whose hash has been checked; not in `sys.modules`."""
+    module = ModuleType(name)
+    module.__file__ = str(folder / f"{name}.py")
+    try:
+        exec(compile(source, module.__file__, "exec"), module.__dict__)
+    except Exception as error:
+        raise BundleError(f"{module.__file__} does not run: {error!r}") from error
+    return module
+
+
+def _leaf(leaf: Structure, outputs: Sequence[arrays.Array], as_torch: bool) -> Any:
+    array = outputs[leaf.index]
+    if leaf.kind == "number":
+        return {"bool": bool, "int": int, "float": float}[leaf.type](array.item())
+    return arrays.to_torch(array) if as_torch else array
