@@ -11,7 +11,7 @@ CMAKE_ARGS ?=
 # TESTS=test/unit/test_cli.py, or any other arguments of pytest.
 TESTS ?=
 
-CXX_SOURCES := $(shell find CMakeLists.txt dialects passes tools -type f 2>/dev/null)
+CXX_SOURCES := $(shell find CMakeLists.txt cmake dialects passes tools -type f 2>/dev/null)
 CXX_FORMATTED = $(filter %.cpp %.h,$(CXX_SOURCES))
 PYTHON_SOURCES := python test
 

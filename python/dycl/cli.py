@@ -1,0 +1,430 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The command `dycl`: compile a model to a bundle, run one, look into one.
+
+A failure is one line on standard error, `error: …`, and exit status 1; wrong usage gives 2, an interrupt 130.
+`dycl run` and `dycl inspect` import neither torch nor a compiler.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from dycl.errors import DyclError, InputError
+from dycl.options import PHASES, Options
+from dycl.version import version
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+# The phases that give one text; what the later ones give, --dump-phases keeps.
+_TEXT_PHASES = tuple(phase for phase in PHASES if phase not in ("compile", "bundle"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    given = _parser().parse_args(arguments)
+    try:
+        given.run(given)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain once more when it closes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        if given.debug:
+            raise
+        print(f"error: {_message(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, DyclError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    kind = type(error).__name__
+    return f"{kind}: {error} (not an error that dycl expects; --debug before the command shows where it arose)"
+
+
+# ---- usage --------------------------------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says `error: …` first, as every failure of dycl does."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}\n{self.format_usage()}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="dycl",
+        description="A compiler for dynamic neural networks: PyTorch models whose control flow depends on the input.",
+        epilog="`dycl COMMAND --help` shows an example of each command.",
+    )
+    parser.add_argument("--version", action="version", version=f"dycl {version()}")
+    parser.add_argument("--debug", action="store_true", help="on a failure show Python's traceback")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_compile(commands)
+    _add_run(commands)
+    _add_inspect(commands)
+    return parser
+
+
+def _add_compile(commands: Any) -> None:
+    parser = commands.add_parser(
+        "compile",
+        help="compile a model to a bundle",
+        description="Compile a dynamic network to a bundle: compiled regions, weights, and the host that runs them.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="""\
+examples:
+  dycl compile dycl.zoo:skipnet38_rnn -o skipnet.dycl
+  dycl compile net.py:make_net --arg depth=4 --input 1x3x32x32xf32 -o net.dycl
+  dycl compile net.py:make_net --compile-to outline -o net.mlir""",
+    )
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="FILE.py:FACTORY or PACKAGE.MODULE:FACTORY, a function that returns a model, (model, args) or "
+        "(model, args, kwargs); or FILE.mlir, a phase's dump",
+    )
+    parser.add_argument(
+        "--input",
+        action="append",
+        metavar="TYPE",
+        help="the type of an input, as 1x3x32x32xf32, or @x.npy for one like it; once for each positional argument, "
+        "in place of the factory's args",
+    )
+    parser.add_argument(
+        "--arg", action="append", default=[], metavar="NAME=JSON", help="a keyword argument for the factory"
+    )
+    parser.add_argument(
+        "--target",
+        action="append",
+        metavar="BACKEND[:TRIPLE[:CPU[:FEATURES]]]",
+        help="what to compile for (default: llvm-cpu, this machine); again for another one",
+    )
+    phases = ", ".join(_TEXT_PHASES)
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="PATH", help="the bundle, or with --compile-to a file or - (stdout)"
+    )
+    parser.add_argument("--compile-to", choices=_TEXT_PHASES, metavar="PHASE", help=f"stop after one of: {phases}")
+    parser.add_argument("--dump-phases", metavar="DIR", help="keep what each phase gives in a folder")
+    parser.add_argument("--jobs", type=_positive, metavar="N", help="regions to compile at a time (default: one a core)")
+    parser.add_argument(
+        "--no-simplify-host", action="store_true", help="keep regions that only pass on an input or give a constant"
+    )
+    parser.add_argument("--json", action="store_true", help="report what was written as JSON")
+    parser.set_defaults(run=_compile)
+
+
+def _add_run(commands: Any) -> None:
+    parser = commands.add_parser(
+        "run",
+        help="run a bundle once",
+        description="Run a bundle once. Needs only numpy and IREE's runtime, as does `python net.dycl/host.py`.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="""\
+examples:
+  dycl run net.dycl --input @x.npy --output y.npy
+  dycl run net.dycl --input 1x3x32x32xf32=0.5""",
+    )
+    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle that `dycl compile` wrote")
+    parser.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="@FILE|-|TYPE=VALUES",
+        help="an input, once for each, in order: @x.npy, - (npy on standard input), 1x3xf32=0.5, 2xi64=1,2",
+    )
+    parser.add_argument(
+        "--output",
+        action="append",
+        default=[],
+        metavar="FILE|-",
+        help="where an output goes as .npy (- is standard output), once for each, in order; without any they are printed",
+    )
+    parser.add_argument("--device", metavar="URI", help="IREE's HAL device (default: local-sync)")
+    parser.add_argument("--json", action="store_true", help="print the outputs as JSON")
+    parser.set_defaults(run=_run)
+
+
+def _add_inspect(commands: Any) -> None:
+    parser = commands.add_parser(
+        "inspect",
+        help="show what a bundle holds",
+        description="Show a bundle's inputs and outputs, its regions with their source, cost and size, and its files.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="""\
+examples:
+  dycl inspect net.dycl
+  dycl inspect net.dycl --json | jq '.regions[].name'""",
+    )
+    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle that `dycl compile` wrote")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    parser.set_defaults(run=_inspect)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return int(text)
+
+
+# ---- dycl compile -------------------------------------------------------------------------------------------------
+
+
+def _compile(given: argparse.Namespace) -> None:
+    from dycl.compiler import build, compile_to
+    from dycl.compiler.api import import_model
+    from dycl.compiler.targets import parse_targets
+    from dycl.sources import load_source, parse_factory_arguments
+
+    options = Options(
+        simplify_host=not given.no_simplify_host,
+        jobs=given.jobs,
+        compile_to=given.compile_to,
+        dump_phases=given.dump_phases,
+    )
+    # What costs nothing is checked before the model is loaded and minutes of compilation begin.
+    factory_arguments = parse_factory_arguments(given.arg)
+    examples = None if given.input is None else [_example(text) for text in given.input]
+    targets: list[str] = given.target or ["llvm-cpu"]
+    parse_targets(targets)
+    _check_output(given)
+
+    source = load_source(given.source, factory_arguments)
+    args = source.args if examples is None else _tensors(examples)
+    if args is None and not isinstance(source.model, Path):
+        raise InputError(f"{given.source} gives no arguments for its model; add --input TYPE, as 1x3x32x32xf32")
+    imported = import_model(source.model, args or (), source.kwargs, options)
+    if given.compile_to is not None:
+        _write_text(given.output, compile_to(imported, options))
+        return
+    build(imported, targets, options, given.output)
+    summary = _summary(given.output)
+    print(json.dumps(summary) if given.json else _one_line(summary))
+
+
+def _example(text: str) -> Array:
+    """An array of the type that `--input` gives; its values do not matter."""
+    import numpy as np
+
+    from dycl.runtime.host_runtime import DTYPES, InputProblem, parse_input, parse_type
+
+    if text == "-":
+        raise InputError("--input - is for `dycl run`; give the type of the input, as 1x3x32x32xf32")
+    if text.startswith("@"):
+        try:
+            return parse_input(text)
+        except InputProblem as problem:
+            raise InputError(str(problem)) from problem
+    try:
+        dtype, shape = parse_type(text)
+    except ValueError:
+        known = ", ".join(DTYPES)
+        raise InputError(
+            f"--input {text!r} is not a type; expected sizes and a dtype joined by x, as 1x3x32x32xf32 or i64, "
+            f"or @FILE.npy; dtypes: {known}"
+        ) from None
+    sizes = [size for size in shape if size is not None]
+    if len(sizes) < len(shape):
+        raise InputError(f"--input {text!r}: dynamic sizes are not supported here yet; give each size as a number")
+    return np.zeros(sizes, DTYPES[dtype][0])
+
+
+def _tensors(arrays: Sequence[Array]) -> tuple[Any, ...]:
+    import torch
+
+    # numpy has no bfloat16 of its own, and torch takes none from it.
+    return tuple(
+        torch.zeros(a.shape, dtype=torch.bfloat16) if a.dtype.name == "bfloat16" else torch.from_numpy(a) for a in arrays
+    )
+
+
+def _check_output(given: argparse.Namespace) -> None:
+    if given.output == "-":
+        if given.compile_to is None:
+            raise InputError("a bundle is a folder and cannot go to standard output; give -o NAME.dycl")
+        return
+    folder = Path(given.output).absolute().parent
+    if not folder.is_dir():
+        raise InputError(f"cannot write {given.output}: the folder {folder} does not exist")
+
+
+def _write_text(output: str, text: str) -> None:
+    if output == "-":
+        sys.stdout.write(text)
+        return
+    path = Path(output)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        new.write_text(text)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+# ---- dycl run -----------------------------------------------------------------------------------------------------
+
+
+def _run(given: argparse.Namespace) -> None:
+    from dycl.runtime.host_runtime import InputProblem, check_inputs, parse_input
+    from dycl.runtime.program import load
+
+    program = load(given.bundle, device=given.device)
+    signature = program.signature
+    if given.output and len(given.output) != len(signature.outputs):
+        raise InputError(f"{len(given.output)} --output are given; expected {len(signature.outputs)}, or none to print")
+    try:
+        specs = [spec.to_json() for spec in signature.inputs]
+        arrays = check_inputs([parse_input(text) for text in given.input], specs)
+    except InputProblem as problem:
+        raise InputError(str(problem)) from problem
+    args, kwargs = signature.input_structure.build(lambda leaf: arrays[leaf.index])
+    outputs = _flatten(program(*args, **kwargs))
+    named = {spec.name: array for spec, array in zip(signature.outputs, outputs, strict=True)}
+    if given.json:
+        print(json.dumps({"outputs": [{"name": n, "type": _type(a), "values": a.tolist()} for n, a in named.items()]}))
+    elif given.output:
+        for file, array in zip(given.output, named.values(), strict=True):
+            _write_array(file, array)
+    else:
+        for name, array in named.items():
+            print(f"{name}: {_type(array)}\n{array}")
+
+
+def _flatten(value: Any) -> list[Array]:
+    """The tensors and numbers of a nested result, in order."""
+    import numpy as np
+
+    if isinstance(value, Mapping):
+        return [array for item in value.values() for array in _flatten(item)]
+    if isinstance(value, tuple | list):
+        return [array for item in value for array in _flatten(item)]
+    return [np.asarray(value)]
+
+
+def _type(array: Array) -> str:
+    from dycl.runtime.host_runtime import NAMES, type_text
+
+    return type_text(NAMES.get(array.dtype, str(array.dtype)), array.shape)
+
+
+def _write_array(file: str, array: Array) -> None:
+    import numpy as np
+
+    if file == "-":
+        np.lib.format.write_array(sys.stdout.buffer, array, allow_pickle=False)
+        return
+    with Path(file).open("wb") as out:
+        np.lib.format.write_array(out, array, allow_pickle=False)
+
+
+# ---- dycl inspect -------------------------------------------------------------------------------------------------
+
+
+def _inspect(given: argparse.Namespace) -> None:
+    summary = _summary(given.bundle)
+    print(json.dumps(summary, indent=1) if given.json else _report(summary))
+
+
+def _summary(bundle: str) -> dict[str, Any]:
+    """What a bundle holds, after its files have been checked; sizes are in bytes."""
+    from dycl.bundle import read_bundle
+
+    read = read_bundle(bundle)
+    files = read.manifest["files"]
+    targets = read.manifest["targets"]
+    regions = [
+        {**region, "vmfb_bytes": {t["target"]: files[_vmfb(t, region)]["size"] for t in targets}}
+        for region in read.manifest["program"]["regions"]
+    ]
+    nodes = read.hcfg["nodes"]
+    return {
+        "bundle": bundle,
+        "name": read.signature.name,
+        "dycl_version": read.manifest["dycl_version"],
+        "targets": [t["target"] for t in targets],
+        "inputs": [{"name": s.name, "type": str(s)} for s in read.signature.inputs],
+        "outputs": [{"name": s.name, "type": str(s)} for s in read.signature.outputs],
+        "state": [{"name": s.name, "type": str(s)} for s in read.signature.state],
+        "predicates": sum(node["kind"] == "predicate" for node in nodes),
+        "regions": regions,
+        "bytes": sum(file["size"] for file in files.values()),
+        "files": {name: file["size"] for name, file in files.items()},
+    }
+
+
+def _vmfb(target: Mapping[str, Any], region: Mapping[str, Any]) -> str:
+    return f"regions/{target['folder']}/{region['name']}.vmfb"
+
+
+def _one_line(summary: Mapping[str, Any]) -> str:
+    return (
+        f"{summary['bundle']}: {summary['name']}, {len(summary['regions'])} regions and {summary['predicates']} "
+        f"predicates for {', '.join(summary['targets'])}, {_size(summary['bytes'])}"
+    )
+
+
+def _report(summary: Mapping[str, Any]) -> str:
+    lines = [_one_line(summary) + f", made by dycl {summary['dycl_version']}", ""]
+    for kind in ("inputs", "outputs", "state"):
+        lines += [f"{kind[:-1] if kind != 'state' else kind:8}{item['name']}: {item['type']}" for item in summary[kind]]
+    rows = [
+        (
+            region["name"],
+            _location(region["location"]),
+            _count(region["cost"]["flops"]),
+            _size(region["cost"]["bytes"]),
+            _size(sum(region["vmfb_bytes"].values())),
+            str(len(region["parameters"])),
+        )
+        for region in summary["regions"]
+    ]
+    lines += ["", *_table(("region", "source", "FLOPs", "moves", "VMFB", "weights"), rows)]
+    return "\n".join(lines)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of aligned columns: the first two to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+        for row in (header, *rows)
+    ]
+
+
+def _location(location: Mapping[str, Any] | None) -> str:
+    return f"{Path(location['file']).name}:{location['line']}" if location and location.get("file") else "-"
+
+
+def _count(number: float) -> str:
+    return _scaled(number, 1000, ("", " k", " M", " G", " T"))
+
+
+def _size(n_bytes: float) -> str:
+    return _scaled(n_bytes, 1024, (" B", " KiB", " MiB", " GiB", " TiB"))
+
+
+def _scaled(number: float, step: int, units: Sequence[str]) -> str:
+    for unit in units[:-1]:
+        if number < step:
+            return f"{number:.0f}{unit}" if unit == units[0] else f"{number:.1f}{unit}"
+        number /= step
+    return f"{number:.1f}{units[-1]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
