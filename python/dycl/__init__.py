@@ -25,7 +25,7 @@ from dycl.errors import (
 from dycl.options import Options
 
 if TYPE_CHECKING:
-    from dycl.compiler.api import compile
+    from dycl.compiler.api import compile  # noqa: A004 - the public name
     from dycl.runtime.program import Program, load
 
     __version__: str

@@ -10,7 +10,7 @@ _TOOLS = ("torch", "torch-mlir", "iree-base-compiler", "iree-base-runtime", "num
 
 
 def version() -> str:
-    """The version of the installed dycl; "0+uninstalled" where it runs from a source tree that is not installed."""
+    """The version of the installed dycl; "0+uninstalled" in a source tree that is not installed."""
     return _installed("dycl") or "0+uninstalled"
 
 

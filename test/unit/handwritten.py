@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+
 from dycl.compiler.imported import ImportedProgram, plain_signature
 from dycl.compiler.pipeline import PartitionedProgram, PhaseDump, write_program
 from dycl.compiler.targets import parse_targets
@@ -54,7 +55,7 @@ def write(program, imported, folder, *, target="llvm-cpu", options=None):
     return write_program(program, imported, targets, options or Options(), folder, PhaseDump(None))
 
 
-# ---- gate: a branch. y = x + bias; if sum(y) > 0: y * 2 else: y - 1 -------------------------------------------------
+# ---- gate: a branch: y = x + bias; if sum(y) > 0: y * 2 else: y - 1 ----------------------------------------
 
 _GATE = """
 module @gate_module {
@@ -168,7 +169,7 @@ def gate_reference(x: np.ndarray) -> np.ndarray:
     return y * 2 if y.sum() > 0 else y - 1
 
 
-# ---- counter: state, a written input, a while and a for -------------------------------------------------------------
+# ---- counter: state, a written input, a while and a for ----------------------------------------------------
 # def counter(x, n):        # state: calls (i64), last (f32[2])
 #     self.calls += 1
 #     while x[0] < 0:       # predicate 0
@@ -230,7 +231,8 @@ if __name__ == "__main__":
 
 def function_module(name, inputs, results, body):
     arguments = ", ".join(f"%a{i}: {type_}" for i, type_ in enumerate(inputs))
-    return f"module @{name}_module {{\n  func.func @{name}({arguments}) -> ({', '.join(results)}) {{{body}\n  }}\n}}\n"
+    header = f"func.func @{name}({arguments}) -> ({', '.join(results)})"
+    return f"module @{name}_module {{\n  {header} {{{body}\n  }}\n}}\n"
 
 
 def counter_program():

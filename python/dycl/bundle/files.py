@@ -5,17 +5,20 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dycl.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
 
 MANIFEST = "manifest.json"
 
 
 @contextmanager
-def staged(destination: str | Path) -> Iterator[Path]:
+def staged(destination: str | Path) -> Generator[Path]:
     """An empty folder that takes the place of `destination` when the block ends, and vanishes if it fails.
 
     An earlier bundle there is replaced by a rename; whoever has it open keeps the old one.
@@ -39,11 +42,7 @@ def staged(destination: str | Path) -> Iterator[Path]:
 
 
 def copy_bundle(source: Path, names: Iterable[str], destination: str | Path) -> None:
-    """Copy a bundle's files, atomically; see `staged`.
-
-    Args:
-        names: the files to copy, relative to `source`; nothing else in it is.
-    """
+    """Copy the files `names` of a bundle, and nothing else in its folder, atomically; see `staged`."""
     with staged(destination) as folder:
         for name in names:
             target = folder / name

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +17,9 @@ from dycl.errors import BundleError
 from dycl.runtime import host_runtime
 from dycl.signature import Signature
 from dycl.version import tool_versions, version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -65,8 +67,11 @@ def write_bundle(
     """Complete a folder that holds `regions/TARGET/NAME.vmfb` to a bundle.
 
     Args:
+        folder: the folder.
+        signature: what the program takes and gives.
         description: the program description (contract C of ARCHITECTURE.md).
-        targets: one entry a target: "target" (the user's text), "folder", "backend", "architecture", "cpu", "features".
+        host_source: host.py.
+        targets: `TargetSpec.to_json()` of each target.
         parameters: the weights that regions use, by key.
         state: the initial value of each state, by its name.
     """

@@ -6,11 +6,13 @@ An archive holds bytes; the dtype and shape of each entry are where it is used, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -20,6 +22,7 @@ def write_archive(path: Path, arrays: Mapping[str, Array]) -> None:
     from iree.runtime import save_archive_file
 
     save_archive_file({key: _bytes_of(array) for key, array in arrays.items()}, path)
+    path.chmod(0o644)  # IREE makes it unreadable for others, unlike every other file of a bundle.
 
 
 def read_archive(path: Path) -> dict[str, Array]:

@@ -4,7 +4,7 @@
 Each phase is a function from one value to the next; `pipeline.build` is their composition.
 """
 
-from dycl.compiler.api import compile
+from dycl.compiler.api import compile  # noqa: A004 - the public name
 from dycl.compiler.imported import ImportedProgram, read_dump
 from dycl.compiler.pipeline import build, compile_to
 from dycl.compiler.targets import TargetSpec

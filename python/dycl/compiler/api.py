@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dycl.bundle import read_bundle
 from dycl.compiler.imported import ImportedProgram, read_dump
@@ -14,8 +13,11 @@ from dycl.compiler.pipeline import build
 from dycl.options import Options
 from dycl.runtime.program import Program
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
-def compile(
+
+def compile(  # noqa: A001 - the public name, as in re.compile and torch.compile
     model: Any,
     args: Sequence[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
@@ -27,8 +29,8 @@ def compile(
     """Compile a model, with every path that its tensors can choose, to a program.
 
     Args:
-        model: an `nn.Module`, a plain function, or the path of an `.mlir` file. Weights are snapshotted; the model and
-            the arguments stay as they are.
+        model: an `nn.Module`, a plain function, or the path of an `.mlir` file. Weights are snapshotted; the
+            model and the arguments stay as they are.
         args: example arguments: tensors, and constants (Python values, which the program is compiled for).
         kwargs: example keyword arguments, likewise.
         target: what to compile for, one or several of `backend[:triple[:cpu[:features]]]`.

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +14,9 @@ from dycl.bundle.parameters import read_archive
 from dycl.compiler.ir_inspection import inspect_module
 from dycl.errors import CompileError
 from dycl.signature import Signature, Structure, TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -47,8 +49,8 @@ class ImportedProgram:
 def read_dump(path: str | Path) -> ImportedProgram:
     """The program of an `.mlir` file: what `--dump-phases` or `--compile-to` wrote, or one written by hand.
 
-    Beside it may stand `parameters.irpa` (its weights), and `signature.json` with `state.irpa`. Without a signature
-    the program takes and gives what `main` does, positionally, and has no state.
+    Beside it may stand `parameters.irpa` (its weights), and `signature.json` with `state.irpa`. Without a
+    signature the program takes and gives what `main` does, positionally, and has no state.
 
     Raises:
         CompileError: for a file that cannot be read, does not parse, or has no `main`.
@@ -61,10 +63,10 @@ def read_dump(path: str | Path) -> ImportedProgram:
     found = inspect_module(text, source=str(path))
     if not found.inputs and not found.outputs:
         raise CompileError(f"{path} has no public function `main` with inputs or results")
+    signature = _read_signature(path.parent / SIGNATURE_FILE)
     return ImportedProgram(
         mlir=text,
-        signature=_read_signature(path.parent / SIGNATURE_FILE)
-        or plain_signature(path.stem, found.inputs, found.outputs),
+        signature=signature or plain_signature(path.stem, found.inputs, found.outputs),
         parameters=_read_if_there(path.parent / PARAMETERS_FILE),
         state=_read_if_there(path.parent / STATE_FILE),
         phase=found.phase,

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Reading and splitting modules, through the MLIR Python bindings of the torch-mlir wheel.
 
-Those bindings are LLVM 24's and do not know the `dycl` dialect, so they are given the generic form, as `dycl-opt`
-prints it: the form that every version of MLIR reads.
+Those bindings are LLVM 24's and do not know the `dycl` dialect, so they are given the generic form, as
+`dycl-opt` prints it: the form that every version of MLIR reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import importlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dycl.compiler.tools import find_dycl_tool, run_filter
 from dycl.errors import CompileError
 from dycl.signature import TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 ENTRY = "main"
 
@@ -35,10 +38,7 @@ class InspectedModule:
 
 
 def inspect_module(text: str, *, source: str) -> InspectedModule:
-    """The phase and the entry's types of a module.
-
-    Args:
-        source: where the text is from, for messages.
+    """The phase and the entry's types of a module; `source` says in messages where it is from.
 
     Raises:
         CompileError: where the text does not parse, or its entry takes or gives something else than tensors.
@@ -65,14 +65,9 @@ def split_regions(text: str) -> dict[str, str]:
 
 
 @contextmanager
-def _operations(text: str, *, source: str) -> Iterator[list[Any]]:
+def _operations(text: str, *, source: str) -> Generator[list[Any]]:
     """The operations of a module's body, whichever form and dialects its text has."""
-    try:
-        from torch_mlir import ir
-    except ImportError as error:
-        raise CompileError(
-            "torch-mlir is not installed; install it with: pip install 'dycl[compiler]'"
-        ) from error
+    ir = _bindings()
     flags = ["--allow-unregistered-dialect", "--mlir-print-op-generic", "--mlir-print-debuginfo"]
     generic = run_filter(find_dycl_tool("dycl-opt"), flags, text, doing=f"reading {source}")
     with ir.Context() as context:
@@ -81,13 +76,20 @@ def _operations(text: str, *, source: str) -> Iterator[list[Any]]:
         yield [view.operation for view in module.body.operations]
 
 
+def _bindings() -> Any:
+    """The module `torch_mlir.ir`, which is not typed."""
+    try:
+        return importlib.import_module("torch_mlir.ir")
+    except ImportError as error:
+        raise CompileError("torch-mlir is not installed; run: pip install 'dycl[compiler]'") from error
+
+
 def _symbol_name(op: Any) -> str:
     return str(op.attributes["sym_name"].value)
 
 
 def _entry_types(op: Any, source: str) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    from torch_mlir import ir
-
+    ir = _bindings()
     signature = ir.FunctionType(ir.TypeAttr(op.attributes["function_type"]).value)
     names = [f"input{i}" for i in range(len(signature.inputs))]
     if "arg_attrs" in op.attributes:
@@ -99,8 +101,7 @@ def _entry_types(op: Any, source: str) -> tuple[tuple[TensorSpec, ...], tuple[Te
 
 
 def _spec(name: str, type_: Any, source: str) -> TensorSpec:
-    from torch_mlir import ir
-
+    ir = _bindings()
     if not isinstance(type_, ir.RankedTensorType):
         raise CompileError(f"{name} of `{ENTRY}` in {source} is a {type_}; expected a ranked tensor")
     shape = tuple(None if type_.is_dynamic_dim(i) else type_.get_dim_size(i) for i in range(type_.rank))

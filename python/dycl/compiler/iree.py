@@ -7,15 +7,19 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dycl.compiler.targets import TargetSpec
 from dycl.compiler.tools import failure, find_iree_compile
 from dycl.errors import CompileError
-from dycl.options import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from dycl.compiler.targets import TargetSpec
+    from dycl.options import Options
 
 # What is the same for every region and target. ARCHITECTURE.md has the figures behind the choice.
 _COMMON_FLAGS = (

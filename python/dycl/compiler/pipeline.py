@@ -5,20 +5,22 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dycl.bundle import staged, write_bundle
 from dycl.bundle.parameters import write_archive
 from dycl.compiler import phases
 from dycl.compiler.imported import PARAMETERS_FILE, SIGNATURE_FILE, STATE_FILE, ImportedProgram
-from dycl.compiler.iree import RegionJob, compile_regions
 from dycl.compiler.ir_inspection import split_regions
+from dycl.compiler.iree import RegionJob, compile_regions
 from dycl.compiler.targets import TargetSpec, parse_targets
 from dycl.errors import CompileError
-from dycl.options import Options
+from dycl.options import PHASES, Options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 # The phases that give text, in order; `ImportedProgram.phase` is one of them.
 _TEXT_PHASES = ("import", "optimize", "outline", "partition")
@@ -45,7 +47,9 @@ def build(
     """Compile a program to a bundle.
 
     Args:
+        imported: the program after the phase `import`, or a later one.
         target: one or several of `backend[:triple[:cpu[:features]]]`.
+        options: see `dycl.Options`.
         destination: the bundle's folder; it appears whole, or not at all.
 
     Returns:
@@ -162,11 +166,10 @@ def _used_parameters(program: PartitionedProgram, imported: ImportedProgram) -> 
 class PhaseDump:
     """The folder that keeps each phase's result; without a folder it keeps nothing.
 
-    1-rewrite.py, 2-import.mlir (with parameters.irpa, state.irpa and signature.json: enough to resume), 3-optimize.mlir,
-    4-outline.mlir, 5-partition.mlir, 5-partition/REGION_MODULE.mlir, 5-partition/host.py, 6-compile/TARGET/NAME.vmfb.
+    It holds 1-rewrite.py, 2-import.mlir, 3-optimize.mlir, 4-outline.mlir, 5-partition.mlir,
+    5-partition/{REGION_MODULE.mlir, host.py, program.json} and 6-compile/TARGET/REGION.vmfb; and beside them
+    parameters.irpa, state.irpa and signature.json, with which any of the .mlir files can be resumed.
     """
-
-    _NUMBERS = {"optimize": 3, "outline": 4, "partition": 5}
 
     def __init__(self, folder: str | None) -> None:
         self._folder = Path(folder) if folder else None
@@ -184,7 +187,7 @@ class PhaseDump:
                 write_archive(self._folder / name, arrays)
 
     def text(self, phase: str, text: str) -> None:
-        self._write(f"{self._NUMBERS[phase]}-{phase}.mlir", text)
+        self._write(f"{PHASES.index(phase) + 1}-{phase}.mlir", text)
 
     def partitioned(self, program: PartitionedProgram) -> None:
         for name, module in program.modules.items():

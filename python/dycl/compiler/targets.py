@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import platform
 import string
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dycl.errors import CompileError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KNOWN_BACKENDS = ("llvm-cpu",)
 _FOLDER_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_.+")

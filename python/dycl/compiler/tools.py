@@ -9,10 +9,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dycl.errors import CompileError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def find_dycl_tool(name: str) -> str:
@@ -44,14 +47,13 @@ def find_iree_compile() -> str:
         tool = Path(folder) / "_mlir_libs" / "iree-compile"
         if tool.is_file():
             return str(tool)
-    raise CompileError("iree-compile is not installed; install it with: pip install 'dycl[compiler]'")
+    raise CompileError("iree-compile is not installed; run: pip install 'dycl[compiler]'")
 
 
 def run_filter(tool: str, flags: Sequence[str], text: str, *, doing: str) -> str:
     """What `tool` makes of `text`, from standard input to standard output.
 
-    Args:
-        doing: what is being done, for the message: "phase optimize".
+    `doing` says for the message what is being done: "phase optimize".
 
     Raises:
         CompileError: when the tool fails.
@@ -66,7 +68,7 @@ def run_filter(tool: str, flags: Sequence[str], text: str, *, doing: str) -> str
 
 
 def failure(command: Sequence[str], text: str, *, doing: str, diagnostics: str, status: int) -> CompileError:
-    """The error of a tool that failed on `text`, which is kept in a file so that the command can be run again."""
+    """The error of a tool that failed on `text`, which is kept in a file for the command to run again."""
     kept = Path(tempfile.mkdtemp(prefix="dycl-failed-")) / "input.mlir"
     kept.write_text(text)
     lines = diagnostics.splitlines()

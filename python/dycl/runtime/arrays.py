@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ml_dtypes
 import numpy as np
 
 from dycl.errors import InputError
 from dycl.runtime.host_runtime import DTYPES, NAMES, fits, type_text
-from dycl.signature import TensorSpec
+
+if TYPE_CHECKING:
+    from dycl.signature import TensorSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -36,15 +38,17 @@ def to_numpy(value: Any, spec: TensorSpec) -> Array:
     Raises:
         InputError: where the value is no plain tensor on the CPU, or of another dtype or shape than `spec`.
     """
-    if is_torch(value):
+    torch_tensor = is_torch(value)
+    if torch_tensor:
         dtype = _check_torch(value, spec)
     elif type(value) in (np.ndarray, np.memmap) or isinstance(value, np.generic):
-        dtype = NAMES.get(value.dtype, str(value.dtype))
+        dtype = NAMES.get(value.dtype) or str(value.dtype)
     else:
         raise InputError(f"input {spec.name} is a {_class_name(value)}; expected a tensor or array of {spec}")
-    if not fits(dtype, tuple(value.shape), spec.dtype, spec.shape):
-        raise InputError(f"input {spec.name} is {type_text(dtype, tuple(value.shape))}; expected {spec}")
-    return _torch_to_numpy(value) if is_torch(value) else np.asarray(value)
+    shape = tuple(value.shape)
+    if not fits(dtype, shape, spec.dtype, spec.shape):
+        raise InputError(f"input {spec.name} is {type_text(dtype, shape)}; expected {spec}")
+    return _torch_to_numpy(value) if torch_tensor else np.asarray(value)
 
 
 def to_torch(array: Array) -> Any:
@@ -86,7 +90,7 @@ def _check_torch(tensor: Any, spec: TensorSpec) -> str:
         )
     if tensor.layout != torch.strided:
         raise InputError(f"input {spec.name} has layout {tensor.layout}; expected a dense tensor")
-    return _TORCH_NAMES.get(str(tensor.dtype), str(tensor.dtype))
+    return _TORCH_NAMES.get(str(tensor.dtype)) or str(tensor.dtype)
 
 
 def _torch_to_numpy(tensor: Any) -> Array:

@@ -5,18 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dycl.errors import InputError
 from dycl.runtime.arrays import is_array
-from dycl.signature import Signature, Structure
+
+if TYPE_CHECKING:
+    from dycl.signature import Signature, Structure
 
 
 def flatten(signature: Signature, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
     """The tensors of a call, in the order of `signature.inputs`.
 
-    An argument may be given by position or by name, whichever way it was compiled with. Constants must be as they
-    were when the program was compiled.
+    An argument may be given by position or by name, whichever way it was compiled with. Constants must be as
+    they were then.
 
     Raises:
         InputError: where arguments are missing, too many, nested otherwise, or a constant differs.

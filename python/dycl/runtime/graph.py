@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What a compiled program consists of, and the way a call took through it.
 
-The HCFG (heterogeneous control flow graph, DyCL, ISSTA 2023) has a node for the entry, the exit, each place where a
-region is invoked, and each predicate; its edges are the ways that control can go.
+The HCFG (heterogeneous control flow graph; DyCL, ISSTA 2023) has a node for the entry, the exit, each place
+where a region is invoked, and each predicate; its edges are the ways that control can go.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dycl.errors import BundleError, DyclError, SourceLocation
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
     import networkx
 
 Decision = tuple[int, Any]
@@ -102,61 +103,70 @@ def to_networkx(hcfg: Mapping[str, Any], regions: Iterable[Region]) -> networkx.
 
 
 def walk(hcfg: Mapping[str, Any], decisions: Iterable[Decision]) -> tuple[PathEdge, ...]:
-    """The edges that a call took, from entry to exit, each once with its count, in the order of their first use.
+    """The edges that a call took from entry to exit, each once with its count, in the order of first use.
 
-    Args:
-        decisions: what `decide` recorded: (predicate, decision) in order.
+    `decisions` is what `decide` recorded: (predicate, decision), in order.
 
     Raises:
-        BundleError: where the decisions do not fit the graph: the bundle's host and graph are not of one program.
+        BundleError: where the decisions do not fit the graph: host and graph are not of one program.
     """
-    kinds = {node["id"]: node["kind"] for node in hcfg["nodes"]}
-    predicates = {node["id"]: node["predicate"] for node in hcfg["nodes"] if node["kind"] == "predicate"}
-    ways: dict[str, dict[str, str]] = {node: {} for node in kinds}
+    nodes = {node["id"]: node for node in hcfg["nodes"]}
+    ways: dict[str, dict[str, str]] = {node: {} for node in nodes}
     for edge in hcfg["edges"]:
         ways[edge["source"]][edge["label"]] = edge["target"]
 
-    pending = iter(decisions)
-    remaining: dict[str, int] = {}  # the trips still to go of each counted loop that the walk is in
+    replay = _Replay(decisions)
     taken: Counter[tuple[str, str, str]] = Counter()
-    here = next(node for node, kind in kinds.items() if kind == "entry")
-    while kinds[here] != "exit":
-        label = "next"
-        if here in predicates:
-            if here not in remaining:
-                predicate, decision = next(pending, (None, None))
-                if predicate != predicates[here]:
-                    raise BundleError(
-                        f"at {here} of the HCFG: predicate {predicate}, expected {predicates[here]}"
-                    )
-                if _is_counted(decision, ways[here]):
-                    remaining[here] = decision
-            label = _label(here, remaining, ways[here]) if here in remaining else _way(decision, ways[here])
+    here = next(node for node in nodes if nodes[node]["kind"] == "entry")
+    while nodes[here]["kind"] != "exit":
+        is_predicate = nodes[here]["kind"] == "predicate"
+        label = replay.way(here, nodes[here]["predicate"], ways[here]) if is_predicate else "next"
         if label not in ways[here]:
-            raise BundleError(f"at {here} of the HCFG: there is no edge {label!r}")
+            raise BundleError(f"the HCFG has no edge {label!r} at {here}")
         there = ways[here][label]
         taken[here, there, label] += 1
         here = there
-    if next(pending, None) is not None:
-        raise BundleError("the host decided more than its HCFG has")
+    replay.check_end()
     return tuple(PathEdge(*edge, count) for edge, count in taken.items())
 
 
-def _is_counted(decision: Any, ways: Mapping[str, str]) -> bool:
-    return "iterate" in ways and not isinstance(decision, bool)
+class _Replay:
+    """Recorded decisions as labels of edges."""
 
+    def __init__(self, decisions: Iterable[Decision]) -> None:
+        self._pending = iter(decisions)
+        self._trips_left: dict[str, int] = {}  # of each counted loop that the walk is in
 
-def _label(node: str, remaining: dict[str, int], ways: Mapping[str, str]) -> str:
-    """The way on at a counted loop, which decides once for all its trips."""
-    if remaining[node] == 0:
-        del remaining[node]
+    def way(self, node: str, predicate: int, ways: Collection[str]) -> str:
+        """The label of the edge to take at a predicate."""
+        if node not in self._trips_left:
+            recorded, decision = next(self._pending, (None, False))
+            if recorded != predicate:
+                raise BundleError(
+                    f"the host decided predicate {recorded}, where its HCFG has {predicate} ({node})"
+                )
+            if "iterate" in ways and not isinstance(decision, bool):
+                self._trips_left[node] = decision
+            else:
+                return _label(decision, ways)
+        return self._count_down(node)
+
+    def check_end(self) -> None:
+        left = sum(1 for _ in self._pending)
+        if left:
+            raise BundleError(f"the host decided {left} times more than its HCFG has predicates on the way")
+
+    def _count_down(self, node: str) -> str:
+        """The label at a counted loop, which decides once for all its trips."""
+        if self._trips_left[node] > 0:
+            self._trips_left[node] -= 1
+            return "iterate"
+        del self._trips_left[node]
         return "exit"
-    remaining[node] -= 1
-    return "iterate"
 
 
-def _way(decision: Any, ways: Mapping[str, str]) -> str:
-    """The label of the edge that a decision means."""
+def _label(decision: Any, ways: Collection[str]) -> str:
+    """The label of the edge that a decision at an if, a while or a switch means."""
     if "iterate" in ways:
         return "iterate" if decision else "exit"
     if isinstance(decision, bool):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs the host program of a dycl bundle: loads its regions, calls them, and is its command line.
 
-This file is the same in every bundle and imports only numpy and iree.runtime (which brings ml_dtypes), so that a
-device needs nothing of dycl: `python net.dycl/host.py --input @x.npy --output y.npy`.
+This file is the same in every bundle and imports only numpy and iree.runtime (which has ml_dtypes): a device
+needs nothing of dycl for `python net.dycl/host.py --input @x.npy --output y.npy`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import io
 import json
 import platform
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any
 
 try:
     import iree.runtime as rt
@@ -50,30 +51,30 @@ DTYPES = {
 }
 NAMES = {dtype: name for name, (dtype, _) in DTYPES.items()}
 
-Decision = Tuple[int, Any]
-Shape = Sequence[Optional[int]]
+Decision = tuple[int, Any]
+Shape = Sequence[int | None]
 
 
-class BundleProblem(Exception):
+class BundleProblem(Exception):  # noqa: N818 - stands in for dycl.BundleError, where dycl is not installed
     """The bundle is not one, is damaged, or was made for something else."""
 
 
-class InputProblem(Exception):
+class InputProblem(Exception):  # noqa: N818 - likewise
     """An input differs from what the program was compiled for."""
 
 
-class RegionProblem(Exception):
+class RegionProblem(Exception):  # noqa: N818 - likewise
     """IREE reported an error while a region ran."""
 
 
-# ---- the bundle's files -------------------------------------------------------------------------------------------
+# ---- the bundle's files ------------------------------------------------------------------------------------
 
 
-def read_manifest(folder: Path) -> Dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a bundle.
 
     Raises:
-        BundleProblem: where there is no bundle, its manifest is damaged, or its schema is newer than this file's.
+        BundleProblem: where there is none, its manifest is damaged, or its schema is newer than this file's.
     """
     if not folder.exists():
         raise BundleProblem(f"{folder} does not exist")
@@ -99,7 +100,7 @@ def read_manifest(folder: Path) -> Dict[str, Any]:
     return manifest
 
 
-def check_files(folder: Path, manifest: Dict[str, Any]) -> None:
+def check_files(folder: Path, manifest: dict[str, Any]) -> None:
     """Check each file's path, size and hash against the manifest.
 
     Raises:
@@ -121,7 +122,7 @@ def check_files(folder: Path, manifest: Dict[str, Any]) -> None:
             raise BundleProblem(f"{folder} is damaged: {name} is not what was written (its SHA-256 differs)")
 
 
-def read_checked(folder: Path, manifest: Dict[str, Any], name: str) -> bytes:
+def read_checked(folder: Path, manifest: dict[str, Any], name: str) -> bytes:
     """The very bytes of a file that hash as the manifest says.
 
     Raises:
@@ -144,7 +145,7 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def pick_target(folder: Path, manifest: Dict[str, Any]) -> Dict[str, Any]:
+def pick_target(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     """The first target that this machine can run.
 
     Raises:
@@ -168,7 +169,7 @@ def _is_unsafe(name: str) -> bool:
     return not name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or ":" in name
 
 
-# ---- regions ------------------------------------------------------------------------------------------------------
+# ---- regions -----------------------------------------------------------------------------------------------
 
 
 class Session:
@@ -181,59 +182,56 @@ class Session:
         target: the manifest's entry of the target that was loaded.
     """
 
-    def __init__(self, folder: Path, manifest: Dict[str, Any], device: Optional[str] = None) -> None:
+    def __init__(self, folder: Path, manifest: dict[str, Any], device: str | None = None) -> None:
         """Load the regions of a bundle that has been checked.
 
         Args:
-            device: a HAL device: "local-sync" (the default: calls run in the calling thread), "local-task" (a pool of
-                threads; pays for large regions), or a URI of IREE's.
+            folder: the bundle.
+            manifest: its manifest.
+            device: a HAL device: "local-sync" (the default: calls run in the calling thread), "local-task" (a
+                pool of threads; pays for large regions), or a URI of IREE's.
 
         Raises:
             BundleProblem: where this machine has no such device, or cannot run the bundle.
         """
         self.target = pick_target(folder, manifest)
-        self._device = _open_device(device or DEFAULT_DEVICE)
+        device = device or DEFAULT_DEVICE
+        self._device = _open_device(device)
         self._allocator = self._device.allocator
+        regions = manifest["program"]["regions"]
+        vmfbs = [f"regions/{self.target['folder']}/{region['name']}.vmfb" for region in regions]
+        missing = [name for name in vmfbs if name not in manifest["files"]]
+        if missing:
+            raise BundleProblem(f"{folder} is not a whole bundle: its manifest has no {missing[0]}")
         instance = rt.VmInstance()
-        modules = [rt.create_hal_module(instance, self._device)]
-        region_modules = []
         try:
+            region_modules = [rt.VmModule.mmap(instance, str(folder / name)) for name in vmfbs]
+            modules = [rt.create_hal_module(instance, self._device), *region_modules]
             if PARAMETERS in manifest["files"]:
                 index = rt.ParameterIndex()
                 index.load(str(folder / PARAMETERS))
-                modules.append(
-                    rt.create_io_parameters_module(instance, index.create_provider(PARAMETER_SCOPE))
-                )
-            for region in manifest["program"]["regions"]:
-                vmfb = f"regions/{self.target['folder']}/{region['name']}.vmfb"
-                if vmfb not in manifest["files"]:
-                    raise BundleProblem(f"{folder} is not a whole bundle: its manifest has no {vmfb}")
-                region_modules.append(rt.VmModule.mmap(instance, str(folder / vmfb)))
-            self._context = rt.VmContext(instance, modules + region_modules)
+                provider = index.create_provider(scope=PARAMETER_SCOPE)
+                modules.insert(0, rt.create_io_parameters_module(instance, provider))
+            self._context = rt.VmContext(instance, modules)
         except (ValueError, RuntimeError, OSError) as error:
-            raise BundleProblem(
-                f"{folder} cannot be loaded on {device or DEFAULT_DEVICE}: {error}"
-            ) from error
+            raise BundleProblem(f"{folder} cannot be loaded on {device}: {error}") from error
         self.regions = Regions(self)
-        for region, module in zip(manifest["program"]["regions"], region_modules):
+        for region, module in zip(regions, region_modules, strict=True):
             setattr(self.regions, region["name"], self._bind(region, module))
 
     def upload(self, array: np.ndarray, dtype: str) -> rt.HalBufferView:
-        """A copy of an array on the device.
-
-        Args:
-            dtype: MLIR's name of the element type; of the array only the bytes and the shape count.
-        """
+        """A copy of an array's bytes on the device, as a tensor of its shape and the MLIR type `dtype`."""
         array = np.asarray(array, order="C")
         if dtype == "bf16":
             array = array.view(np.int16)  # A bfloat16 array has no buffer protocol.
-        return self._allocator.allocate_buffer_copy(
+        view: Any = self._allocator.allocate_buffer_copy(
             memory_type=rt.MemoryType.DEVICE_LOCAL,
             allowed_usage=rt.BufferUsage.DEFAULT | rt.BufferUsage.MAPPING,
             device=self._device,
             buffer=array,
             element_type=DTYPES[dtype][1],
         )
+        return view
 
     def download(self, view: rt.HalBufferView, dtype: str) -> np.ndarray:
         """A copy of a device tensor as a numpy array of its own memory."""
@@ -241,7 +239,7 @@ class Session:
         raw = np.dtype(np.int16) if dtype == "bf16" else numpy_dtype
         return np.array(view.map().asarray(view.shape, raw)).view(numpy_dtype)
 
-    def _bind(self, region: Dict[str, Any], module: rt.VmModule) -> Callable[..., Any]:
+    def _bind(self, region: dict[str, Any], module: rt.VmModule) -> Callable[..., Any]:
         """The callable of a region, with everything looked up that does not change from call to call."""
         name = region["name"]
         function = module.lookup_function(region["function"])
@@ -255,7 +253,7 @@ class Session:
 
         def call(*values: Any) -> Any:
             arguments, results = variants(n_inputs), variants(n_results)
-            for push, value in zip(pushes, values):
+            for push, value in zip(pushes, values, strict=True):
                 if value is None:
                     value = self._unread(inputs[arguments.size])
                 push(arguments, value)
@@ -271,7 +269,7 @@ class Session:
         return call
 
     def _unread(self, type_: str) -> Any:
-        """A value for an argument that is poison on this path (None in the host): whatever it is, nothing reads it."""
+        """Any value, for an argument that is poison on this path (None in the host): nothing reads it."""
         if type_ in _PUSH:
             return 0
         dtype, shape = parse_type(type_[len("tensor<") : -1])
@@ -283,7 +281,7 @@ class Regions:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._constants: Dict[int, Tuple[np.ndarray, rt.HalBufferView]] = {}
+        self._constants: dict[int, tuple[np.ndarray, rt.HalBufferView]] = {}
 
     def constant(self, array: np.ndarray) -> rt.HalBufferView:
         """A constant of the host on the device; the same array gives the same tensor."""
@@ -295,12 +293,12 @@ class Regions:
         return held[1]
 
 
-def recorder() -> Tuple[List[Decision], Callable[[int, Any], Any]]:
-    """A list, and the `decide` that fills it: one (predicate, decision) each time that the control flow decides.
+def recorder() -> tuple[list[Decision], Callable[[int, Any], Any]]:
+    """A list, and the `decide` that fills it: one (predicate, decision) for each that the control flow takes.
 
-    A decision is what was decided: a bool, the index of a switch, the trip count of a counted loop.
+    A decision is what was decided: a bool, the index of a switch, or the trip count of a counted loop.
     """
-    decisions: List[Decision] = []
+    decisions: list[Decision] = []
     append = decisions.append
 
     def decide(predicate: int, value: Any) -> Any:
@@ -332,16 +330,16 @@ def _read_bool(results: rt.VmVariantList, i: int) -> bool:
 
 # How a scalar of each type enters and leaves the VM; all else is a tensor.
 _PUSH = {
-    **{type_: rt.VmVariantList.push_int for type_ in ("i1", "i8", "i16", "i32", "i64", "index")},
-    **{type_: rt.VmVariantList.push_float for type_ in ("f32", "f64")},
+    **dict.fromkeys(("i1", "i8", "i16", "i32", "i64", "index"), rt.VmVariantList.push_int),
+    **dict.fromkeys(("f32", "f64"), rt.VmVariantList.push_float),
 }
-_READ = {**{type_: _read_scalar for type_ in _PUSH}, "i1": _read_bool}
+_READ = {**dict.fromkeys(_PUSH, _read_scalar), "i1": _read_bool}
 
 
-# ---- types and inputs ---------------------------------------------------------------------------------------------
+# ---- types and inputs --------------------------------------------------------------------------------------
 
 
-def parse_type(text: str) -> Tuple[str, Tuple[Optional[int], ...]]:
+def parse_type(text: str) -> tuple[str, tuple[int | None, ...]]:
     """The dtype and shape of `1x?x32xf32`, as MLIR writes it; `f32` alone is a scalar.
 
     Raises:
@@ -362,11 +360,10 @@ def type_text(dtype: str, shape: Shape) -> str:
 
 def fits(dtype: str, shape: Sequence[int], expected_dtype: str, expected_shape: Shape) -> bool:
     """Whether a tensor is of the expected dtype and shape; None in the expected shape takes any size."""
-    return (
-        dtype == expected_dtype
-        and len(shape) == len(expected_shape)
-        and all(size is None or size == given for given, size in zip(shape, expected_shape))
-    )
+    if dtype != expected_dtype or len(shape) != len(expected_shape):
+        return False
+    pairs = zip(shape, expected_shape, strict=True)
+    return shape == expected_shape or all(size is None or size == given for given, size in pairs)
 
 
 def parse_input(text: str) -> np.ndarray:
@@ -379,8 +376,9 @@ def parse_input(text: str) -> np.ndarray:
         return _read_npy(text)
     type_, equals, values = text.partition("=")
     try:
-        dtype, shape = parse_type(type_)
-        if None in shape or not equals:
+        dtype, sizes = parse_type(type_)
+        shape = [size for size in sizes if size is not None]
+        if len(shape) < len(sizes) or not equals:
             raise ValueError
         items = values.replace(",", " ").split()
         if dtype == "i1":
@@ -411,11 +409,10 @@ def _read_npy(text: str) -> np.ndarray:
     return loaded
 
 
-def check_inputs(arrays: Sequence[np.ndarray], specs: Sequence[Dict[str, Any]]) -> List[np.ndarray]:
+def check_inputs(arrays: Sequence[np.ndarray], specs: Sequence[dict[str, Any]]) -> list[np.ndarray]:
     """The arrays, once each is of the dtype and shape that the program takes.
 
-    Args:
-        specs: "name", "dtype" and "shape" of each input, as in the manifest's signature.
+    `specs` holds the "name", "dtype" and "shape" of each input, as the manifest's signature does.
 
     Raises:
         InputProblem: naming what is given and what is expected.
@@ -424,7 +421,7 @@ def check_inputs(arrays: Sequence[np.ndarray], specs: Sequence[Dict[str, Any]]) 
         expected = ", ".join(f"{spec['name']}: {type_text(spec['dtype'], spec['shape'])}" for spec in specs)
         raise InputProblem(f"{len(arrays)} inputs are given; expected {len(specs)}: {expected}")
     checked = []
-    for array, spec in zip(arrays, specs):
+    for array, spec in zip(arrays, specs, strict=True):
         if spec["dtype"] == "bf16" and array.dtype.kind == "V" and array.dtype.itemsize == 2:
             array = array.view(ml_dtypes.bfloat16)  # An npy file does not keep the name of this dtype.
         given = NAMES.get(array.dtype, str(array.dtype))
@@ -437,10 +434,10 @@ def check_inputs(arrays: Sequence[np.ndarray], specs: Sequence[Dict[str, Any]]) 
     return checked
 
 
-# ---- the command line of host.py ----------------------------------------------------------------------------------
+# ---- the command line of host.py ---------------------------------------------------------------------------
 
 
-def run_as_script(main: Callable[..., Tuple[Any, ...]], file: str) -> None:
+def run_as_script(main: Callable[..., tuple[Any, ...]], file: str) -> None:
     """The command line of a bundle's host.py; ends the process.
 
     Exit status: 0; 1 for a wrong input or bundle; 2 for wrong usage; 130 when interrupted.
@@ -466,7 +463,7 @@ def run_as_script(main: Callable[..., Tuple[Any, ...]], file: str) -> None:
         sys.exit(130)
 
 
-def read_state(folder: Path, specs: Sequence[Dict[str, Any]]) -> List[np.ndarray]:
+def read_state(folder: Path, specs: Sequence[dict[str, Any]]) -> list[np.ndarray]:
     """The initial values of the program's state."""
     if not specs:
         return []
@@ -485,17 +482,19 @@ def read_state(folder: Path, specs: Sequence[Dict[str, Any]]) -> List[np.ndarray
 
 
 def _run_once(
-    main: Callable[..., Tuple[Any, ...]],
+    main: Callable[..., tuple[Any, ...]],
     session: Session,
     folder: Path,
-    signature: Dict[str, Any],
+    signature: dict[str, Any],
     inputs: Sequence[np.ndarray],
-) -> List[np.ndarray]:
+) -> list[np.ndarray]:
     specs = signature["inputs"] + signature["state"]
     arrays = [*inputs, *read_state(folder, signature["state"])]
     _, decide = recorder()
-    flat = main(session.regions, decide, *(session.upload(a, s["dtype"]) for a, s in zip(arrays, specs)))
-    return [session.download(view, spec["dtype"]) for view, spec in zip(flat, signature["outputs"])]
+    uploaded = [session.upload(array, spec["dtype"]) for array, spec in zip(arrays, specs, strict=True)]
+    flat = main(session.regions, decide, *uploaded)
+    results = zip(flat[: len(signature["outputs"])], signature["outputs"], strict=True)
+    return [session.download(view, spec["dtype"]) for view, spec in results]
 
 
 def _parse_arguments(folder: Path) -> argparse.Namespace:
@@ -519,13 +518,13 @@ def _parse_arguments(folder: Path) -> argparse.Namespace:
 
 
 def _write_outputs(
-    outputs: Sequence[np.ndarray], files: Sequence[str], specs: Sequence[Dict[str, Any]]
+    outputs: Sequence[np.ndarray], files: Sequence[str], specs: Sequence[dict[str, Any]]
 ) -> None:
     if not files:
-        for array, spec in zip(outputs, specs):
+        for array, spec in zip(outputs, specs, strict=True):
             print(f"{spec['name']}: {type_text(spec['dtype'], array.shape)}\n{array}")
         return
-    for array, file in zip(outputs, files):
+    for array, file in zip(outputs, files, strict=True):
         content = io.BytesIO()
         np.save(content, array, allow_pickle=False)
         if file == "-":

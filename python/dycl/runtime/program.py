@@ -6,8 +6,6 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -16,25 +14,30 @@ from dycl.errors import BundleError, DyclError
 from dycl.runtime import arrays
 from dycl.runtime.binding import flatten
 from dycl.runtime.graph import PathEdge, Region, to_networkx, walk
-from dycl.signature import Signature, Structure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
     import networkx
+
+    from dycl.signature import Signature, Structure
 
 
 def load(path: str | Path, device: str | None = None) -> Program:
     """The program of a bundle, in its initial state.
 
-    Every file is checked against the manifest's hashes before anything is loaded or executed. Hashes detect damage,
-    not malice: host.py is Python and a VMFB for a CPU native code, so load only bundles whose origin you trust.
+    Every file is checked against the manifest's hashes before anything is loaded or executed. Hashes detect
+    damage, not malice: host.py is Python, and a VMFB for a CPU native code, so load only bundles whose origin
+    you trust.
 
     Args:
         path: the bundle's folder.
-        device: a HAL device of IREE's; None for "local-sync", which runs in the calling thread. "local-task" uses a
-            pool of threads and pays for large regions.
+        device: a HAL device of IREE's; None for "local-sync", which runs in the calling thread. "local-task"
+            uses a pool of threads and pays for large regions.
 
     Raises:
-        BundleError: where the bundle is missing, damaged, newer than this dycl, or not for this machine or device.
+        BundleError: where the bundle is missing, damaged, too new, or not for this machine or device.
     """
     program = Program(read_bundle(path), device=device)
     program.prepare()
@@ -44,16 +47,18 @@ def load(path: str | Path, device: str | None = None) -> Program:
 class Program:
     """A compiled program: called like the model that it was compiled from.
 
-    Takes torch tensors or numpy arrays and gives the same kind back, nested as eager's result is (torch where the
-    call has no tensor and torch is imported). Outputs are detached, and share no memory with inputs, weights, state.
-    Arguments that the model writes are written. State carries over from call to call; calls of a program with state
-    are serialized, others may run at the same time in several threads.
+    Takes torch tensors or numpy arrays and gives the same kind back, nested as eager's result is (torch where
+    the call has no tensor and torch is imported). Outputs are detached and never share memory with inputs,
+    weights or state. Arguments that the model writes are written. State carries over from call to call; calls of
+    a program with state are serialized, others may run at the same time in several threads.
     """
 
     def __init__(self, bundle: Bundle, *, device: str | None = None, keep_alive: object = None) -> None:
-        """Use `dycl.load` or `dycl.compile`.
+        """Not for users, who have `dycl.load` and `dycl.compile`.
 
         Args:
+            bundle: what to run; its regions are loaded at the first call.
+            device: see `dycl.load`.
             keep_alive: what must live as long as the program, such as its temporary folder.
         """
         self._bundle = bundle
@@ -83,7 +88,7 @@ class Program:
 
     @property
     def last_path(self) -> tuple[PathEdge, ...]:
-        """The edges of `hcfg` that the last completed call took, in order, each with its count; () before any call."""
+        """The edges of `hcfg` that the last call took, in order, each with its count; () before any call."""
         return () if self._decisions is None else walk(self._bundle.hcfg, self._decisions)
 
     def prepare(self) -> None:
