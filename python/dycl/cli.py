@@ -117,13 +117,21 @@ examples:
     )
     phases = ", ".join(_TEXT_PHASES)
     parser.add_argument(
-        "-o", "--output", required=True, metavar="PATH", help="the bundle, or with --compile-to a file or - (stdout)"
+        "-o",
+        "--output",
+        required=True,
+        metavar="PATH",
+        help="the bundle, or with --compile-to a file or - (stdout)",
     )
     parser.add_argument("--compile-to", choices=_TEXT_PHASES, metavar="PHASE", help=f"stop after one of: {phases}")
     parser.add_argument("--dump-phases", metavar="DIR", help="keep what each phase gives in a folder")
-    parser.add_argument("--jobs", type=_positive, metavar="N", help="regions to compile at a time (default: one a core)")
     parser.add_argument(
-        "--no-simplify-host", action="store_true", help="keep regions that only pass on an input or give a constant"
+        "--jobs", type=_positive, metavar="N", help="regions to compile at a time (default: one a core)"
+    )
+    parser.add_argument(
+        "--no-simplify-host",
+        action="store_true",
+        help="keep regions that only pass on an input or give a constant",
     )
     parser.add_argument("--json", action="store_true", help="report what was written as JSON")
     parser.set_defaults(run=_compile)
@@ -153,7 +161,7 @@ examples:
         action="append",
         default=[],
         metavar="FILE|-",
-        help="where an output goes as .npy (- is standard output), once for each, in order; without any they are printed",
+        help="where an output goes as .npy (- is standard output), once for each; without any they are printed",
     )
     parser.add_argument("--device", metavar="URI", help="IREE's HAL device (default: local-sync)")
     parser.add_argument("--json", action="store_true", help="print the outputs as JSON")
@@ -249,7 +257,8 @@ def _tensors(arrays: Sequence[Array]) -> tuple[Any, ...]:
 
     # numpy has no bfloat16 of its own, and torch takes none from it.
     return tuple(
-        torch.zeros(a.shape, dtype=torch.bfloat16) if a.dtype.name == "bfloat16" else torch.from_numpy(a) for a in arrays
+        torch.zeros(a.shape, dtype=torch.bfloat16) if a.dtype.name == "bfloat16" else torch.from_numpy(a)
+        for a in arrays
     )
 
 
@@ -401,7 +410,9 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of aligned columns: the first two to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     return [
-        "  ".join(cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+        "  ".join(
+            cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
         for row in (header, *rows)
     ]
 

@@ -153,15 +153,16 @@ def _result_of(factory: Callable[..., Any], text: str, arguments: Mapping[str, A
     except ValueError:
         pass  # A builtin without a signature: the call itself will tell.
     result = _run_users_code(lambda: factory(**arguments), f"factory {text}")
-    source = Source(*result) if isinstance(result, tuple) and 1 <= len(result) <= 3 else Source(result)
+    parts: tuple[Any, ...] = result if isinstance(result, tuple) and 1 <= len(result) <= 3 else (result,)
+    model, args, kwargs = (*parts, None, None)[:3]
     returns = "expected a model, (model, args) or (model, args, kwargs)"
-    if not callable(source.model):
+    if not callable(model):
         raise SourceError(f"factory {text} returned {_kind(result)}; {returns}")
-    if source.args is not None and not isinstance(source.args, tuple):
-        raise SourceError(f"factory {text} returned args of type {_kind(source.args)}, not a tuple; {returns}")
-    if not isinstance(source.kwargs, Mapping):
-        raise SourceError(f"factory {text} returned kwargs of type {_kind(source.kwargs)}, not a dict; {returns}")
-    return source
+    if args is not None and not isinstance(args, tuple):
+        raise SourceError(f"factory {text} returned args of type {_kind(args)}, not a tuple; {returns}")
+    if kwargs is not None and not isinstance(kwargs, Mapping):
+        raise SourceError(f"factory {text} returned kwargs of type {_kind(kwargs)}, not a dict; {returns}")
+    return Source(model, args, kwargs or {})
 
 
 def _kind(value: Any) -> str:

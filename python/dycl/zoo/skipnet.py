@@ -5,6 +5,9 @@ Wang et al., "SkipNet: Learning Dynamic Routing in Convolutional Networks", ECCV
 the authors' `cifar/models.py` (ucbdrive/skipnet). There both sides are computed and masked; here the `if` is one.
 """
 
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportIndexIssue=false
+# An nn.ModuleList does not know of which class its modules are.
+
 from __future__ import annotations
 
 import torch
@@ -39,12 +42,10 @@ class RNNGate(nn.Module):
         self.rnn = nn.LSTM(size, size)
         self.proj = nn.Linear(size, 1)
 
-    def forward(
-        self, features: Tensor, state: tuple[Tensor, Tensor] | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(self, features: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """The probability f32[1,1] of running the next block, from features f32[1,10], and the LSTM's new state."""
-        output, state = self.rnn(features.unsqueeze(0), state)
-        return torch.sigmoid(self.proj(output[0])), state
+        output, new_state = self.rnn(features.unsqueeze(0), state)
+        return torch.sigmoid(self.proj(output[0])), new_state
 
 
 class SkipNet(nn.Module):
@@ -122,8 +123,8 @@ def calibrate(model: SkipNet, images: Tensor) -> None:
 
     Layer by layer, in the order of `forward`, each image on the way that its own gates chose: batch norms take the
     statistics of what reaches them; a gate's 1×1 convolution is scaled to ten features of mean 0 and variance 1; and
-    its bias is then moved until the median probability is 0.5. The layer after the LSTM is scaled first: as initialized,
-    it leaves every probability within a few hundredths of 0.5.
+    its bias is then moved until the median probability is 0.5. The layer after the LSTM is scaled first: as
+    initialized, it leaves every probability within a few hundredths of 0.5.
     """
     model.control.proj.weight *= 16
     model.control.proj.bias.zero_()

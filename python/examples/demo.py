@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Compile the zoo's two networks, and compare them with eager PyTorch on every image: `make demo`.
+
+Exit status 1 if a decision, the accuracy or an output differs from eager's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+import dycl
+from dycl.zoo import digits, skipnet
+
+TOLERANCE = 1e-4
+WARM_UP_CALLS = 20
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network and the images to compare it on.
+
+    Attributes:
+        images: f32[N,C,H,W]; the network takes them one at a time.
+        labels: i64[N], or None where the images show nothing.
+        watched: modules of the model of which eager runs some, depending on the image.
+        decisions: what the network's conditions were, in order, given which of `watched` ran.
+        exits: how many exits there are; 0 where the network has no early exits.
+    """
+
+    name: str
+    model: nn.Module
+    images: Tensor
+    labels: Tensor | None
+    watched: Sequence[nn.Module]
+    decisions: Callable[[Sequence[bool]], list[bool]]
+    exits: int = 0
+
+
+@dataclass
+class Comparison:
+    """What the comparison of a network with eager found, one entry an image."""
+
+    network: Network
+    n_regions: int
+    compile_s: float
+    eager_decisions: list[list[bool]] = field(default_factory=list[list[bool]])
+    dycl_decisions: list[list[bool]] = field(default_factory=list[list[bool]])
+    eager_classes: list[int] = field(default_factory=list[int])
+    dycl_classes: list[int] = field(default_factory=list[int])
+    differences: list[float] = field(default_factory=list[float])
+    eager_ms: list[float] = field(default_factory=list[float])
+    dycl_ms: list[float] = field(default_factory=list[float])
+
+    @property
+    def agreeing(self) -> int:
+        return sum(a == b for a, b in zip(self.eager_decisions, self.dycl_decisions, strict=True))
+
+    def accuracy(self, classes: Sequence[int]) -> float | None:
+        labels = self.network.labels
+        if labels is None:
+            return None
+        return statistics.mean(a == b for a, b in zip(classes, labels.tolist(), strict=True))
+
+    def both_sides(self) -> tuple[int, int]:
+        """How many conditions were true for some images and false for others, and how many there are."""
+        depth = max(map(len, self.dycl_decisions))
+        seen = [{taken[i] for taken in self.dycl_decisions if i < len(taken)} for i in range(depth)]
+        return sum(len(values) == 2 for values in seen), depth
+
+    def left_at(self) -> list[int]:
+        """How many images left at each exit: at the one whose condition was true, or at the last."""
+        exits = self.network.exits
+        left = [taken.index(True) if True in taken else exits - 1 for taken in self.dycl_decisions]
+        return [left.count(i) for i in range(exits)]
+
+    def failures(self) -> list[str]:
+        name, n_images = self.network.name, len(self.network.images)
+        found: list[str] = []
+        if self.agreeing != n_images:
+            found.append(f"{name}: decisions differ from eager's on {n_images - self.agreeing} of {n_images} images")
+        if self.accuracy(self.eager_classes) != self.accuracy(self.dycl_classes):
+            found.append(f"{name}: accuracy differs from eager's")
+        if max(self.differences) > TOLERANCE:
+            found.append(f"{name}: outputs differ from eager's by up to {max(self.differences):.1e}")
+        taken, conditions = self.both_sides()
+        if taken != conditions:
+            found.append(f"{name}: only {taken} of {conditions} conditions took both sides")
+        return found
+
+
+def digits_network(n_images: int | None) -> Network:
+    model, _ = digits.digits_early_exit()
+    held_out = digits.load_digits()
+    return Network(
+        name="digits_early_exit",
+        model=model,
+        images=held_out.test_images[:n_images],
+        labels=held_out.test_labels[:n_images],
+        watched=list(model.exits),
+        decisions=exit_decisions,
+        exits=len(model.exits),
+    )
+
+
+def skipnet_network(n_images: int | None) -> Network:
+    model, _ = skipnet.skipnet38_rnn()
+    return Network(
+        name="skipnet38_rnn",
+        model=model,
+        images=skipnet.random_images(n_images or 100, seed=2023),
+        labels=None,
+        watched=list(model.blocks)[1:],
+        decisions=list,
+    )
+
+
+def exit_decisions(ran: Sequence[bool]) -> list[bool]:
+    """An early exit was taken if the exit after it did not run."""
+    decisions: list[bool] = []
+    for next_ran in ran[1:]:
+        decisions.append(not next_ran)
+        if not next_ran:
+            break
+    return decisions
+
+
+def compare(network: Network) -> Comparison:
+    """Compile a network, and run it beside eager on every image: same thread, warmed up, interleaved."""
+    say(f"{network.name}: compiling")
+    start = time.perf_counter()
+    program = dycl.compile(network.model, (network.images[:1],))
+    found = Comparison(network, len(program.regions), time.perf_counter() - start)
+    say(f"{network.name}: {found.n_regions} regions in {found.compile_s:.1f} s; comparing {len(network.images)} images")
+
+    with torch.inference_mode():
+        run_beside_eager(network, program, found)
+    return found
+
+
+def run_beside_eager(network: Network, program: dycl.Program, found: Comparison) -> None:
+    images = network.images.split(1)
+    for i in range(WARM_UP_CALLS):
+        image = images[i % len(images)]
+        network.model(image)
+        program(image)
+    for image in images:
+        eager_logits, eager_ms = timed(network.model, image)
+        dycl_logits, dycl_ms = timed(program, image)
+        # Which modules eager ran is watched in a run of its own, so that watching it costs no measured time.
+        with watching(network.watched) as ran:
+            network.model(image)
+        found.eager_ms.append(eager_ms)
+        found.dycl_ms.append(dycl_ms)
+        found.eager_decisions.append(network.decisions([module in ran for module in network.watched]))
+        found.dycl_decisions.append([e.label == "true" for e in program.last_path if e.label in ("true", "false")])
+        found.eager_classes.append(int(eager_logits.argmax()))
+        found.dycl_classes.append(int(dycl_logits.argmax()))
+        found.differences.append(float((eager_logits - dycl_logits).abs().max()))
+
+
+def timed(call: Callable[[Tensor], Tensor], image: Tensor) -> tuple[Tensor, float]:
+    start = time.perf_counter()
+    logits = call(image)
+    return logits, (time.perf_counter() - start) * 1e3
+
+
+@contextmanager
+def watching(modules: Sequence[nn.Module]) -> Generator[set[nn.Module]]:
+    """The set of those modules that run within the block."""
+    ran: set[nn.Module] = set()
+
+    def note(module: nn.Module, _arguments: object) -> None:
+        ran.add(module)
+
+    handles = [module.register_forward_pre_hook(note) for module in modules]
+    try:
+        yield ran
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def table(comparisons: Sequence[Comparison]) -> str:
+    """One column a network, one row a figure."""
+    rows = [["", *(c.network.name for c in comparisons)]]
+    for label, cell in _ROWS.items():
+        rows.append([label, *(cell(c) for c in comparisons)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2%}"
+
+
+_ROWS: dict[str, Callable[[Comparison], str]] = {
+    "images": lambda c: f"{len(c.network.images)} {'random' if c.network.labels is None else 'real, held out'}",
+    "accuracy, eager": lambda c: _percent(c.accuracy(c.eager_classes)),
+    "accuracy, dycl": lambda c: _percent(c.accuracy(c.dycl_classes)),
+    "same decisions as eager": lambda c: _percent(c.agreeing / len(c.network.images)),
+    "conditions that took both sides": lambda c: "{} of {}".format(*c.both_sides()),
+    "images left at each exit": lambda c: " / ".join(map(str, c.left_at())) or "-",
+    "largest difference": lambda c: f"{max(c.differences):.1e}",
+    "regions": lambda c: str(c.n_regions),
+    "compilation": lambda c: f"{c.compile_s:.1f} s",
+    "latency, eager (median)": lambda c: f"{statistics.median(c.eager_ms):.3f} ms",
+    "latency, dycl (median)": lambda c: f"{statistics.median(c.dycl_ms):.3f} ms",
+    "dycl is faster by": lambda c: f"{statistics.median(c.eager_ms) / statistics.median(c.dycl_ms):.2f}×",
+}
+
+
+def say(text: str) -> None:
+    print(f"==> {text}", flush=True)
+
+
+NETWORKS = {"digits_early_exit": digits_network, "skipnet38_rnn": skipnet_network}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="example: python python/examples/demo.py --network digits_early_exit --images 50",
+    )
+    parser.add_argument("--network", choices=NETWORKS, help="only this one")
+    parser.add_argument("--images", type=int, metavar="N", help="only so many images")
+    given = parser.parse_args()
+
+    torch.set_num_threads(1)
+    comparisons = [compare(make(given.images)) for name, make in NETWORKS.items() if given.network in (None, name)]
+    print(f"\n{table(comparisons)}\n\nPyTorch {torch.__version__} and dycl {dycl.__version__}, one thread each")
+    failures = [failure for comparison in comparisons for failure in comparison.failures()]
+    for failure in failures:
+        print(f"error: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The zoo compiled: every path of each network, compared with eager on the original model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import dycl
+import dycl.compiler.api
+import dycl.zoo
+from dycl.zoo import digits, skipnet
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_gradients():
+    with torch.inference_mode():
+        yield
+
+
+def conditions(program):
+    """What the conditions of the last call were, in order."""
+    return [edge.label == "true" for edge in program.last_path if edge.label in ("true", "false")]
+
+
+def watch(modules):
+    """A list that always holds, in order, the indices of the modules that ran since it was last cleared."""
+    ran = []
+    for index, module in enumerate(modules):
+        module.register_forward_hook(lambda *_, index=index: ran.append(index))
+    return ran
+
+
+@pytest.fixture(scope="module")
+def digits_program():
+    model, args = dycl.zoo.digits_early_exit()
+    with torch.inference_mode(False):
+        return dycl.compile(model, args)
+
+
+@pytest.fixture(scope="module")
+def tiny_skipnet_program():
+    model, args = dycl.zoo.skipnet38_rnn(tiny=True)
+    with torch.inference_mode(False):
+        return dycl.compile(model, args)
+
+
+def test_digits_leave_where_eager_leaves_them(digits_program):
+    model, _ = dycl.zoo.digits_early_exit()
+    ran = watch(model.exits)
+    left = []
+    for image in digits.load_digits().test_images.split(1):
+        ran.clear()
+        torch.testing.assert_close(digits_program(image), model(image), rtol=1e-5, atol=1e-5)
+        taken = {(0,): [True], (0, 1): [False, True], (0, 1, 2): [False, False]}[tuple(ran)]
+        assert conditions(digits_program) == taken
+        left.append(len(ran))
+    assert [left.count(n) for n in (1, 2, 3)] == [394, 36, 20]
+
+
+def test_regions_come_from_the_networks_own_lines(digits_program):
+    files = {region.location.file for region in digits_program.regions}
+    assert files == {digits.__file__}
+
+
+def test_each_edge_of_the_digits_network_is_taken(digits_program):
+    taken = set()
+    for image in digits.load_digits().test_images.split(1):
+        digits_program(image)
+        taken.update((edge.source, edge.target, edge.label) for edge in digits_program.last_path)
+    edges = {(source, target, label) for source, target, label in digits_program.hcfg.edges(keys=True)}
+    assert taken == edges
+
+
+def test_skipnet_runs_the_blocks_that_eager_runs(tiny_skipnet_program):
+    model, _ = dycl.zoo.skipnet38_rnn(tiny=True)
+    ran = watch(model.blocks[1:])
+    paths = set()
+    for image in skipnet.random_images(1000, seed=3).split(1):
+        ran.clear()
+        torch.testing.assert_close(tiny_skipnet_program(image), model(image), rtol=1e-5, atol=1e-5)
+        expected = tuple(index in ran for index in range(5))
+        assert tuple(conditions(tiny_skipnet_program)) == expected
+        paths.add(expected)
+    # Of the 32 combinations, these images take most; the rest none of thousands does.
+    assert len(paths) >= 25
+    for gate in range(5):
+        assert {path[gate] for path in paths} == {False, True}
+
+
+def test_host_simplification_changes_no_result(tiny_skipnet_program):
+    model, args = dycl.zoo.skipnet38_rnn(tiny=True)
+    with torch.inference_mode(False):
+        plain = dycl.compile(model, args, options=dycl.Options(simplify_host=False))
+    assert len(tiny_skipnet_program.regions) <= len(plain.regions)
+    for image in skipnet.random_images(50, seed=4).split(1):
+        torch.testing.assert_close(tiny_skipnet_program(image), plain(image), rtol=0, atol=0)
+        assert conditions(tiny_skipnet_program) == conditions(plain)
+
+
+def test_compiling_leaves_the_model_as_it_was():
+    model, args = dycl.zoo.skipnet38_rnn(tiny=True)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with torch.inference_mode(False):
+        dycl.compiler.api.import_model(model, args, None, dycl.Options())
+    assert not model.training
+    assert before.keys() == model.state_dict().keys()
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())

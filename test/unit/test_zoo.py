@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The zoo's networks by themselves, in eager PyTorch: sizes, seeds, both sides of conditions, accuracy."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import dycl.zoo
+from dycl.zoo import digits, skipnet
+
+
+def blocks_run(model, image):
+    """Which of a SkipNet's gated blocks ran."""
+    ran = []
+    handles = [
+        block.register_forward_hook(lambda *_, index=index: ran.append(index))
+        for index, block in enumerate(model.blocks[1:])
+    ]
+    model(image)
+    for handle in handles:
+        handle.remove()
+    return ran
+
+
+@pytest.mark.parametrize("name", dycl.zoo.__all__)
+def test_factory_gives_a_model_in_evaluation_mode_and_arguments(name):
+    model, args = getattr(dycl.zoo, name)()
+    assert not any(module.training for module in model.modules())
+    assert model(*args).shape == (1, 10)
+    torch.testing.assert_close(model(*args), model(*args), rtol=0, atol=0)
+
+
+def test_unknown_network_is_named_with_what_there_is():
+    with pytest.raises(AttributeError, match="has no 'resnet'; it has digits_early_exit, skipnet38_rnn"):
+        dycl.zoo.resnet  # noqa: B018
+
+
+def test_skipnet38_has_the_layers_of_the_paper():
+    model, (image,) = dycl.zoo.skipnet38_rnn()
+    assert image.shape == (1, 3, 32, 32)
+    assert [block.conv1.out_channels for block in model.blocks] == [16] * 6 + [32] * 6 + [64] * 6
+    assert len(model.gates) == 17
+    convolutions = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d) and m.kernel_size == (3, 3)]
+    assert len(convolutions) + 1 == 38  # and the classifier
+
+
+@pytest.mark.parametrize(("tiny", "seed", "n_gates"), [(False, 0, 17), (True, 0, 5), (True, 7, 5)])
+def test_every_gate_of_a_skipnet_takes_both_sides(tiny, seed, n_gates):
+    model, _ = skipnet.skipnet38_rnn(tiny=tiny, seed=seed)
+    images = skipnet.random_images(60, seed=seed + 1000).split(1)
+    runs = [blocks_run(model, image) for image in images]
+    counts = [sum(index in ran for ran in runs) for index in range(n_gates)]
+    assert all(10 <= count <= 50 for count in counts), counts
+
+
+def test_skipnet_is_a_function_of_its_seed():
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    first, (image,) = skipnet.skipnet38_rnn(tiny=True)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.manual_seed(2)
+    second, _ = skipnet.skipnet38_rnn(tiny=True)
+    other, _ = skipnet.skipnet38_rnn(tiny=True, seed=1)
+    assert torch.equal(first(image), second(image))
+    assert not torch.equal(first(image), other(image))
+
+
+def test_digits_are_split_as_stated():
+    held_out = digits.load_digits()
+    assert held_out.train_images.shape == (1347, 1, 8, 8)
+    assert held_out.test_images.shape == (450, 1, 8, 8)
+    assert (held_out.test_images.min(), held_out.test_images.max()) == (0, 1)
+
+
+def test_stored_digits_network_is_as_accurate_as_stated():
+    model, _ = digits.digits_early_exit()
+    assert digits.accuracy(model) == pytest.approx(0.9822, abs=0.0025)
+
+
+def test_each_exit_of_the_digits_network_is_taken():
+    model, _ = digits.digits_early_exit()
+    images = digits.load_digits().test_images
+    with torch.inference_mode():
+        first, second, _ = (logits.softmax(1).amax(1) >= model.threshold for logits in model.all_exits(images))
+    left = [first.sum().item(), (~first & second).sum().item(), (~first & ~second).sum().item()]
+    assert left == [394, 36, 20]
+
+
+def test_training_reproduces_the_accuracy():
+    model = digits.train()
+    assert digits.accuracy(model) >= 0.97
