@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Phases 1 and 2: a PyTorch model with data-dependent control flow becomes linalg-on-tensors and `scf`.
+
+`rewrite.py` and `convert.py` make control flow explicit in the Python source; `capture.py` runs the rewritten model on
+fake tensors, with `operators.py` (what each construct means), `control.py` (paths), `state.py` (what paths change),
+`values.py` (numbers on data) and `recorder.py` (ops); `fold.py` optimizes the graph; `importer.py` lowers it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from dycl.compiler.imported import ImportedProgram
+from dycl.frontend.capture import capture
+from dycl.frontend.fold import fold_batch_norms
+from dycl.frontend.importer import import_graph
+from dycl.options import Options
+
+__all__ = ["import_program"]
+
+
+def import_program(
+    model: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, options: Options | None = None
+) -> ImportedProgram:
+    """Captures a model on example arguments and imports it into MLIR.
+
+    Args:
+        model: an `nn.Module` or a plain function. It and the arguments are left as they were.
+        args, kwargs: example arguments. Tensors are inputs of the program (their values do not matter), everything
+            else is a constant of it.
+        options: see `Options`.
+
+    Raises:
+        UnsupportedConstructError: the model uses something that is not compiled; names the user's file and line.
+        CompileError: torch-mlir cannot lower an operation.
+    """
+    options = options or Options()
+    with _deep_recursion():
+        program = capture(model, tuple(args), dict(kwargs or {}), options)
+        fold_batch_norms(program, enabled=options.fold_batch_norm)
+        signature = program.signature
+        names = [spec.name for spec in (*signature.inputs, *signature.state)]
+        imported = import_graph(program.graph, signature.name, names, list(program.parameters))
+    return ImportedProgram(
+        mlir=imported.linalg,
+        signature=signature,
+        parameters={key: _array(tensor) for key, tensor in program.parameters.items()},
+        state={name: _array(tensor) for name, tensor in program.state.items()},
+        rewritten=program.rewritten,
+    )
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
+    tensor = tensor.detach().cpu().contiguous()
+    if tensor.dtype == torch.bfloat16:
+        import ml_dtypes
+
+        return tensor.view(torch.uint16).numpy().view(ml_dtypes.bfloat16)
+    return tensor.numpy()
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Room for conditions that nest: importing them takes a few Python frames for each level."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, 20_000))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)

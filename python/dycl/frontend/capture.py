@@ -1,0 +1,461 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Runs a model once, rewritten, on fake tensors, and keeps what it did as one structured graph.
+
+The model's parameters, buffers and tensor attributes are exchanged for recorded tensors while it runs, and put back
+afterwards; whatever else the run wrote is undone from the journal, so the model and the arguments are left as they were.
+"""
+
+from __future__ import annotations
+
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch._subclasses.functional_tensor import FunctionalTensor
+
+from dycl.errors import DyclError, SourceLocation, UnsupportedConstructError
+from dycl.frontend.control import Control, describe
+from dycl.frontend.graph import Graph, eliminate_dead_code
+from dycl.frontend.locations import raised_at
+from dycl.frontend.operators import Operators
+from dycl.frontend.recorder import Recorder
+from dycl.frontend.state import UNDEFINED, AttributeLocation, ContainerLocation, freeze
+from dycl.frontend.values import Number, Unusable, refuse
+from dycl.options import Options
+from dycl.signature import Signature, Structure, TensorSpec, structure_of
+
+DTYPE_NAMES = {
+    torch.float32: "f32",
+    torch.float64: "f64",
+    torch.float16: "f16",
+    torch.bfloat16: "bf16",
+    torch.int64: "i64",
+    torch.int32: "i32",
+    torch.int16: "i16",
+    torch.int8: "i8",
+    torch.uint8: "ui8",
+    torch.bool: "i1",
+}
+
+
+@dataclass
+class CapturedProgram:
+    """A model as one structured graph.
+
+    Attributes:
+        graph: its placeholders are the inputs, the state, then the parameters; its outputs are those of `signature`.
+        signature: the program's border.
+        parameters: each weight by its key, in the order of the placeholders.
+        state: the initial values of `signature.state`.
+        rewritten: the rewritten source of each function that was called.
+    """
+
+    graph: Graph
+    signature: Signature
+    parameters: dict[str, torch.Tensor]
+    state: dict[str, torch.Tensor]
+    rewritten: str
+
+
+@dataclass(eq=False)
+class _Input:
+    """A tensor that comes from outside: an argument, a weight, or state."""
+
+    name: str
+    real: torch.Tensor
+    seen: FunctionalTensor
+    raw: torch.Tensor
+    number: type | None = None
+
+
+@dataclass(frozen=True)
+class _StateAttribute:
+    """A Python number that the model changes in an attribute: state, found by a first run."""
+
+    owner: Any
+    attribute: str
+    name: str
+
+
+def capture(
+    model: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], options: Options
+) -> CapturedProgram:
+    """The structured graph of `model(*args, **kwargs)`, with all paths that other tensor values could take.
+
+    Raises:
+        UnsupportedConstructError: the model uses something that is not compiled.
+        DyclError: the model raises on the way.
+    """
+    numbers: list[_StateAttribute] = []
+    while True:
+        run = _Run(model, args, kwargs, options, tuple(numbers))
+        program = run.execute()
+        # Attributes that turn out to be numbers that change have to be inputs from the start: run again.
+        fresh = [a for a in run.changed_numbers if (a.owner, a.attribute) not in [(n.owner, n.attribute) for n in numbers]]
+        if not fresh:
+            return program
+        numbers.extend(fresh)
+
+
+class _Run:
+    """One run of the model on fake tensors."""
+
+    def __init__(
+        self,
+        model: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: Options,
+        numbers: tuple[_StateAttribute, ...],
+    ) -> None:
+        self._model = model
+        self._args = args
+        self._kwargs = kwargs
+        self._options = options
+        self._numbers = numbers
+        self.recorder = Recorder(allow_random=options.allow_random)
+        self.recorder.lift = self._lift
+        self.control = Control(self.recorder, max_depth=options.max_depth)
+        self.operators = Operators(self.control, self._adopt)
+        self._root = self.recorder.graph
+        self._inputs: list[_Input] = []
+        self._weights: dict[int, _Input] = {}
+        self._number_inputs: list[tuple[_StateAttribute, _Input]] = []
+        self._adopted: dict[int, nn.Module] = {}
+        self._restore: list[Callable[[], None]] = []
+        self._names: set[str] = set()
+        self.changed_numbers: list[_StateAttribute] = []
+
+    def execute(self) -> CapturedProgram:
+        with self._restored(), self.recorder.active():
+            structure = self._make_inputs()
+            for attribute in self._numbers:
+                self._make_number(attribute)
+            if isinstance(self._model, nn.Module):
+                self._adopt(self._model, "")
+            args, kwargs = structure.build(lambda leaf: self._inputs[leaf.index].seen)
+            arguments = self._inputs[:]
+            result = self._call(args, kwargs)
+            return self._finish(structure, arguments, result)
+
+    @contextmanager
+    def _restored(self) -> Iterator[None]:
+        """Leaves the model and the arguments as they were."""
+        try:
+            yield
+        finally:
+            self.control.journal.undo(0)
+            for restore in reversed(self._restore):
+                restore()
+
+    def _call(self, args: Any, kwargs: dict[str, Any]) -> Any:
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", category=UserWarning, module="torch")
+                return self.operators.call(self._model, *args, **kwargs)
+        except DyclError:
+            raise
+        except RecursionError as error:
+            raise UnsupportedConstructError(
+                "a recursion that does not end while the model is traced",
+                hint="recursion has to be over something that is known at compile time, such as a list or a depth",
+                location=raised_at(error),
+            ) from error
+        except Exception as error:
+            location = raised_at(error)
+            where = f"{location}: " if location else ""
+            raise DyclError(f"{where}the model raises {type(error).__name__}: {error}") from error
+
+    # Inputs ----------------------------------------------------------------------------------------------------------
+
+    def _make_inputs(self) -> Structure:
+        """Exchanges the tensors in the arguments for recorded ones."""
+        named = [f"args[{i}]" for i in range(len(self._args))]
+        parameter_names = positional_names(self._model)
+        for i, name in enumerate(parameter_names[: len(named)]):
+            named[i] = name
+        found: list[torch.Tensor] = []
+
+        def leaf(value: Any) -> Structure | None:
+            if not isinstance(value, torch.Tensor):
+                return None
+            found.append(value)
+            return Structure("tensor", index=len(found) - 1)
+
+        try:
+            structure = structure_of((self._args, self._kwargs), leaf)
+        except TypeError as error:
+            raise UnsupportedConstructError(
+                f"an argument of the model: {error}", hint="pass tensors, Python numbers, strings, None, or tuples, "
+                "lists and dicts of them"
+            ) from error
+        paths = _leaf_paths(structure, [*named], tuple(self._kwargs))
+        for index, tensor in enumerate(found):
+            self._check_real(tensor, paths[index])
+            self._inputs.append(self._new_input(paths[index], tensor))
+        return structure
+
+    def _check_real(self, tensor: torch.Tensor, name: str) -> None:
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+            raise UnsupportedConstructError(
+                f"`{name}` is a {tensor.layout} tensor on {tensor.device}", hint="pass a dense tensor on the CPU"
+            )
+        if tensor.dtype not in DTYPE_NAMES:
+            raise UnsupportedConstructError(
+                f"`{name}` has dtype {tensor.dtype}",
+                hint="use one of " + ", ".join(sorted(str(d).removeprefix("torch.") for d in DTYPE_NAMES)),
+            )
+
+    def _new_input(self, name: str, real: torch.Tensor) -> _Input:
+        contiguous = real.detach()
+        with self.recorder.into(self._root):
+            fake = self.recorder.new_fake(contiguous.contiguous())
+            raw = self.recorder.placeholder(self._unique(name), fake)
+            return _Input(name, real, self.recorder.wrap(raw), raw)
+
+    def _unique(self, name: str) -> str:
+        base = "".join(c if c.isalnum() else "_" for c in name).strip("_") or "input"
+        unique, n = base, 1
+        while unique in self._names:
+            unique, n = f"{base}_{n}", n + 1
+        self._names.add(unique)
+        return unique
+
+    def _make_number(self, attribute: _StateAttribute) -> None:
+        value = getattr(attribute.owner, attribute.attribute)
+        kind = type(value)
+        real = torch.tensor(value, dtype={bool: torch.bool, int: torch.int64, float: torch.float64}[kind])
+        made = self._new_input(attribute.name, _plain(real))
+        made.number = kind
+        self._number_inputs.append((attribute, made))
+        self._set_restoring(attribute.owner, attribute.attribute, Number(made.seen, kind))
+
+    def _set_restoring(self, owner: Any, attribute: str, value: Any) -> None:
+        old = getattr(owner, attribute)
+        self._restore.append(lambda: setattr(owner, attribute, old))
+        setattr(owner, attribute, value)
+
+    # Weights ---------------------------------------------------------------------------------------------------------
+
+    def _adopt(self, module: nn.Module, prefix: str | None = None) -> None:
+        """Exchanges the tensors of a module and its submodules for recorded ones."""
+        if id(module) in self._adopted:
+            return
+        if prefix is None:
+            prefix = f"{type(module).__name__}{len(self._adopted)}."
+        for name, child in module.named_modules():
+            if id(child) in self._adopted:
+                continue
+            self._adopted[id(child)] = child
+            path = f"{prefix}{name}." if name else prefix
+            for table in (child._parameters, child._buffers):
+                self._exchange(table, path)
+            plain = {k: v for k, v in vars(child).items() if not k.startswith("_") or isinstance(v, torch.Tensor)}
+            for key, value in plain.items():
+                if isinstance(value, torch.Tensor):
+                    self._exchange(vars(child), path, key)
+                elif isinstance(value, (list, dict)):
+                    self._exchange(value, f"{path}{key}.")
+
+    def _exchange(self, table: Any, path: str, only: str | None = None) -> None:
+        items = list(table.items() if isinstance(table, dict) else enumerate(table))
+        for key, value in items:
+            if not isinstance(value, torch.Tensor) or (only is not None and key != only):
+                continue
+            made = self._weights.get(id(value))
+            if made is None:
+                self._check_real(value, f"{path}{key}")
+                made = self._weights[id(value)] = self._new_input(f"{path}{key}", value)
+            self._restore.append(lambda key=key, value=value: table.__setitem__(key, value))
+            table[key] = made.seen
+
+    def _lift(self, real: torch.Tensor) -> fx.Node:
+        """The node of a tensor that the program reads from a global, a closure or a literal."""
+        known = self._weights.get(id(real))
+        if known is None:
+            name = f"constant_{sum(1 for w in self._weights.values() if w.name.startswith('constant_'))}"
+            known = self._weights[id(real)] = self._new_input(name, _plain(real))
+        return self.recorder.node_of(known.raw)
+
+    # Results ---------------------------------------------------------------------------------------------------------
+
+    def _finish(self, structure: Structure, arguments: list[_Input], result: Any) -> CapturedProgram:
+        outputs: list[torch.Tensor] = []
+        output_structure = self._output_structure(result, outputs)
+        output_specs = tuple(_spec(f"output {i}", raw) for i, raw in enumerate(outputs))
+
+        written = [i for i, a in enumerate(arguments) if self.recorder.unwrap(a.seen) is not a.raw]
+        state: list[_Input] = []
+        new_state: list[torch.Tensor] = []
+        for weight in self._weights.values():
+            now = self.recorder.unwrap(weight.seen)
+            if now is not weight.raw:
+                state.append(weight)
+                new_state.append(now)
+        self._collect_attribute_state(state, new_state)
+        parameters = [w for w in self._weights.values() if w not in state]
+
+        roots = [*outputs, *(self.recorder.unwrap(arguments[i].seen) for i in written), *new_state]
+        self._root.output(tuple(self.recorder.node_of(raw) for raw in roots))
+        eliminate_dead_code(self._root)
+
+        used = [p for p in parameters if self.recorder.node_of(p.raw).users]
+        graph = Graph(self._root, [self.recorder.node_of(i.raw) for i in (*arguments, *state, *used)])
+        signature = Signature(
+            name=_program_name(self._model),
+            inputs=tuple(_spec(a.name, a.raw) for a in arguments),
+            input_structure=structure,
+            outputs=output_specs,
+            output_structure=output_structure,
+            mutated_inputs=tuple(written),
+            state=tuple(_spec(s.name, s.raw) for s in state),
+            parameter_names=tuple(positional_names(self._model)),
+        )
+        sources = self.operators.converter.sources
+        rewritten = "\n\n".join(f"# {where}\n{text}" for where, text in sources.items()) + "\n"
+        return CapturedProgram(
+            graph,
+            signature,
+            {p.name: p.real.detach() for p in used},
+            {s.name: s.real.detach().clone() for s in state},
+            rewritten,
+        )
+
+    def _output_structure(self, result: Any, outputs: list[torch.Tensor]) -> Structure:
+        def leaf(value: Any) -> Structure | None:
+            if isinstance(value, Unusable):
+                refuse(value)
+            if isinstance(value, (torch.Tensor, Number)):
+                outputs.append(freeze(value, self.recorder).raw)
+                if isinstance(value, Number):
+                    return Structure("number", index=len(outputs) - 1, type=value.type.__name__)
+                return Structure("tensor", index=len(outputs) - 1)
+            return None
+
+        try:
+            return structure_of(result, leaf)
+        except TypeError as error:
+            raise UnsupportedConstructError(
+                f"the model returns {describe(result)}: {error}",
+                hint="return tensors, Python numbers, strings, None, or tuples, lists and dicts of them",
+            ) from error
+
+    def _collect_attribute_state(self, state: list[_Input], new_state: list[torch.Tensor]) -> None:
+        """The attributes that the run left with another value than it found."""
+        for location, old in self.control.journal.since(0).values():
+            now = location.get()
+            if isinstance(location, ContainerLocation):
+                if not location.get().same(old) and self._is_shared(location.owner):
+                    raise _unsupported_state("a list or dict of the model", "items of other number or kind")
+                continue
+            if now is old or not isinstance(location, AttributeLocation) or not self._outlives(location.owner):
+                continue
+            self._attribute_state(location, old, now, state, new_state)
+
+    def _attribute_state(
+        self, location: AttributeLocation, old: Any, now: Any, state: list[_Input], new_state: list[torch.Tensor]
+    ) -> None:
+        name = location.name
+        made = next((m for m in [*self._weights.values(), *(m for _, m in self._number_inputs)] if _is_value(m, old)), None)
+        if isinstance(old, FunctionalTensor) and isinstance(now, FunctionalTensor) and made is not None:
+            raw = self.recorder.unwrap(now)
+            if raw.dtype != made.raw.dtype or raw.shape != made.raw.shape:
+                raise _unsupported_state(name, f"{describe(now)} where {describe(old)} was")
+            if made in state:
+                new_state[state.index(made)] = raw
+            else:
+                state.append(made)
+                new_state.append(raw)
+        elif isinstance(old, Number) and isinstance(now, (Number, bool, int, float)) and made is not None:
+            after = Number.of(now)
+            if after.type is not old.type:
+                raise _unsupported_state(name, f"a Python {after.type.__name__} where a {old.type.__name__} was")
+            state.append(made)
+            new_state.append(freeze(after, self.recorder).raw)
+        elif type(old) in (bool, int, float) and isinstance(now, (Number, bool, int, float)):
+            kind = now.type if isinstance(now, Number) else type(now)
+            if kind is not type(old):
+                raise _unsupported_state(name, f"a Python {kind.__name__} where a {type(old).__name__} was")
+            self.changed_numbers.append(_StateAttribute(location.owner, location.key[2], f"{location.key[2]}"))
+        else:
+            raise _unsupported_state(name, f"{describe(now)} where {describe(old)} was")
+
+    def _outlives(self, owner: Any) -> bool:
+        """Whether an object existed before the run: a module, or something that one holds."""
+        if isinstance(owner, nn.Module):
+            return True
+        return any(value is owner for module in self._adopted.values() for value in vars(module).values())
+
+    def _is_shared(self, container: Any) -> bool:
+        return any(value is container for module in self._adopted.values() for value in vars(module).values())
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach()
+
+
+def _is_value(made: _Input, value: Any) -> bool:
+    return made.seen is value or (isinstance(value, Number) and value.tensor is made.seen)
+
+
+def _unsupported_state(name: str, change: str) -> UnsupportedConstructError:
+    return UnsupportedConstructError(
+        f"{name} holds after a call {change}",
+        hint="state that carries over from call to call must keep its type, dtype and shape: give it its final form in "
+        "`__init__`, or return it",
+    )
+
+
+def _spec(name: str, raw: torch.Tensor) -> TensorSpec:
+    dtype = DTYPE_NAMES.get(raw.dtype)
+    if dtype is None:
+        raise UnsupportedConstructError(f"{name} has dtype {raw.dtype}", hint="convert it to a real dtype")
+    return TensorSpec(name, dtype, tuple(raw.shape))
+
+
+def _program_name(model: Any) -> str:
+    if isinstance(model, nn.Module):
+        return type(model).__name__
+    return getattr(model, "__name__", type(model).__name__)
+
+
+def positional_names(model: Callable[..., Any]) -> list[str]:
+    """The names of the positional parameters that a caller of the model fills, `self` not among them."""
+    function: Any = model.forward if isinstance(model, nn.Module) else model
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    skip = 1 if isinstance(function, types.MethodType) or (isinstance(model, nn.Module)) else 0
+    function = getattr(function, "__func__", function)
+    code = getattr(function, "__code__", None)
+    return list(code.co_varnames[skip : code.co_argcount]) if code is not None else []
+
+
+def _leaf_paths(structure: Structure, positional: list[str], keywords: tuple[str, ...]) -> dict[int, str]:
+    """What a user calls each flat input: "x", "batch['ids']", "args[1][0]"."""
+    paths: dict[int, str] = {}
+
+    def walk(node: Structure, path: str) -> None:
+        if node.kind == "tensor":
+            paths[node.index] = path
+            return
+        for i, item in enumerate(node.items):
+            if node.kind in ("dict", "OrderedDict"):
+                walk(item, f"{path}[{node.keys[i]!r}]")
+            elif node.kind in ("namedtuple", "dataclass"):
+                walk(item, f"{path}.{node.keys[i]}")
+            else:
+                walk(item, f"{path}[{i}]")
+
+    args, kwargs = structure.items
+    for name, item in zip(positional, args.items, strict=True):
+        walk(item, name)
+    for name, item in zip(keywords, kwargs.items, strict=True):
+        walk(item, name)
+    return paths
+
+

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The captured program as a structured graph, and what is done to it as such."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import fx
+
+from dycl.frontend.recorder import COND, WHILE, graph_outputs, nested_graphs
+
+
+@dataclass
+class Graph:
+    """An `fx.Graph` whose branch and loop nodes hold graphs of their own (see `recorder.COND` and `recorder.WHILE`).
+
+    Attributes:
+        body: the outermost graph. Nodes of inner graphs may refer to nodes of the graphs around them.
+        placeholders: the program's inputs, in order; other placeholders of `body` are not used.
+    """
+
+    body: fx.Graph
+    placeholders: list[fx.Node]
+
+
+def eliminate_dead_code(graph: fx.Graph) -> None:
+    """Removes nodes, branch results and loop-carried values that nothing reads, in all nested graphs.
+
+    Every recorded op is pure, so a node without users has no effect.
+    """
+    for node in reversed(list(graph.nodes)):
+        if node.op in ("placeholder", "output"):
+            continue
+        if not node.users:
+            for inner in nested_graphs(node):
+                _forget(inner)
+            graph.erase_node(node)
+        elif node.target is COND:
+            _drop_unread_results(node)
+            for inner in node.meta["branches"]:
+                eliminate_dead_code(inner)
+        elif node.target is WHILE:
+            _drop_unread_carries(node)
+            eliminate_dead_code(node.meta["body"])
+
+
+def _forget(graph: fx.Graph) -> None:
+    """Takes away the uses that a graph, about to be dropped, makes of nodes around it."""
+    for node in reversed(list(graph.nodes)):
+        for inner in nested_graphs(node):
+            _forget(inner)
+        node.args, node.kwargs = (), {}
+
+
+def _items(node: fx.Node) -> Iterator[tuple[int, fx.Node]]:
+    """The results of a node that are read, with their index."""
+    for user in list(node.users):
+        if user.target is operator.getitem and user.args[0] is node:
+            yield user.args[1], user  # type: ignore[misc]
+
+
+def _keep_results(node: fx.Node, kept: list[int]) -> None:
+    """Renumbers the results of a node to those that are kept."""
+    position = {old: new for new, old in enumerate(kept)}
+    for index, item in _items(node):
+        if index in position:
+            item.args = (node, position[index])
+        else:
+            item.graph.erase_node(item)
+    node.meta["val"] = tuple(node.meta["val"][i] for i in kept)
+
+
+def _set_outputs(graph: fx.Graph, outputs: list[fx.Node]) -> None:
+    output = next(n for n in reversed(graph.nodes) if n.op == "output")
+    output.args = (tuple(outputs),)
+
+
+def _drop_unread_results(node: fx.Node) -> None:
+    kept = sorted({index for index, item in _items(node) if item.users})
+    _keep_results(node, kept)
+    for branch in node.meta["branches"]:
+        outputs = graph_outputs(branch)
+        _set_outputs(branch, [outputs[i] for i in kept])
+
+
+def _drop_unread_carries(node: fx.Node) -> None:
+    """A carried value is needed if it is read after the loop, or in the body for more than its own next value."""
+    body = node.meta["body"]
+    placeholders = [n for n in body.nodes if n.op == "placeholder"]
+    condition, *nexts = graph_outputs(body)
+    needed = {index for index, item in _items(node) if item.users}
+    while True:
+        roots = [condition, *(nexts[i] for i in sorted(needed))]
+        reached = _reached(body, roots)
+        grown = needed | {i for i, p in enumerate(placeholders) if p in reached}
+        if grown == needed:
+            break
+        needed = grown
+    kept = sorted(needed)
+    _keep_results(node, kept)
+    first, *inits = node.args
+    node.args = (first, *(inits[i] for i in kept))
+    _set_outputs(body, [condition, *(nexts[i] for i in kept)])
+    eliminate_dead_code(body)
+    for i, placeholder in enumerate(placeholders):
+        if i not in needed:
+            body.erase_node(placeholder)
+
+
+def _reached(graph: fx.Graph, roots: list[fx.Node]) -> set[fx.Node]:
+    """The nodes that the roots depend on, through nested graphs."""
+    seen: set[fx.Node] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        stack.extend(node.all_input_nodes)
+        for inner in nested_graphs(node):
+            for n in inner.nodes:
+                stack.extend(n.all_input_nodes)
+    return seen
+
+
+def print_graph(graph: fx.Graph, indent: str = "") -> str:
+    """The graph as text, for people."""
+    lines: list[str] = []
+    for node in graph.nodes:
+        if node.op == "output":
+            lines.append(f"{indent}yield {', '.join(str(n) for n in node.args[0])}")
+        elif node.op == "call_function":
+            name = getattr(node.target, "__name__", str(node.target))
+            arguments = [*map(str, node.args), *(f"{k}={v}" for k, v in node.kwargs.items())]
+            lines.append(f"{indent}{node.name} = {name}({', '.join(arguments)})")
+            for inner in nested_graphs(node):
+                lines.append(f"{indent}  {{")
+                lines.append(print_graph(inner, indent + "    "))
+                lines.append(f"{indent}  }}")
+        else:
+            lines.append(f"{indent}{node.name} = {node.op}")
+    return "\n".join(lines)

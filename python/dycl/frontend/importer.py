@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""From the structured graph to linalg-on-tensors and `scf`, through torch-mlir.
+
+torch-mlir's FX importer does the ops; branches and loops are ours, since it has no `cond` and its `while_loop` fails on
+one carried value and on bodies that read weights. Sides are imported as nested regions that use the values around them
+directly.
+
+A loop whose first condition folds to true would be taken for a counted loop by torch-mlir's lowering, *without its exit
+test*. So the first condition always goes through an extra function argument (`_TRUE`), which nothing can fold; it is
+replaced by its constant only after the lowering. Weights and poison values travel as extra arguments as well, and
+become `dycl.parameter` and `ub.poison`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import fx
+from torch_mlir import ir
+from torch_mlir.compiler_utils import TorchMlirCompilerError, OutputType, lower_mlir_module, run_pipeline_with_repro_report
+from torch_mlir.dialects import func as func_dialect
+from torch_mlir.dialects import torch as torch_dialect
+from torch_mlir.extras.fx_importer import ContextCache, FxImporter, GraphNodeImporter
+
+from dycl.errors import CompileError
+from dycl.frontend.graph import Graph
+from dycl.frontend.recorder import COND, POISON, WHILE, graph_outputs
+
+_MAX_TRIPS = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class ImportedGraph:
+    """The IR after each step, as text with locations."""
+
+    torch_mlir: str
+    linalg: str
+
+
+class _Locations(ContextCache):
+    """Gives each op the user's file, line and column that the recorder noted."""
+
+    __slots__ = ()
+
+    def get_node_location(self, node: fx.Node) -> ir.Location | None:
+        location = node.meta.get("location")
+        if location is None:
+            return None
+        return ir.Location.file(location.file, location.line, node.meta.get("column", 0), context=self._c)
+
+
+class _Importer(FxImporter):
+    """An importer of graphs whose nested graphs use values around them."""
+
+    def __init__(self, context: ir.Context) -> None:
+        super().__init__(context=context, graph_node_importer_cls=_NodeImporter)
+        self._cc = _Locations(context, py_attr_tracker=self._py_attr_tracker)
+
+
+class _NodeImporter(GraphNodeImporter):
+    """Imports the nodes of one graph into one block; `_v` (node to value) is shared with the graphs around it."""
+
+    __slots__ = ("opaque_true", "poison")
+
+    def nested(self, block: ir.Block) -> _NodeImporter:
+        inner = _NodeImporter(self.fx_importer, self._c, self._cc, block)
+        inner._v = self._v
+        inner._multi_result_nodes = self._multi_result_nodes
+        inner.opaque_true, inner.poison = self.opaque_true, self.poison
+        return inner
+
+    def import_graph(self, graph: fx.Graph) -> list[ir.Value]:
+        """Imports the nodes of a graph but its placeholders and output; gives the values it yields."""
+        for node in graph.nodes:
+            if node.op != "call_function":
+                continue
+            loc = self._cc.get_node_location(node) or ir.Location.unknown(self._c)
+            if node.target is COND:
+                self._import_cond(loc, node)
+            elif node.target is WHILE:
+                self._import_while(loc, node)
+            elif node.target is POISON:
+                self.bind_node_value(node, self.poison[_type_key(node.meta["val"])])
+            else:
+                with ir.InsertionPoint(self._b):
+                    if node.target is operator.getitem:
+                        self._import_getitem(loc, node)
+                    else:
+                        self._import_torch_op_overload(loc, node)
+        return [self.resolve_node_value(n) for n in graph_outputs(graph)]
+
+    def _bool(self, loc: ir.Location, value: ir.Value) -> ir.Value:
+        return ir.Operation.create(
+            "torch.aten.Bool.Tensor", results=[self._cc.torch_bool_type], operands=[value], loc=loc
+        ).result
+
+    def _result_types(self, node: fx.Node) -> list[ir.Type]:
+        return [self._cc.value_info_to_type(v) for v in node.meta["val"]]
+
+    def _bind_results(self, node: fx.Node, operation: ir.Operation) -> None:
+        self._multi_result_nodes.add(node)
+        for index, value in enumerate(operation.results):
+            self.bind_node_value(node, value, index)
+
+    def _import_cond(self, loc: ir.Location, node: fx.Node) -> None:
+        with ir.InsertionPoint(self._b):
+            condition = self._bool(loc, self.resolve_node_value(node.args[0]))
+            operation = ir.Operation.create(
+                "torch.prim.If", results=self._result_types(node), operands=[condition], regions=2, loc=loc
+            )
+        for region, graph in zip(operation.regions, node.meta["branches"], strict=True):
+            with loc:
+                block = ir.Block.create_at_start(region, [])
+            values = self.nested(block).import_graph(graph)
+            with ir.InsertionPoint(block):
+                ir.Operation.create("torch.prim.If.yield", operands=values, loc=loc)
+        self._bind_results(node, operation)
+
+    def _import_while(self, loc: ir.Location, node: fx.Node) -> None:
+        first, *inits = [self.resolve_node_value(n) for n in node.args]
+        types = self._result_types(node)
+        bool_type = self._cc.torch_bool_type
+        with ir.InsertionPoint(self._b):
+            # `first and opaque true`: see the head of this file.
+            vtensor = ir.Type.parse("!torch.vtensor<[],i1>", self._c)
+            guarded = ir.Operation.create(
+                "torch.aten.logical_and", results=[vtensor], operands=[first, self.opaque_true], loc=loc
+            ).result
+            trips = ir.Operation.create(
+                "torch.constant.int",
+                results=[self._cc.torch_int_type],
+                attributes={"value": self._cc.integer_attr(_MAX_TRIPS, 64)},
+                loc=loc,
+            ).result
+            operation = ir.Operation.create(
+                "torch.prim.Loop",
+                results=types,
+                operands=[trips, self._bool(loc, guarded), *inits],
+                regions=1,
+                loc=loc,
+            )
+        body: fx.Graph = node.meta["body"]
+        with loc:
+            block = ir.Block.create_at_start(operation.regions[0], [self._cc.torch_int_type, *types])
+        inner = self.nested(block)
+        placeholders = [n for n in body.nodes if n.op == "placeholder"]
+        for placeholder, argument in zip(placeholders, list(block.arguments)[1:], strict=True):
+            inner.bind_node_value(placeholder, argument)
+        condition, *nexts = inner.import_graph(body)
+        assert condition.type != bool_type
+        with ir.InsertionPoint(block):
+            ir.Operation.create(
+                "torch.prim.Loop.condition", operands=[inner._bool(loc, condition), *nexts], loc=loc
+            )
+        self._bind_results(node, operation)
+
+
+def _type_key(value: torch.Tensor) -> tuple[Any, ...]:
+    return (tuple(value.shape), value.dtype)
+
+
+def _poison_types(graph: fx.Graph) -> dict[tuple[Any, ...], torch.Tensor]:
+    """An example of each type of poison in the graph and the graphs in it."""
+    found: dict[tuple[Any, ...], torch.Tensor] = {}
+    for node in graph.nodes:
+        if node.target is POISON:
+            found.setdefault(_type_key(node.meta["val"]), node.meta["val"])
+        if node.target is COND:
+            for branch in node.meta["branches"]:
+                found.update(_poison_types(branch))
+        if node.target is WHILE:
+            found.update(_poison_types(node.meta["body"]))
+    return found
+
+
+def import_graph(graph: Graph, name: str, argument_names: Sequence[str], parameter_keys: Sequence[str]) -> ImportedGraph:
+    """The IR of a captured program.
+
+    Args:
+        graph: its placeholders are the arguments, then the parameters.
+        name: the name of the module.
+        argument_names: what a user calls each argument.
+        parameter_keys: the key of each parameter.
+
+    Raises:
+        CompileError: torch-mlir cannot lower it; the message holds its diagnostics.
+    """
+    context = ir.Context()
+    torch_dialect.register_dialect(context)
+    context.allow_unregistered_dialects = True
+    with context:
+        importer = _Importer(context)
+        poisons = _poison_types(graph.body)
+        _import_main(importer, graph, list(poisons.values()), list(poisons))
+        module = importer.module
+        as_torch = module.operation.get_asm(enable_debug_info=True)
+        _lower(module)
+        _finish_main(module, len(argument_names), argument_names, parameter_keys)
+        module.operation.attributes["sym_name"] = ir.StringAttr.get(name)
+        module.operation.verify()
+        return ImportedGraph(as_torch, module.operation.get_asm(enable_debug_info=True))
+
+
+def _import_main(
+    importer: _Importer, graph: Graph, poisons: list[torch.Tensor], poison_keys: list[tuple[Any, ...]]
+) -> None:
+    cc = importer._cc
+    outputs = graph_outputs(graph.body)
+    true_type = ir.Type.parse("!torch.vtensor<[],i1>", importer._c)
+    inputs = [cc.node_val_to_type(p) for p in graph.placeholders]
+    inputs += [true_type, *(cc.value_info_to_type(p) for p in poisons)]
+    loc = next((loc for n in graph.body.nodes if (loc := cc.get_node_location(n))), ir.Location.unknown(importer._c))
+    with loc:
+        function = func_dialect.FuncOp(
+            "main",
+            ir.FunctionType.get(inputs, [cc.node_val_to_type(o) for o in outputs], context=importer._c),
+            ip=importer._m_ip,
+        )
+        block = ir.Block.create_at_start(function.body, inputs, [loc] * len(inputs))
+    nodes = _NodeImporter(importer, importer._c, cc, block)
+    arguments = list(block.arguments)
+    for placeholder, argument in zip(graph.placeholders, arguments, strict=False):
+        nodes.bind_node_value(placeholder, argument)
+    nodes.opaque_true = arguments[len(graph.placeholders)]
+    nodes.poison = dict(zip(poison_keys, arguments[len(graph.placeholders) + 1 :], strict=True))
+    values = nodes.import_graph(graph.body)
+    with ir.InsertionPoint(block):
+        func_dialect.ReturnOp(values, loc=loc)
+
+
+def _lower(module: ir.Module) -> None:
+    try:
+        run_pipeline_with_repro_report(
+            module,
+            "builtin.module(func.func(torch-match-quantized-custom-ops), "
+            "torchdynamo-export-to-torch-backend-pipeline{extra-library=})",
+            "lowering the torch dialect",
+        )
+        lower_mlir_module(False, OutputType.LINALG_ON_TENSORS, module)
+    except TorchMlirCompilerError as error:
+        raise CompileError("torch-mlir cannot lower the program", diagnostics=str(error)) from error
+
+
+def _finish_main(
+    module: ir.Module, argument_count: int, argument_names: Sequence[str], parameter_keys: Sequence[str]
+) -> None:
+    """Turns the extra arguments of `main` into what they stand for, and names the others."""
+    main = next(op for op in module.body.operations if _symbol(op) == "main")
+    block = main.regions[0].blocks[0]
+    arguments = list(block.arguments)
+    extra = arguments[argument_count:]
+    with ir.InsertionPoint.at_block_begin(block), main.operation.location:
+        for key, argument in zip(parameter_keys, extra, strict=False):
+            parameter = ir.Operation.create(
+                "dycl.parameter", results=[argument.type], attributes={"key": ir.StringAttr.get(key)}
+            )
+            argument.replace_all_uses_with(parameter.result)
+        true, *poisons = extra[len(parameter_keys) :]
+        splat = ir.DenseElementsAttr.get_splat(ir.RankedTensorType(true.type), ir.BoolAttr.get(True))
+        constant = ir.Operation.create("arith.constant", results=[true.type], attributes={"value": splat})
+        true.replace_all_uses_with(constant.result)
+        for argument in poisons:
+            poison = ir.Operation.create(
+                "ub.poison", results=[argument.type], attributes={"value": ir.Attribute.parse("#ub.poison")}
+            )
+            argument.replace_all_uses_with(poison.result)
+    for index in reversed(range(argument_count, len(arguments))):
+        block.erase_argument(index)
+    function_type = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
+    main.attributes["function_type"] = ir.TypeAttr.get(
+        ir.FunctionType.get(function_type.inputs[:argument_count], function_type.results)
+    )
+    named = [ir.DictAttr.get({"dycl.name": ir.StringAttr.get(n)}) for n in argument_names]
+    main.attributes["arg_attrs"] = ir.ArrayAttr.get(named)
+
+
+def _symbol(op: Any) -> str:
+    name = op.operation.attributes
+    return ir.StringAttr(name["sym_name"]).value if "sym_name" in name else ""

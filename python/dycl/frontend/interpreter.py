@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Runs a captured graph op by op in PyTorch: the reference that tells a fault of capturing from one of compiling.
+
+It knows nothing of regions, MLIR or IREE. If this agrees with eager and the compiled program does not, the fault lies
+below the front end.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import fx
+from torch.utils import _pytree as pytree
+
+from dycl.frontend.capture import CapturedProgram
+from dycl.frontend.recorder import COND, POISON, WHILE, graph_outputs
+
+
+class _Poison:
+    """A value that no path reads; any op on it fails."""
+
+
+@dataclass
+class Interpreter:
+    """Runs one captured program.
+
+    Attributes:
+        decisions: for each condition and loop test met, in order, the user's line and what was decided.
+    """
+
+    program: CapturedProgram
+    decisions: list[tuple[int, bool]] = field(default_factory=list)
+
+    def run(self, inputs: Sequence[torch.Tensor], state: Sequence[torch.Tensor] = ()) -> list[torch.Tensor]:
+        """The flat results (outputs, written inputs, new state) for flat inputs and state."""
+        values = [*inputs, *state, *self.program.parameters.values()]
+        env: dict[fx.Node, Any] = dict(zip(self.program.graph.placeholders, values, strict=True))
+        self.decisions.clear()
+        with torch.no_grad():
+            return self._run(self.program.graph.body, env)
+
+    def _run(self, graph: fx.Graph, env: dict[fx.Node, Any]) -> list[Any]:
+        for node in graph.nodes:
+            if node.op == "call_function":
+                env[node] = self._node(node, env)
+        return [env[n] for n in graph_outputs(graph)]
+
+    def _node(self, node: fx.Node, env: dict[fx.Node, Any]) -> Any:
+        if node.target is COND:
+            chosen = self._decide(node, env[node.args[0]])  # type: ignore[index]
+            return self._run(node.meta["branches"][0 if chosen else 1], env)
+        if node.target is WHILE:
+            return self._loop(node, env)
+        if node.target is POISON:
+            return _Poison()
+        if node.target is operator.getitem:
+            return env[node.args[0]][node.args[1]]  # type: ignore[index]
+        args, kwargs = pytree.tree_map_only(fx.Node, lambda n: env[n], (tuple(node.args), dict(node.kwargs)))
+        return node.target(*args, **kwargs)  # type: ignore[operator]
+
+    def _loop(self, node: fx.Node, env: dict[fx.Node, Any]) -> list[Any]:
+        body: fx.Graph = node.meta["body"]
+        placeholders = [n for n in body.nodes if n.op == "placeholder"]
+        condition, *carried = [env[a] for a in node.args]  # type: ignore[index]
+        while self._decide(node, condition):
+            env.update(zip(placeholders, carried, strict=True))
+            condition, *carried = self._run(body, env)
+        return carried
+
+    def _decide(self, node: fx.Node, value: torch.Tensor) -> bool:
+        location = node.meta["location"]
+        self.decisions.append((location.line if location else 0, bool(value)))
+        return bool(value)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Where in the user's program execution stands: the innermost frame that is neither torch's nor dycl's."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from functools import lru_cache
+
+import torch
+
+import dycl
+from dycl.errors import SourceLocation
+from dycl.frontend.rewrite import GENERATED_MARK
+
+_DYCL_ROOT = os.path.dirname(os.path.abspath(dycl.__file__ or ""))
+_INTERNAL_ROOTS = (
+    os.path.dirname(os.path.abspath(torch.__file__)) + os.sep,
+    # The zoo is user code that happens to be shipped with dycl.
+    *(os.path.join(_DYCL_ROOT, part) + os.sep for part in ("frontend", "compiler", "runtime", "bundle", "report")),
+    "<frozen ",
+)
+
+
+@lru_cache(maxsize=4096)
+def is_internal(filename: str) -> bool:
+    """Whether a file belongs to torch or to dycl, so that its lines mean nothing to a user."""
+    return filename.startswith(_INTERNAL_ROOTS)
+
+
+@lru_cache(maxsize=65536)
+def _column(code: types.CodeType, instruction: int) -> int:
+    """The 1-based column of an instruction, or 0 where it is unknown."""
+    for index, position in enumerate(code.co_positions()):
+        if index * 2 == instruction:
+            return (position[2] or 0) + 1 if position[2] is not None else 0
+    return 0
+
+
+def user_location() -> tuple[SourceLocation | None, int]:
+    """The user's file, line and function that is running now, and the 1-based column (0 if unknown)."""
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if not is_internal(code.co_filename):
+            name = code.co_name.split(GENERATED_MARK)[0]
+            location = SourceLocation(code.co_filename, frame.f_lineno, name)
+            return location, _column(code, frame.f_lasti)
+        frame = frame.f_back
+    return None, 0
+
+
+def here() -> SourceLocation | None:
+    """The user's location, for an error message."""
+    return user_location()[0]
+
+
+def raised_at(error: BaseException) -> SourceLocation | None:
+    """The user's line that an exception was raised in, the innermost one."""
+    found: SourceLocation | None = None
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if not is_internal(code.co_filename):
+            found = SourceLocation(code.co_filename, traceback.tb_lineno, code.co_name.split(GENERATED_MARK)[0])
+        traceback = traceback.tb_next
+    return found

@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Records the ATen ops that the model runs, functionalized and decomposed, into a stack of graphs.
+
+All of torch's private API that capturing needs is in this file. Three modes work on each op, outermost first:
+functionalization (in-place ops and views become pure ones), this recorder, fake tensors (shapes and dtypes, no data).
+The order follows from the mode keys, not from the nesting of `with`: a dispatch mode without a key would run before
+functionalization, so the recorder takes the proxy tracer's.
+
+One graph is recorded for each branch or loop body. A node may refer to nodes of the graphs around it, as a nested
+region in MLIR may: nothing has to be lifted into arguments.
+"""
+
+from __future__ import annotations
+
+import operator
+import types
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import fx
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensor, FakeTensorMode
+from torch._subclasses.functional_tensor import FunctionalTensor, FunctionalTensorMode
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch_mlir.extras.fx_decomp_util import get_decomposition_table
+
+from dycl.errors import UnsupportedConstructError
+from dycl.frontend.locations import here, user_location
+
+aten = torch.ops.aten
+
+COND = torch.ops.higher_order.cond
+"""Target of a branch node: args (predicate,), meta["branches"] = (then graph, else graph)."""
+
+WHILE = torch.ops.higher_order.while_loop
+"""Target of a loop node: args (first condition, *inits), meta["body"] = a graph whose placeholders are the
+loop-carried values and whose outputs are (next condition, *next values)."""
+
+def POISON() -> torch.Tensor:  # noqa: N802 (a node's target needs a callable with a name)
+    """Target of a node whose value no path reads."""
+    raise AssertionError("poison is never run")
+
+
+BATCH_NORM = aten._native_batch_norm_legit_no_training.default
+"""Kept whole: `fold.py` folds it into the layer before, or brings it to a form that lowers."""
+
+# `full` decomposes into `empty` and `full_like`, which says less.
+_KEPT = {BATCH_NORM, aten.full.default}
+
+
+def decompositions() -> dict[Any, Callable[..., Any]]:
+    table = dict(get_decomposition_table())
+    # The dispatcher reaches bilinear upsampling by another overload than the table has.
+    table[aten.upsample_bilinear2d.default] = torch._decomp.get_decompositions([aten.upsample_bilinear2d.default])[
+        aten.upsample_bilinear2d.default
+    ]
+    table[aten.addmm.default] = _addmm
+    return table
+
+
+def _addmm(bias: torch.Tensor, a: torch.Tensor, b: torch.Tensor, *, beta: float = 1, alpha: float = 1) -> torch.Tensor:
+    """Without the multiplications by one that the usual decomposition leaves behind."""
+    product = torch.mm(a, b)
+    product = product if alpha == 1 else product * alpha
+    return product + (bias if beta == 1 else bias * beta)
+
+
+class _TrackingFunctionalMode(FunctionalTensorMode):
+    """Functionalization that remembers, weakly, which tensors are alive.
+
+    A branch may write to any tensor that existed before it; these have to be compared and restored. Asking the garbage
+    collector instead was measured 9 times slower.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live: dict[int, weakref.ref[FunctionalTensor]] = {}
+
+    def track(self, tensor: FunctionalTensor) -> None:
+        key = id(tensor)
+        self.live[key] = weakref.ref(tensor, lambda _, key=key: self.live.pop(key, None))  # type: ignore[misc]
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = super().__torch_dispatch__(func, types, args, kwargs)
+        for value in out if isinstance(out, (tuple, list)) else (out,):
+            if type(value) is FunctionalTensor:
+                self.track(value)
+        return out
+
+
+class Recorder(TorchDispatchMode):
+    """Records ops into `graph`; `branch` and `enter` change which graph that is.
+
+    Attributes:
+        fake: the fake tensor mode that computes shapes and dtypes.
+        graph: the graph that ops are recorded into now.
+        lift: called with a real tensor that is not known yet; gives its node. Set by `capture.py`.
+        allow_random: whether random ops are recorded, not refused.
+    """
+
+    def __init__(self, *, allow_random: bool) -> None:
+        super().__init__()
+        self._mode_key = torch._C._TorchDispatchModeKey.PROXY  # type: ignore[assignment]
+        # What torch expects of a mode under that key.
+        self.enable_tracing = False
+        self.tracer = types.SimpleNamespace(tensor_tracker={})
+        self.fake = FakeTensorMode(allow_non_fake_inputs=True)
+        self.functional = _TrackingFunctionalMode()
+        self.graph = fx.Graph()
+        self.lift: Callable[[torch.Tensor], fx.Node] | None = None
+        self.allow_random = allow_random
+        self._nodes: dict[int, fx.Node] = {}
+        self._kept: list[torch.Tensor] = []  # keeps the ids in _nodes unique
+        self._table = decompositions()
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Torch records here while this is entered."""
+        with ExitStack() as stack:
+            stack.enter_context(torch.no_grad())
+            stack.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", message="TF32 acceleration")
+            # oneDNN and the fused transformer paths are opaque ops that nothing below could compile.
+            stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
+            fastpath = torch.backends.mha.get_fastpath_enabled()
+            torch.backends.mha.set_fastpath_enabled(False)
+            stack.callback(torch.backends.mha.set_fastpath_enabled, fastpath)
+            stack.enter_context(self.fake)
+            stack.enter_context(self)
+            stack.enter_context(self.functional)
+            yield
+
+    # Tensors ---------------------------------------------------------------------------------------------------------
+
+    def new_fake(self, tensor: torch.Tensor) -> FakeTensor:
+        """A fake tensor like a real one, with static sizes."""
+        with _disable_current_modes():
+            return self.fake.from_tensor(tensor.detach(), static_shapes=True)
+
+    def wrap(self, raw: torch.Tensor) -> FunctionalTensor:
+        """The tensor that user code sees, over a recorded one."""
+        wrapped = FunctionalTensor.to_functional(raw)
+        self.functional.track(wrapped)
+        return wrapped
+
+    def unwrap(self, tensor: FunctionalTensor) -> torch.Tensor:
+        """The recorded tensor that a user-visible one stands for now, pending writes applied."""
+        torch._sync(tensor)
+        return torch._from_functional_tensor(tensor.elem)
+
+    def overwrite(self, tensor: FunctionalTensor, raw: torch.Tensor) -> None:
+        """Makes a user-visible tensor, and every view of it, stand for other contents."""
+        torch._functionalize_replace(tensor.elem, raw)
+        torch._functionalize_commit_update(tensor.elem)
+        torch._sync(tensor)
+
+    def live_tensors(self) -> list[FunctionalTensor]:
+        """The user-visible tensors that exist now, the ones that own storage before their views."""
+        alive = [t for t in (ref() for ref in list(self.functional.live.values())) if t is not None]
+        return sorted(alive, key=lambda t: not t.is_base_tensor())
+
+    # Nodes -----------------------------------------------------------------------------------------------------------
+
+    def node_of(self, raw: torch.Tensor) -> fx.Node:
+        """The node that computes a recorded tensor; a real tensor met for the first time is lifted."""
+        node = self._nodes.get(id(raw))
+        if node is None:
+            if self.lift is None or isinstance(raw, FakeTensor):
+                raise AssertionError(f"a tensor that was never recorded: {raw}")
+            node = self.lift(raw)
+            self.bind(raw, node)
+        return node
+
+    def bind(self, raw: torch.Tensor, node: fx.Node) -> None:
+        self._nodes[id(raw)] = node
+        self._kept.append(raw)
+
+    def placeholder(self, name: str, like: torch.Tensor) -> FakeTensor:
+        """A new input of the current graph, with the size and dtype of `like`."""
+        fake = like if isinstance(like, FakeTensor) else self.new_fake(like)
+        fresh = self._fresh(fake)
+        node = self.graph.placeholder(name)
+        node.meta["val"] = fresh
+        self.bind(fresh, node)
+        return fresh
+
+    def poison(self, like: torch.Tensor) -> torch.Tensor:
+        """A value of the size and dtype of `like` that no path reads; `importer.py` makes it `ub.poison`."""
+        fresh = self._fresh(like)
+        node = self.graph.call_function(POISON, ())
+        self._describe(node, fresh)
+        self.bind(fresh, node)
+        return fresh
+
+    def _fresh(self, like: torch.Tensor) -> FakeTensor:
+        with _disable_current_modes(), self.fake:
+            fresh = torch.empty_strided(like.shape, like.stride(), dtype=like.dtype)
+        assert isinstance(fresh, FakeTensor)
+        return fresh
+
+    def emit(self, target: Any, args: Sequence[Any], results: Sequence[torch.Tensor], **meta: Any) -> list[FakeTensor]:
+        """Records a node with several tensor results that look like `results`; gives the new tensors."""
+        node = self.graph.call_function(target, tuple(args))
+        fresh = [self._fresh(r) for r in results]
+        self._describe(node, tuple(fresh))
+        node.meta.update(meta)
+        for index, raw in enumerate(fresh):
+            self._bind_item(node, index, raw)
+        return fresh
+
+    def _bind_item(self, node: fx.Node, index: int, raw: torch.Tensor) -> None:
+        item = node.graph.call_function(operator.getitem, (node, index))
+        item.meta.update({k: v for k, v in node.meta.items() if k in ("location", "column")}, val=raw)
+        self.bind(raw, item)
+
+    def _describe(self, node: fx.Node, value: Any) -> None:
+        node.meta["val"] = value
+        node.meta["location"], node.meta["column"] = user_location()
+
+    @contextmanager
+    def into(self, graph: fx.Graph) -> Iterator[None]:
+        """Records into another graph while this is entered."""
+        outer, self.graph = self.graph, graph
+        try:
+            yield
+        finally:
+            self.graph = outer
+
+    # Ops -------------------------------------------------------------------------------------------------------------
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func.namespace == "prim":
+            return func(*args, **kwargs)
+        if func is aten.detach.default:
+            return args[0]
+        if func is aten._local_scalar_dense.default:
+            return self._python_number(func, args[0])
+        self._refuse_unrepeatable(func, args)
+        if func not in _KEPT:
+            decomposition = self._table.get(func)
+            if decomposition is not None:
+                with self:
+                    out = decomposition(*args, **kwargs)
+                if out is not NotImplemented:
+                    return out
+            with self:
+                out = func.decompose(*args, **kwargs)
+            if out is not NotImplemented:
+                return out
+        try:
+            out = func(*args, **kwargs)
+        except (DataDependentOutputException, DynamicOutputShapeException) as error:
+            raise UnsupportedConstructError(
+                f"`{func.overloadpacket.__name__}` makes a tensor whose size depends on values",
+                hint="use a form of fixed size instead, such as `torch.where` or a mask",
+                location=here(),
+            ) from error
+
+        def to_node(t: torch.Tensor) -> fx.Node:
+            return self.node_of(t)
+
+        node = self.graph.call_function(
+            func,
+            pytree.tree_map_only(torch.Tensor, to_node, args),
+            pytree.tree_map_only(torch.Tensor, to_node, kwargs),
+        )
+        self._describe(node, out)
+        if isinstance(out, torch.Tensor):
+            self.bind(out, node)
+        elif isinstance(out, (tuple, list)):
+            for index, item in enumerate(out):
+                if isinstance(item, torch.Tensor):
+                    self._bind_item(node, index, item)
+        return out
+
+    def _python_number(self, func: Any, tensor: torch.Tensor) -> Any:
+        if isinstance(tensor, FakeTensor) and tensor.constant is None:
+            raise UnsupportedConstructError(
+                "a tensor's value is used as a Python number, or in a Python condition, by code that dycl does not "
+                "rewrite (a library function, a generator, or code without source)",
+                hint="do it in a plain function or method of your own, or with torch operations",
+                location=here(),
+            )
+        return func(tensor)
+
+    def _refuse_unrepeatable(self, func: Any, args: Any) -> None:
+        if self.allow_random:
+            return
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            raise UnsupportedConstructError(
+                f"`{func.overloadpacket.__name__}` gives other values at every run",
+                hint="call model.eval() if it comes from a dropout layer, or take the random tensor as an input; "
+                "eager PyTorch could not be reproduced",
+                location=here(),
+            )
+        training = func in (aten._native_batch_norm_legit.default, aten._native_batch_norm_legit.no_stats) or (
+            func in (aten.native_batch_norm.default, aten._native_batch_norm_legit_functional.default) and args[5]
+        )
+        if training and func is not aten._native_batch_norm_legit.no_stats:
+            raise UnsupportedConstructError(
+                "a batch norm in training mode", hint="call model.eval() before compiling", location=here()
+            )
+
+
+def graph_outputs(graph: fx.Graph) -> tuple[fx.Node, ...]:
+    """The nodes that a graph yields."""
+    output = next(n for n in reversed(graph.nodes) if n.op == "output")
+    return tuple(output.args[0])  # type: ignore[arg-type]
+
+
+def nested_graphs(node: fx.Node) -> Iterable[fx.Graph]:
+    """The graphs of a branch's or a loop's sides."""
+    if node.target is COND:
+        return node.meta["branches"]
+    if node.target is WHILE:
+        return (node.meta["body"],)
+    return ()

@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What a branch can change, and how to compare, undo, redo and merge it.
+
+A *location* is a place that user code can write: a local variable (the closure cell that rewriting made of it), an
+attribute, the contents of a list or dict, the contents of a tensor. Cells and tensors are written without notice, so a
+*snapshot* keeps their values; attributes and containers are written through the operators, which report to a *journal*
+first. Both sides of a branch are traced from the same snapshot: each leaves a *delta* (location to new value), and the
+first is undone before the second runs.
+
+Values in deltas are *frozen*: the tensors inside are taken down to recorded ones at the end of the side that made them,
+since a view's later contents follow its base, which by then is back to what it was before the side.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch._subclasses.functional_tensor import FunctionalTensor
+
+from dycl.frontend.recorder import Recorder
+from dycl.frontend.values import Number
+
+
+class _Undefined:
+    """The value of a variable or attribute that is not bound."""
+
+    def __repr__(self) -> str:
+        return "undefined"
+
+
+UNDEFINED = _Undefined()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Locations
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Location:
+    """A place that user code can write. `key` is equal for equal places."""
+
+    key: tuple[Any, ...]
+    name: str
+    """As a message says it: "`x`", "`self.count`"."""
+
+    def get(self) -> Any:
+        raise NotImplementedError
+
+    def set(self, value: Any) -> None:
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CellLocation(Location):
+    """A local variable."""
+
+    cell: types.CellType
+
+    @staticmethod
+    def of(name: str, cell: types.CellType) -> CellLocation:
+        return CellLocation(("cell", id(cell)), f"`{name}`", cell)
+
+    def get(self) -> Any:
+        try:
+            return self.cell.cell_contents
+        except ValueError:
+            return UNDEFINED
+
+    def set(self, value: Any) -> None:
+        if value is not UNDEFINED:
+            self.cell.cell_contents = value
+        elif self.get() is not UNDEFINED:
+            del self.cell.cell_contents
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class AttributeLocation(Location):
+    """An attribute of an object or module."""
+
+    owner: Any
+
+    @staticmethod
+    def of(owner: Any, attribute: str) -> AttributeLocation:
+        return AttributeLocation(
+            ("attribute", id(owner), attribute), f"`{type(owner).__name__}.{attribute}`", owner
+        )
+
+    def get(self) -> Any:
+        return getattr(self.owner, self.key[2], UNDEFINED)
+
+    def set(self, value: Any) -> None:
+        if value is not UNDEFINED:
+            setattr(self.owner, self.key[2], value)
+        elif hasattr(self.owner, self.key[2]):
+            delattr(self.owner, self.key[2])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ContainerLocation(Location):
+    """The contents of a list, dict or set; its value is a shallow copy."""
+
+    owner: Any
+
+    @staticmethod
+    def of(owner: Any) -> ContainerLocation:
+        return ContainerLocation(("container", id(owner)), f"a {type(owner).__name__}", owner)
+
+    def get(self) -> Any:
+        return _Contents(self.owner)
+
+    def set(self, value: Any) -> None:
+        assert isinstance(value, _Contents)
+        if isinstance(self.owner, list):
+            self.owner[:] = value.items
+        else:
+            self.owner.clear()
+            self.owner.update(zip(value.keys, value.items, strict=True) if isinstance(self.owner, dict) else value.items)
+
+
+class _Contents:
+    """A copy of what a container holds."""
+
+    def __init__(self, owner: Any) -> None:
+        is_dict = isinstance(owner, dict)
+        self.keys = tuple(owner) if is_dict else ()
+        self.items: list[Any] = list(owner.values() if is_dict else owner)
+
+    def same(self, other: _Contents) -> bool:
+        return (
+            len(self.items) == len(other.items)
+            and self.keys == other.keys
+            and all(a is b for a, b in zip(self.items, other.items, strict=True))
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TensorLocation(Location):
+    """The contents of a tensor; its value is the recorded tensor it stands for."""
+
+    tensor: FunctionalTensor
+    recorder: Recorder
+
+    @staticmethod
+    def of(tensor: FunctionalTensor, recorder: Recorder) -> TensorLocation:
+        return TensorLocation(("tensor", id(tensor)), "a tensor that is written in place", tensor, recorder)
+
+    def get(self) -> Any:
+        return self.recorder.unwrap(self.tensor)
+
+    def set(self, value: Any) -> None:
+        if self.get() is not value:
+            self.recorder.overwrite(self.tensor, value)
+
+
+def _differs(a: Any, b: Any) -> bool:
+    if isinstance(a, _Contents) and isinstance(b, _Contents):
+        return not a.same(b)
+    return a is not b
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Journal and snapshots
+
+
+class Journal:
+    """The old values of attributes and containers, in the order they were overwritten."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[Location, Any]] = []
+        self._last: dict[tuple[Any, ...], int] = {}
+        self._mark = 0
+
+    def mark(self) -> int:
+        self._mark = len(self.entries)
+        return self._mark
+
+    def touch(self, location: Location) -> None:
+        """To be called before a location is written."""
+        # One old value since the newest mark is enough for every snapshot.
+        if self._last.get(location.key, -1) >= self._mark:
+            return
+        self._last[location.key] = len(self.entries)
+        self.entries.append((location, location.get()))
+
+    def since(self, mark: int) -> dict[tuple[Any, ...], tuple[Location, Any]]:
+        """The locations written since the mark, with their values at the mark."""
+        found: dict[tuple[Any, ...], tuple[Location, Any]] = {}
+        for location, old in self.entries[mark:]:
+            found.setdefault(location.key, (location, old))
+        return found
+
+    def undo(self, mark: int) -> None:
+        for location, old in reversed(self.entries[mark:]):
+            location.set(old)
+        del self.entries[mark:]
+        self._last = {key: index for key, index in self._last.items() if index < mark}
+        self._mark = min(self._mark, mark)
+
+
+Delta = dict[tuple[Any, ...], tuple[Location, Any]]
+"""Changed locations by key, each with its new value, frozen."""
+
+
+class Snapshot:
+    """The state at the start of a branch or loop."""
+
+    def __init__(self, cells: Iterable[CellLocation], journal: Journal, recorder: Recorder) -> None:
+        self._journal = journal
+        self._recorder = recorder
+        self._values: dict[tuple[Any, ...], tuple[Location, Any]] = {}
+        for cell in cells:
+            self._values[cell.key] = (cell, cell.get())
+        for tensor in recorder.live_tensors():
+            location = TensorLocation.of(tensor, recorder)
+            self._values[location.key] = (location, location.get())
+        self._mark = journal.mark()
+
+    def _bases(self) -> dict[tuple[Any, ...], tuple[Location, Any]]:
+        return {**self._journal.since(self._mark), **self._values}
+
+    def base(self, location: Location) -> Any:
+        """The location's value at the snapshot; a location that was not written has it still."""
+        found = self._bases().get(location.key)
+        return found[1] if found is not None else location.get()
+
+    def delta(self) -> Delta:
+        """What has changed since the snapshot. To be called while the side that made the changes is being recorded."""
+        changed: Delta = {}
+        for key, (location, base) in self._bases().items():
+            now = location.get()
+            if _differs(now, base):
+                changed[key] = (location, freeze(now, self._recorder))
+        return changed
+
+    def undo(self) -> None:
+        """Puts everything back as it was."""
+        self._journal.undo(self._mark)
+        for location, base in self._values.values():
+            if location.get() is not base:
+                location.set(base)
+
+    def redo(self, delta: Delta) -> None:
+        """Applies the changes of a side again, to go on in it."""
+        for location, value in delta.values():
+            self.write(location, value.contents if isinstance(value, FrozenContents) else thaw(value))
+
+    def write(self, location: Location, value: Any) -> None:
+        if not isinstance(location, (CellLocation, TensorLocation)):
+            self._journal.touch(location)
+        location.set(value)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Frozen values
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FrozenTensor:
+    """A tensor or number as it stood at the end of a side."""
+
+    raw: torch.Tensor
+    original: FunctionalTensor | Number | torch.Tensor
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FrozenNode:
+    """A tuple, list, dict, namedtuple or dataclass, and its items at the end of a side."""
+
+    original: Any
+    keys: tuple[Any, ...]
+    items: tuple[Any, ...]
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        return (type(self.original), self.keys, len(self.items))
+
+    def rebuild(self, items: list[Any]) -> Any:
+        """A new value of the same type with other items."""
+        cls = type(self.original)
+        if isinstance(self.original, dict):
+            fresh = cls() if cls is not dict else {}
+            fresh.update(zip(self.keys, items, strict=True))
+            return fresh
+        if dataclasses.is_dataclass(self.original):
+            fresh = object.__new__(cls)
+            for key, item in zip(self.keys, items, strict=True):
+                object.__setattr__(fresh, key, item)
+            return fresh
+        if hasattr(cls, "_fields"):
+            return cls(*items)
+        return cls(items)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FrozenContents:
+    """The contents of a container that both sides share."""
+
+    contents: _Contents
+    items: tuple[Any, ...]
+
+    def rebuild(self, items: list[Any]) -> _Contents:
+        fresh = object.__new__(_Contents)
+        fresh.keys, fresh.items = self.contents.keys, items
+        return fresh
+
+
+def freeze(value: Any, recorder: Recorder) -> Any:
+    """The value with the tensors inside it taken down to recorded ones; a frozen value as it is."""
+    if isinstance(value, (FrozenTensor, FrozenNode, FrozenContents)):
+        return value
+    if isinstance(value, FunctionalTensor):
+        return FrozenTensor(recorder.unwrap(value), value)
+    if isinstance(value, Number):
+        tensor = value.tensor
+        raw = recorder.unwrap(tensor) if isinstance(tensor, FunctionalTensor) else tensor
+        return FrozenTensor(raw, value)
+    if isinstance(value, torch.Tensor):
+        return FrozenTensor(value, value)
+    if isinstance(value, _Contents):
+        return FrozenContents(value, tuple(freeze(v, recorder) for v in value.items))
+    node = _as_node(value)
+    if node is None:
+        return value
+    keys, items = node
+    return FrozenNode(value, keys, tuple(freeze(v, recorder) for v in items))
+
+
+def _as_node(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None:
+    cls: type[Any] = type(value)
+    if cls in (torch.Size, range, str):
+        return None
+    if isinstance(value, (tuple, list)):
+        return (), tuple(value)
+    if isinstance(value, dict):
+        return tuple(value), tuple(value.values())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = tuple(f.name for f in dataclasses.fields(value))
+        return names, tuple(getattr(value, n, UNDEFINED) for n in names)
+    return None
+
+
+def thaw(value: Any) -> Any:
+    """The value that was frozen, itself."""
+    return value.original if isinstance(value, (FrozenTensor, FrozenNode)) else value
+
+
+def map_tensors(value: Any, function: Callable[[FrozenTensor], Any]) -> Any:
+    """A value like a frozen one, with each tensor replaced."""
+    if isinstance(value, FrozenTensor):
+        return function(value)
+    if isinstance(value, (FrozenNode, FrozenContents)):
+        return value.rebuild([map_tensors(v, function) for v in value.items])
+    return value

@@ -1,0 +1,403 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Python values that depend on data: numbers made of tensors, and values that must not be used.
+
+`Number` stands for what `.item()` gives. It computes as Python does, in 64 bits: `t.item() * 0.5` is an f64 whatever the
+dtype of `t`, and together with a tensor it promotes like a Python number, not like a 0-d tensor.
+
+`Unusable` stands for a variable whose value after a branch cannot be represented (a tensor on one side, None on the
+other). It may be overwritten or forgotten; using it in any way is refused with the reason. So a branch's temporaries
+need no liveness analysis: what nobody reads costs nothing and is never refused.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import torch
+
+from dycl.errors import SourceLocation, UnsupportedConstructError
+from dycl.frontend.locations import here
+
+_DTYPES = {bool: torch.bool, int: torch.int64, float: torch.float64}
+_RANK = {bool: 0, int: 1, float: 2}
+
+PythonNumber = bool | int | float
+
+
+class Number:
+    """A Python bool, int or float that depends on data.
+
+    Attributes:
+        tensor: its value, a 0-d tensor of bool, i64 or f64.
+        type: the Python type it stands for.
+    """
+
+    __slots__ = ("tensor", "type")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, tensor: torch.Tensor, type_: type) -> None:
+        assert tensor.dim() == 0 and tensor.dtype == _DTYPES[type_], (tensor.shape, tensor.dtype, type_)
+        self.tensor = tensor
+        self.type = type_
+
+    # Conversions -----------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def of_tensor(tensor: torch.Tensor) -> Number:
+        """What `tensor.item()` gives.
+
+        Raises:
+            RuntimeError: the tensor has other than one element, as in eager.
+        """
+        if tensor.numel() != 1:
+            raise RuntimeError(f"a Tensor with {tensor.numel()} elements cannot be converted to Scalar")
+        if tensor.dtype == torch.bool:
+            kind: type = bool
+        elif tensor.dtype.is_floating_point:
+            kind = float
+        elif tensor.dtype.is_complex:
+            raise UnsupportedConstructError(
+                "`.item()` of a complex tensor", hint="take its real and imaginary parts first", location=here()
+            )
+        else:
+            kind = int
+        return Number(tensor.reshape(()).to(_DTYPES[kind]), kind)
+
+    @staticmethod
+    def of(value: Number | PythonNumber, kind: type | None = None) -> Number:
+        """A number as a tensor of `kind` (its own type by default)."""
+        if isinstance(value, Number):
+            return value if kind is None or kind is value.type else Number(value.tensor.to(_DTYPES[kind]), kind)
+        kind = kind or type(value)
+        return Number(torch.full((), value, dtype=_DTYPES[kind]), kind)
+
+    def converted(self, kind: type) -> Number:
+        """`int(self)`, `float(self)` or `bool(self)`; `int` of a float truncates towards zero."""
+        if kind is bool and self.type is not bool:
+            return Number(self.tensor.ne(0), bool)
+        if kind is int and self.type is float:
+            return Number(self.tensor.trunc().to(torch.int64), int)
+        return Number.of(self, kind)
+
+    def like(self, tensor: torch.Tensor) -> torch.Tensor:
+        """A 0-d tensor that acts in an operation with `tensor` as the Python number would."""
+        return self.tensor.to(torch.result_type(tensor, self.type()))
+
+    # Arithmetic ------------------------------------------------------------------------------------------------------
+
+    def _binary(self, other: Any, function: Callable[[Any, Any], Any], name: str, reflected: bool = False) -> Any:
+        if isinstance(other, torch.Tensor):
+            mine = self.like(other)
+            return function(other, mine) if reflected else function(mine, other)
+        if not isinstance(other, (Number, bool, int, float)):
+            return NotImplemented
+        left, right = (other, self) if reflected else (self, other)
+        return _python_arithmetic(left, right, function, name)
+
+    def __add__(self, other: Any) -> Any:
+        return self._binary(other, operator.add, "+")
+
+    def __radd__(self, other: Any) -> Any:
+        return self._binary(other, operator.add, "+", True)
+
+    def __sub__(self, other: Any) -> Any:
+        return self._binary(other, operator.sub, "-")
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._binary(other, operator.sub, "-", True)
+
+    def __mul__(self, other: Any) -> Any:
+        return self._binary(other, operator.mul, "*")
+
+    def __rmul__(self, other: Any) -> Any:
+        return self._binary(other, operator.mul, "*", True)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._binary(other, operator.truediv, "/")
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self._binary(other, operator.truediv, "/", True)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return self._binary(other, operator.floordiv, "//")
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return self._binary(other, operator.floordiv, "//", True)
+
+    def __mod__(self, other: Any) -> Any:
+        return self._binary(other, operator.mod, "%")
+
+    def __rmod__(self, other: Any) -> Any:
+        return self._binary(other, operator.mod, "%", True)
+
+    def __pow__(self, other: Any) -> Any:
+        return self._binary(other, operator.pow, "**")
+
+    def __rpow__(self, other: Any) -> Any:
+        return self._binary(other, operator.pow, "**", True)
+
+    def __and__(self, other: Any) -> Any:
+        return self._binary(other, operator.and_, "&")
+
+    def __rand__(self, other: Any) -> Any:
+        return self._binary(other, operator.and_, "&", True)
+
+    def __or__(self, other: Any) -> Any:
+        return self._binary(other, operator.or_, "|")
+
+    def __ror__(self, other: Any) -> Any:
+        return self._binary(other, operator.or_, "|", True)
+
+    def __xor__(self, other: Any) -> Any:
+        return self._binary(other, operator.xor, "^")
+
+    def __rxor__(self, other: Any) -> Any:
+        return self._binary(other, operator.xor, "^", True)
+
+    def __lt__(self, other: Any) -> Any:
+        return self._binary(other, operator.lt, "<")
+
+    def __le__(self, other: Any) -> Any:
+        return self._binary(other, operator.le, "<=")
+
+    def __gt__(self, other: Any) -> Any:
+        return self._binary(other, operator.gt, ">")
+
+    def __ge__(self, other: Any) -> Any:
+        return self._binary(other, operator.ge, ">=")
+
+    def __eq__(self, other: object) -> Any:
+        return self._binary(other, operator.eq, "==")
+
+    def __ne__(self, other: object) -> Any:
+        return self._binary(other, operator.ne, "!=")
+
+    def __neg__(self) -> Number:
+        value = Number.of(self, int) if self.type is bool else self
+        return Number(value.tensor.neg(), value.type)
+
+    def __pos__(self) -> Number:
+        return Number.of(self, int) if self.type is bool else self
+
+    def __abs__(self) -> Number:
+        value = Number.of(self, int) if self.type is bool else self
+        return Number(value.tensor.abs(), value.type)
+
+    def __invert__(self) -> Number:
+        if self.type is float:
+            raise TypeError("bad operand type for unary ~: 'float'")
+        return Number(Number.of(self, int).tensor.bitwise_not(), int)
+
+    def __round__(self, digits: int | None = None) -> Number:
+        if digits is not None:
+            self._refuse("rounding to digits", "round a tensor with `torch.round(x, decimals=...)`")
+        if self.type is float:
+            return Number(self.tensor.round().to(torch.int64), int)  # both round halves to even
+        return Number.of(self, int)
+
+    def item(self) -> Number:
+        return self
+
+    # What needs the value itself -------------------------------------------------------------------------------------
+
+    def _refuse(self, construct: str, hint: str) -> NoReturn:
+        raise UnsupportedConstructError(
+            f"{construct} of a Python {self.type.__name__} that depends on tensor values", hint=hint, location=here()
+        )
+
+    def __bool__(self) -> bool:
+        self._refuse("the truth value, in code that dycl does not rewrite,", "test it in a function of your own")
+
+    def __index__(self) -> int:
+        self._refuse("the use as an index or a size", "index with a tensor (`torch.index_select`), or mask")
+
+    def __int__(self) -> int:
+        self._refuse("the conversion, in code that dycl does not rewrite,", "convert it in a function of your own")
+
+    def __float__(self) -> float:
+        self._refuse("the conversion, in code that dycl does not rewrite,", "use the `torch` function instead")
+
+    def __format__(self, spec: str) -> str:
+        self._refuse("the formatting", "return the number and format it outside the model")
+
+    def __repr__(self) -> str:
+        return f"<a Python {self.type.__name__} that depends on tensor values>"
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        return _torch_function_with_numbers(func, args, kwargs)
+
+
+def _python_arithmetic(left: Any, right: Any, function: Callable[[Any, Any], Any], name: str) -> Any:
+    """`left <op> right` of Python numbers, at least one of which depends on data."""
+    types = [v.type if isinstance(v, Number) else type(v) for v in (left, right)]
+    kind = max(types, key=_RANK.__getitem__)
+    if name in ("<", "<=", ">", ">=", "==", "!="):
+        a, b = Number.of(left, kind), Number.of(right, kind)
+        if name in ("<", "<=", ">", ">=") and kind is bool:
+            a, b = a.converted(int), b.converted(int)
+        return Number(function(a.tensor, b.tensor), bool)
+    if name in ("&", "|", "^"):
+        if kind is float:
+            raise TypeError(f"unsupported operand type(s) for {name}: {types[0].__name__!r} and {types[1].__name__!r}")
+        return Number(function(Number.of(left, kind).tensor, Number.of(right, kind).tensor), kind)
+    if kind is bool:
+        kind = int
+    if name in ("/", "//", "%"):
+        if isinstance(right, Number):
+            raise UnsupportedConstructError(
+                f"`{name}` by a Python number that depends on tensor values: it raises ZeroDivisionError for some",
+                hint="divide the tensors, before `.item()`",
+                location=here(),
+            )
+        if right == 0:
+            raise ZeroDivisionError("division by zero" if name == "/" else "integer modulo by zero")
+        if name == "/":
+            kind = float
+    if name == "**":
+        if isinstance(right, Number) or not (isinstance(right, int) and right >= 0):
+            raise UnsupportedConstructError(
+                "`**` of a Python number that depends on tensor values, with an exponent that is not a constant "
+                "non-negative int",
+                hint="use `torch.pow` on tensors",
+                location=here(),
+            )
+        return Number(torch.pow(Number.of(left, kind).tensor, right), kind)
+    a, b = Number.of(left, kind).tensor, Number.of(right, kind).tensor
+    if name == "//":
+        return Number(torch.div(a, b, rounding_mode="floor"), kind)
+    if name == "%":
+        return Number(torch.remainder(a, b), kind)
+    return Number(function(a, b), kind)
+
+
+def _torch_function_with_numbers(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A torch function called with numbers: with tensors beside them, each becomes a 0-d tensor of the dtype that keeps
+    the promotion of a Python number."""
+    name = getattr(func, "__name__", str(func))
+    if func in (torch.full, torch.full_like, torch.Tensor.fill_, torch.Tensor.new_full):
+        return _filled(func, args, kwargs)
+    flat, spec = torch.utils._pytree.tree_flatten((args, kwargs), is_leaf=lambda v: isinstance(v, Number))
+    tensors = [v for v in flat if isinstance(v, torch.Tensor)]
+    if func in (torch.tensor, torch.as_tensor):
+        value = args[0]
+        if isinstance(value, Number):
+            dtype = kwargs.get("dtype") or (torch.get_default_dtype() if value.type is float else value.tensor.dtype)
+            return value.tensor.to(dtype)
+    elif tensors:
+        # The widest of the tensors decides, as it does for a Python number.
+        partner = tensors[0]
+        for other in tensors[1:]:
+            if torch.promote_types(partner.dtype, other.dtype) != partner.dtype:
+                partner = other
+        swapped = [v.like(partner) if isinstance(v, Number) else v for v in flat]
+        new_args, new_kwargs = torch.utils._pytree.tree_unflatten(swapped, spec)
+        try:
+            return func(*new_args, **new_kwargs)
+        except TypeError:
+            pass
+    raise UnsupportedConstructError(
+        f"`{name}` with a Python number that depends on tensor values",
+        hint="pass the tensor itself, without `.item()`",
+        location=here(),
+    )
+
+
+def _filled(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if func is torch.Tensor.fill_:
+        return func(args[0], args[1].tensor.to(args[0].dtype))
+    values = [v for v in (*args, *kwargs.values()) if isinstance(v, Number)]
+    if len(values) != 1:
+        raise UnsupportedConstructError(
+            "a tensor whose size depends on values", hint="use a tensor of fixed size", location=here()
+        )
+    (number,) = values
+
+    def fill(v: Any) -> Any:
+        return 0 if v is number else v
+
+    kwargs = {k: fill(v) for k, v in kwargs.items()}
+    if func is torch.full and kwargs.get("dtype") is None:
+        kwargs["dtype"] = torch.get_default_dtype() if number.type is float else number.tensor.dtype
+    blank = func(*(fill(v) for v in args), **kwargs)
+    return number.tensor.to(blank.dtype).expand(blank.shape).clone()
+
+
+def same_constant(a: Any, b: Any) -> bool:
+    """Whether two compile-time constants are the same value of the same type (NaN equals itself, 0.0 is not -0.0)."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, float):
+        return (math.isnan(a) and math.isnan(b)) or (a == b and math.copysign(1, a) == math.copysign(1, b))
+    if isinstance(a, (bool, int, str, bytes, torch.dtype, torch.device, torch.Size, slice, range, complex)):
+        return a == b
+    return False
+
+
+class Unusable:
+    """A value that may be overwritten or dropped, and is refused with the reason when it is used.
+
+    Attributes:
+        reason: what makes it unusable, e.g. "`h` is a tensor f32[3] on one side of the `if` at line 7 and None ...".
+        hint: what to write instead.
+        location: where the value became unusable.
+    """
+
+    __slots__ = ("_error",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, reason: str, hint: str, location: SourceLocation | None) -> None:
+        object.__setattr__(self, "_error", (reason, hint, location))
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("_error", "__class__", "__torch_function__"):
+            return object.__getattribute__(self, name)
+        refuse(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        refuse(self)
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        flat = torch.utils._pytree.tree_leaves((args, kwargs or {}))
+        refuse(next(v for v in flat if isinstance(v, Unusable)))
+
+
+class TruthOnly(Unusable):
+    """The value of `a and b` where the two have no common type: a condition may test it, nothing else."""
+
+    __slots__ = ("_truth",)
+
+    def __init__(self, value: Unusable, truth: Number) -> None:
+        super().__init__(*object.__getattribute__(value, "_error"))
+        object.__setattr__(self, "_truth", truth)
+
+    @staticmethod
+    def truth(value: TruthOnly) -> Number:
+        return object.__getattribute__(value, "_truth")
+
+
+def refuse(value: Unusable) -> NoReturn:
+    """Raises the error of an unusable value."""
+    reason, hint, origin = object.__getattribute__(value, "_error")
+    raise UnsupportedConstructError(reason, hint=hint, location=origin or here())
+
+
+def _refusing(self: Unusable, *_: Any) -> NoReturn:
+    refuse(self)
+
+
+for _name in (
+    "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul and rand or ror "
+    "xor rxor lshift rshift lt le gt ge eq ne neg pos abs invert bool int float index len iter next getitem setitem "
+    "delitem contains call enter exit format str round"
+).split():
+    setattr(Unusable, f"__{_name}__", _refusing)
