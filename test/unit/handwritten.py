@@ -159,9 +159,7 @@ def gate_program(input_structure: Structure | None = None, output_structure: Str
         "less_one_module": _elementwise("less_one", "arith.subf", "1.0"),
     }
     program = PartitionedProgram(_GATE_HOST, description(signature, regions, graph), modules)
-    return program, ImportedProgram(
-        "", signature, parameters={"bias": BIAS, "unused": np.ones(4096, np.float32)}
-    )
+    return program, ImportedProgram("", signature, parameters={"bias": BIAS, "unused": np.ones(4096, np.float32)})
 
 
 def gate_reference(x: np.ndarray) -> np.ndarray:

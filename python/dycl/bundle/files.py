@@ -55,9 +55,7 @@ def _check_replaceable(destination: Path) -> None:
         if any(destination.iterdir()) and not (destination / MANIFEST).is_file():
             raise BundleError(f"{destination} exists and is not a bundle; choose another path or remove it")
     elif destination.exists() or destination.is_symlink():
-        raise BundleError(
-            f"{destination} exists and is not a bundle but a file; choose another path or remove it"
-        )
+        raise BundleError(f"{destination} exists and is not a bundle but a file; choose another path or remove it")
 
 
 def _swap(new: Path, destination: Path, old: Path) -> None:

@@ -112,9 +112,7 @@ def read_bundle(path: str | Path) -> Bundle:
     try:
         manifest = host_runtime.read_manifest(folder)
         host_runtime.check_files(folder, manifest)
-        host, runtime, hcfg = (
-            host_runtime.read_checked(folder, manifest, name) for name in (_HOST, _RUNTIME, _HCFG)
-        )
+        host, runtime, hcfg = (host_runtime.read_checked(folder, manifest, name) for name in (_HOST, _RUNTIME, _HCFG))
     except host_runtime.BundleProblem as problem:
         raise BundleError(str(problem)) from problem
     except OSError as error:

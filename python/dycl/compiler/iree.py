@@ -27,8 +27,7 @@ _COMMON_FLAGS = (
     # f64 stays f64: the default would change the signatures of regions.
     "--iree-input-demote-f64-to-f32=false",
     # The transposes that this adds to weights are hoisted into initializers: they run at load, not in a call.
-    "--iree-preprocessing-pass-pipeline="
-    "builtin.module(util.func(iree-preprocessing-convert-conv-to-channels-last))",
+    "--iree-preprocessing-pass-pipeline=builtin.module(util.func(iree-preprocessing-convert-conv-to-channels-last))",
     # A VMFB needs neither to run, and both would carry the user's paths to the device.
     "--iree-vm-bytecode-module-strip-source-map=true",
     "--iree-llvmcpu-debug-symbols=false",
@@ -74,10 +73,7 @@ def compile_regions(jobs: Sequence[RegionJob], options: Options) -> None:
     with _Children() as children, _Progress(len(jobs), options.progress) as progress:
         workers = min(len(jobs), options.jobs or os.cpu_count() or 1) or 1
         with ThreadPoolExecutor(workers, thread_name_prefix="iree-compile") as pool:
-            futures = {
-                pool.submit(_compile_region, job, commands[job.target], children): job
-                for job in longest_first
-            }
+            futures = {pool.submit(_compile_region, job, commands[job.target], children): job for job in longest_first}
             try:
                 for future in as_completed(futures):
                     future.result()
@@ -96,9 +92,7 @@ def _compile_region(job: RegionJob, command: Sequence[str], children: _Children)
         raise CompileError(f"region {job.name} failed: cannot run {command[0]}: {error}") from error
     if status != 0:
         doing = f"compiling region {job.name} for {job.target.text}"
-        raise failure(
-            [*command, "-o", os.devnull], job.module, doing=doing, diagnostics=diagnostics, status=status
-        )
+        raise failure([*command, "-o", os.devnull], job.module, doing=doing, diagnostics=diagnostics, status=status)
 
 
 class _Children:

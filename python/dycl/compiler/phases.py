@@ -38,9 +38,7 @@ def host_source(partitioned: str) -> str:
     try:
         compile(source, "host.py", "exec")
     except SyntaxError as error:
-        raise CompileError(
-            f"dycl-translate --dycl-to-python gave wrong Python: {error}", diagnostics=source
-        ) from error
+        raise CompileError(f"dycl-translate --dycl-to-python gave wrong Python: {error}", diagnostics=source) from error
     return source
 
 

@@ -41,9 +41,7 @@ class PartitionedProgram:
     modules: Mapping[str, str]
 
 
-def build(
-    imported: ImportedProgram, target: str | Sequence[str], options: Options, destination: str | Path
-) -> Path:
+def build(imported: ImportedProgram, target: str | Sequence[str], options: Options, destination: str | Path) -> Path:
     """Compile a program to a bundle.
 
     Args:
@@ -108,9 +106,7 @@ def write_program(
     parameters = _used_parameters(program, imported)
     with staged(destination) as folder:
         jobs = [
-            _job(region, program, target, folder)
-            for target in targets
-            for region in program.description["regions"]
+            _job(region, program, target, folder) for target in targets for region in program.description["regions"]
         ]
         compile_regions(jobs, options)
         dump.compiled(folder)
@@ -129,9 +125,7 @@ def write_program(
 def _run_until(last: str, imported: ImportedProgram, options: Options, dump: PhaseDump) -> str:
     done = _TEXT_PHASES.index(imported.phase)
     if done > _TEXT_PHASES.index(last):
-        raise CompileError(
-            f"the program is past phase {last!r} already: it was read after phase {imported.phase!r}"
-        )
+        raise CompileError(f"the program is past phase {last!r} already: it was read after phase {imported.phase!r}")
     text = imported.mlir
     for phase in _TEXT_PHASES[done + 1 : _TEXT_PHASES.index(last) + 1]:
         if phase == "optimize":
@@ -144,9 +138,7 @@ def _run_until(last: str, imported: ImportedProgram, options: Options, dump: Pha
     return text
 
 
-def _job(
-    region: Mapping[str, Any], program: PartitionedProgram, target: TargetSpec, folder: Path
-) -> RegionJob:
+def _job(region: Mapping[str, Any], program: PartitionedProgram, target: TargetSpec, folder: Path) -> RegionJob:
     output = folder / "regions" / target.folder / f"{region['name']}.vmfb"
     output.parent.mkdir(parents=True, exist_ok=True)
     module = program.modules[region["module"]]

@@ -47,9 +47,7 @@ class TargetSpec:
             known = ", ".join(KNOWN_BACKENDS)
             raise CompileError(f"unknown backend {backend!r} in target {text!r}; known backends: {known}")
         if len(rest) > 3:
-            raise CompileError(
-                f"target {text!r} has {len(rest) + 1} parts; expected backend[:triple[:cpu[:features]]]"
-            )
+            raise CompileError(f"target {text!r} has {len(rest) + 1} parts; expected backend[:triple[:cpu[:features]]]")
         return TargetSpec(text, backend, *rest)
 
     @property

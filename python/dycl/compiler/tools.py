@@ -27,9 +27,7 @@ def find_dycl_tool(name: str) -> str:
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.is_file() else shutil.which(name)
     if found is None:
-        raise CompileError(
-            f"{name} is neither in {beside.parent} nor on PATH; install dycl with: pip install ."
-        )
+        raise CompileError(f"{name} is neither in {beside.parent} nor on PATH; install dycl with: pip install .")
     return found
 
 
@@ -72,9 +70,6 @@ def failure(command: Sequence[str], text: str, *, doing: str, diagnostics: str, 
     kept = Path(tempfile.mkdtemp(prefix="dycl-failed-")) / "input.mlir"
     kept.write_text(text)
     lines = diagnostics.splitlines()
-    reason = (
-        next((line for line in lines if "error: " in line), "")
-        or f"{Path(command[0]).name} ended with {status}"
-    )
+    reason = next((line for line in lines if "error: " in line), "") or f"{Path(command[0]).name} ended with {status}"
     message = f"{doing} failed: {reason}\nits input is kept in {kept}"
     return CompileError(message, diagnostics=diagnostics, command=shlex.join([*command, str(kept)]))

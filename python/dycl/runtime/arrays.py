@@ -66,9 +66,7 @@ def check_writable(value: Any, spec: TensorSpec) -> None:
         InputError: for a read-only numpy array, or a numpy scalar.
     """
     if not is_torch(value) and not (isinstance(value, np.ndarray) and value.flags.writeable):
-        raise InputError(
-            f"input {spec.name} is read-only; expected a writable array, since the program writes it"
-        )
+        raise InputError(f"input {spec.name} is read-only; expected a writable array, since the program writes it")
 
 
 def write_back(value: Any, result: Array) -> None:
@@ -85,9 +83,7 @@ def _check_torch(tensor: Any, spec: TensorSpec) -> str:
     if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
         raise InputError(f"input {spec.name} is a {_class_name(tensor)}; expected a plain torch.Tensor")
     if tensor.device.type != "cpu":
-        raise InputError(
-            f"input {spec.name} is on device {tensor.device}; expected the CPU: pass {spec.name}.cpu()"
-        )
+        raise InputError(f"input {spec.name} is on device {tensor.device}; expected the CPU: pass {spec.name}.cpu()")
     if tensor.layout != torch.strided:
         raise InputError(f"input {spec.name} has layout {tensor.layout}; expected a dense tensor")
     return _TORCH_NAMES.get(str(tensor.dtype)) or str(tensor.dtype)

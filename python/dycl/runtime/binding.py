@@ -45,14 +45,10 @@ def _as_compiled(
     args, kwargs = list(args), dict(kwargs)
     while len(args) < len(positional.items) and len(args) < len(names) and names[len(args)] in kwargs:
         args.append(kwargs.pop(names[len(args)]))
-    while (
-        len(args) > len(positional.items) and len(args) <= len(names) and names[len(args) - 1] in named.keys
-    ):
+    while len(args) > len(positional.items) and len(args) <= len(names) and names[len(args) - 1] in named.keys:
         name = names[len(args) - 1]
         if name in kwargs:
-            raise InputError(
-                f"{signature.name} got argument {name} by position and by name; expected it once"
-            )
+            raise InputError(f"{signature.name} got argument {name} by position and by name; expected it once")
         kwargs[name] = args.pop()
     expected = [_positional_name(signature, i) for i in range(len(positional.items))] + list(named.keys)
     takes = f"{signature.name} takes {len(expected)} argument(s) ({', '.join(expected)})"
@@ -98,14 +94,10 @@ def _parts(structure: Structure, value: Any, path: str) -> list[tuple[str, Struc
     if kind == "dataclass":
         if not is_dataclass(value) or not all(hasattr(value, str(key)) for key in structure.keys):
             _refuse(path, value, f"a {structure.type.partition(':')[2]}")
-        return [
-            (f"{path}.{k}", item, getattr(value, k)) for k, item in zip(structure.keys, items, strict=True)
-        ]
+        return [(f"{path}.{k}", item, getattr(value, k)) for k, item in zip(structure.keys, items, strict=True)]
     expected_type = list if kind == "list" else tuple
     is_named = hasattr(value, "_fields")
-    fields_agree = (
-        tuple(getattr(value, "_fields", ())) == structure.keys if kind == "namedtuple" else not is_named
-    )
+    fields_agree = tuple(getattr(value, "_fields", ())) == structure.keys if kind == "namedtuple" else not is_named
     if not isinstance(value, expected_type) or len(value) != len(items) or not fields_agree:
         what = structure.type.partition(":")[2] if kind == "namedtuple" else kind
         _refuse(path, value, f"a {what} of {len(items)}")
@@ -130,6 +122,4 @@ def _show(value: Any) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     if is_array(value):
         return "a tensor"
-    return (
-        repr(value) if isinstance(value, (bool, int, float, str, type(None))) else f"a {type(value).__name__}"
-    )
+    return repr(value) if isinstance(value, (bool, int, float, str, type(None))) else f"a {type(value).__name__}"

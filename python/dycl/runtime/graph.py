@@ -142,9 +142,7 @@ class _Replay:
         if node not in self._trips_left:
             recorded, decision = next(self._pending, (None, False))
             if recorded != predicate:
-                raise BundleError(
-                    f"the host decided predicate {recorded}, where its HCFG has {predicate} ({node})"
-                )
+                raise BundleError(f"the host decided predicate {recorded}, where its HCFG has {predicate} ({node})")
             if "iterate" in ways and not isinstance(decision, bool):
                 self._trips_left[node] = decision
             else:

@@ -383,8 +383,8 @@ def parse_input(text: str) -> np.ndarray:
         items = values.replace(",", " ").split()
         if dtype == "i1":
             items = [{"true": 1, "false": 0}.get(item, item) for item in items]
-        array = np.array([_number(item, dtype) for item in items]).astype(DTYPES[dtype][0])
-        return np.broadcast_to(array, shape).copy() if array.size == 1 else array.reshape(shape)
+        array = np.array([_number(item, dtype) for item in items], DTYPES[dtype][0])
+        return np.full(shape, array[0]) if array.size == 1 else array.reshape(shape)
     except (ValueError, OverflowError):
         raise InputProblem(
             f"cannot read the input {text!r}; expected @FILE.npy, - for an npy on standard input, or "
@@ -427,9 +427,7 @@ def check_inputs(arrays: Sequence[np.ndarray], specs: Sequence[dict[str, Any]]) 
         given = NAMES.get(array.dtype, str(array.dtype))
         if not fits(given, array.shape, spec["dtype"], spec["shape"]):
             expected = type_text(spec["dtype"], spec["shape"])
-            raise InputProblem(
-                f"input {spec['name']} is {type_text(given, array.shape)}; expected {expected}"
-            )
+            raise InputProblem(f"input {spec['name']} is {type_text(given, array.shape)}; expected {expected}")
         checked.append(array)
     return checked
 
@@ -450,9 +448,7 @@ def run_as_script(main: Callable[..., tuple[Any, ...]], file: str) -> None:
         signature = manifest["signature"]
         n_outputs = len(signature["outputs"])
         if arguments.output and len(arguments.output) != n_outputs:
-            raise InputProblem(
-                f"{len(arguments.output)} --output are given; expected {n_outputs}, or none to print"
-            )
+            raise InputProblem(f"{len(arguments.output)} --output are given; expected {n_outputs}, or none to print")
         inputs = check_inputs([parse_input(text) for text in arguments.input], signature["inputs"])
         outputs = _run_once(main, Session(folder, manifest, arguments.device), folder, signature, inputs)
         _write_outputs(outputs, arguments.output, signature["outputs"])
@@ -476,9 +472,7 @@ def read_state(folder: Path, specs: Sequence[dict[str, Any]]) -> list[np.ndarray
             for spec in specs
         ]
     except (KeyError, ValueError) as error:
-        raise BundleProblem(
-            f"{folder} is damaged: {STATE} does not hold the program's state ({error!r})"
-        ) from error
+        raise BundleProblem(f"{folder} is damaged: {STATE} does not hold the program's state ({error!r})") from error
 
 
 def _run_once(
@@ -511,15 +505,11 @@ def _parse_arguments(folder: Path) -> argparse.Namespace:
         "--output", action="append", default=[], metavar="FILE|-",
         help="where an output goes as .npy, once for each, in order; without any they are printed",
     )  # fmt: skip
-    parser.add_argument(
-        "--device", default=DEFAULT_DEVICE, help="HAL device: local-sync (default), local-task, ..."
-    )
+    parser.add_argument("--device", default=DEFAULT_DEVICE, help="HAL device: local-sync (default), local-task, ...")
     return parser.parse_args()
 
 
-def _write_outputs(
-    outputs: Sequence[np.ndarray], files: Sequence[str], specs: Sequence[dict[str, Any]]
-) -> None:
+def _write_outputs(outputs: Sequence[np.ndarray], files: Sequence[str], specs: Sequence[dict[str, Any]]) -> None:
     if not files:
         for array, spec in zip(outputs, specs, strict=True):
             print(f"{spec['name']}: {type_text(spec['dtype'], array.shape)}\n{array}")

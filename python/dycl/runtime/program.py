@@ -49,8 +49,8 @@ class Program:
 
     Takes torch tensors or numpy arrays and gives the same kind back, nested as eager's result is (torch where
     the call has no tensor and torch is imported). Outputs are detached and never share memory with inputs,
-    weights or state. Arguments that the model writes are written. State carries over from call to call; calls of
-    a program with state are serialized, others may run at the same time in several threads.
+    weights or state. Arguments that the model writes are written. State carries over from call to call; calls
+    of a program with state are serialized, others may run at the same time in several threads.
     """
 
     def __init__(self, bundle: Bundle, *, device: str | None = None, keep_alive: object = None) -> None:
@@ -153,9 +153,7 @@ class Program:
         n_outputs = len(signature.outputs)
         n_results = n_outputs + len(signature.mutated_inputs)
         specs = [*signature.outputs, *(signature.inputs[i] for i in signature.mutated_inputs)]
-        results = [
-            loaded.download(view, spec.dtype) for view, spec in zip(flat[:n_results], specs, strict=True)
-        ]
+        results = [loaded.download(view, spec.dtype) for view, spec in zip(flat[:n_results], specs, strict=True)]
         self._state = list(flat[n_results:])
         self._decisions = decisions
         return results[:n_outputs], results[n_outputs:]

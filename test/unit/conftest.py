@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Programs compiled once for all tests that run or damage them."""
+
+import handwritten
+import pytest
+
+
+@pytest.fixture(scope="session")
+def gate_bundle(tmp_path_factory):
+    """The bundle of `handwritten.gate_program`: a branch, a weight. Not to be changed."""
+    folder = tmp_path_factory.mktemp("gate") / "gate.dycl"
+    return handwritten.write(*handwritten.gate_program(), folder)
+
+
+@pytest.fixture(scope="session")
+def counter_bundle(tmp_path_factory):
+    """The bundle of `handwritten.counter_program`: state, a written input, two loops. Not to be changed."""
+    folder = tmp_path_factory.mktemp("counter") / "counter.dycl"
+    return handwritten.write(*handwritten.counter_program(), folder)

@@ -1,0 +1,426 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""`dycl.Program` as its user sees it: arguments in, results out, state, paths, refusals."""
+
+import re
+import threading
+from collections import namedtuple
+from dataclasses import dataclass
+
+import handwritten
+import ml_dtypes
+import numpy as np
+import pytest
+import torch
+
+import dycl
+from dycl.compiler.imported import ImportedProgram, plain_signature
+from dycl.compiler.pipeline import PartitionedProgram
+from dycl.signature import Structure, TensorSpec, structure_of
+
+UP = np.full((2, 3), 1.0, np.float32)  # sum(UP + BIAS) > 0
+DOWN = np.full((2, 3), -5.0, np.float32)
+
+
+@pytest.fixture(scope="module")
+def gate(gate_bundle):
+    return dycl.load(gate_bundle)
+
+
+@pytest.fixture
+def counter(counter_bundle):
+    return dycl.load(counter_bundle)
+
+
+# ---- results ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("x", [UP, DOWN], ids=["true", "false"])
+def test_numpy_in_numpy_out(gate, x):
+    y = gate(x)
+    assert type(y) is np.ndarray
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y, handwritten.gate_reference(x), rtol=1e-6)
+
+
+@pytest.mark.parametrize("x", [UP, DOWN], ids=["true", "false"])
+def test_torch_in_torch_out(gate, x):
+    y = gate(torch.from_numpy(x))
+    assert type(y) is torch.Tensor
+    assert y.dtype == torch.float32
+    torch.testing.assert_close(y, torch.from_numpy(handwritten.gate_reference(x)))
+
+
+def test_outputs_are_detached_and_own_their_memory(gate):
+    x = torch.from_numpy(UP.copy()).requires_grad_()
+    first = gate(x)
+    assert not first.requires_grad
+    kept = first.clone()
+    first_again = gate(x)
+    first_again.zero_()
+    with torch.no_grad():
+        x.zero_()
+    torch.testing.assert_close(first, kept)
+    torch.testing.assert_close(gate(torch.from_numpy(UP)), kept)
+
+
+def test_inputs_that_are_not_contiguous(gate):
+    transposed = np.arange(6, dtype=np.float32).reshape(3, 2).T
+    np.testing.assert_allclose(gate(transposed), handwritten.gate_reference(transposed), rtol=1e-6)
+    strided = torch.arange(12, dtype=torch.float32).reshape(2, 6)[:, ::2]
+    expected = torch.from_numpy(handwritten.gate_reference(strided.numpy()))
+    torch.testing.assert_close(gate(strided), expected)
+
+
+def test_a_parameter_is_a_plain_tensor(gate):
+    y = gate(torch.nn.Parameter(torch.from_numpy(UP)))
+    torch.testing.assert_close(y, torch.from_numpy(handwritten.gate_reference(UP)))
+
+
+def test_argument_by_name(gate):
+    np.testing.assert_array_equal(gate(x=UP), gate(UP))
+
+
+Pair = namedtuple("Pair", ["left", "right"])
+
+
+@dataclass
+class Result:
+    value: object
+    what: str
+
+
+def nested_gate(tmp_path, arguments, result):
+    """The gate program with its input and its output in the places of `X` in two nested values."""
+    leaf = lambda value: Structure("tensor", index=0) if value is X else None  # noqa: E731
+    program, imported = handwritten.gate_program(structure_of(arguments, leaf), structure_of(result, leaf))
+    return dycl.load(handwritten.write(program, imported, tmp_path / "nested.dycl"))
+
+
+X = object()
+
+
+def test_nested_arguments_and_results(tmp_path):
+    arguments = (({"ids": [X, None]}, 3), {"mode": "fast"})
+    result = {"pair": Pair(X, (1.5,)), "rest": [None, Result(X, "y")]}
+    program = nested_gate(tmp_path, arguments, result)
+
+    got = program({"ids": [UP, None]}, 3, mode="fast")
+    expected = handwritten.gate_reference(UP)
+    assert list(got) == ["pair", "rest"]
+    assert type(got["pair"]) is Pair
+    assert got["pair"].right == (1.5,)
+    assert got["rest"][0] is None
+    assert type(got["rest"][1]) is Result
+    np.testing.assert_allclose(got["pair"].left, expected, rtol=1e-6)
+    np.testing.assert_allclose(got["rest"][1].value, expected, rtol=1e-6)
+
+    for wrong, message in [
+        ((({"ids": [UP]}, 3), {"mode": "fast"}), "argument x['ids'] is a list of 1; expected a list of 2"),
+        ((({"ids": (UP, None)}, 3), {"mode": "fast"}), "argument x['ids'] is a tuple of 2; expected a list of 2"),
+        ((({"id": [UP]}, 3), {"mode": "fast"}), "argument x is a dict of 'id'; expected a dict of 'ids'"),
+        ((({"ids": [UP, UP]}, 3), {"mode": "fast"}), "argument x['ids'][1] is a tensor; gate was compiled for None"),
+        ((({"ids": [UP, None]}, 4), {"mode": "fast"}), "argument mode is 4; gate was compiled for 3"),
+        ((({"ids": [UP, None]}, 3.0), {"mode": "fast"}), "argument mode is 3.0; gate was compiled for 3"),
+        ((({"ids": [UP, None]}, True), {"mode": "fast"}), "argument mode is True; gate was compiled for 3"),
+        ((({"ids": [UP, None]}, 3), {"mode": "slow"}), "argument mode is 'slow'; gate was compiled for 'fast'"),
+    ]:
+        with pytest.raises(dycl.InputError, match=f"^{re.escape(message)}"):
+            program(*wrong[0], **wrong[1])
+
+
+# ---- refusals -----------------------------------------------------------------------------------------------
+
+
+class Sub(torch.Tensor):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "message"),
+    [
+        ((), {}, "gate takes 1 argument(s) (x); x missing"),
+        ((UP, UP), {}, "gate takes 1 argument(s) (x); 2 given"),
+        ((UP,), {"mode": 1}, "gate takes 1 argument(s) (x); unexpected mode"),
+        ((UP,), {"x": UP}, "gate takes 1 argument(s) (x); unexpected x"),
+        ((UP.astype(np.float64),), {}, "input x is 2x3xf64; expected 2x3xf32"),
+        ((UP.astype(">f4"),), {}, "input x is 2x3x>f4; expected 2x3xf32"),
+        ((torch.ones(2, 3, dtype=torch.int64),), {}, "input x is 2x3xi64; expected 2x3xf32"),
+        ((UP[:, :2],), {}, "input x is 2x2xf32; expected 2x3xf32"),
+        ((UP[0],), {}, "input x is 3xf32; expected 2x3xf32"),
+        (([[1.0]],), {}, "input x is a list; expected a tensor or array of 2x3xf32"),
+        ((None,), {}, "input x is a NoneType; expected a tensor or array of 2x3xf32"),
+        ((np.ma.masked_array(UP),), {}, "input x is a numpy.ma.MaskedArray; expected a tensor or array"),
+        ((torch.ones(2, 3, device="meta"),), {}, "input x is on device meta; expected the CPU"),
+        ((torch.ones(2, 3).to_sparse(),), {}, "input x has layout torch.sparse_coo; expected a dense tensor"),
+        ((torch.ones(2, 3).as_subclass(Sub),), {}, "input x is a test_runtime_program.Sub; expected a plain"),
+    ],
+)
+def test_a_wrong_input_is_refused(gate, args, kwargs, message):
+    with pytest.raises(dycl.InputError, match=f"^{re.escape(message)}"):
+        gate(*args, **kwargs)
+
+
+# ---- state and written inputs -------------------------------------------------------------------------------
+
+
+def counter_reference(x, n, calls, last):
+    while x[0] < 0:
+        x += 1
+    y = x * 2**n
+    return {"y": y + last, "calls": calls + 1}, y
+
+
+def test_state_carries_over_and_is_reset(counter):
+    last, calls = np.array([100.0, 200.0], np.float32), 40
+    for n in (0, 3, 1):
+        x = np.array([-1.5, n], np.float32)
+        expected, last = counter_reference(x.copy(), n, calls, last)
+        got = counter(x.copy(), n=np.array(n))
+        calls = got["calls"]
+        assert type(calls) is int
+        assert calls == expected["calls"]
+        np.testing.assert_allclose(got["y"], expected["y"])
+    assert calls == 43
+    counter.reset_state()
+    assert counter(np.zeros(2, np.float32), np.array(0))["calls"] == 41
+
+
+def test_state_does_not_alias_what_the_caller_holds(counter):
+    """`last` becomes the input itself when no loop runs; writing to the caller's array must not reach it."""
+    x = np.array([1.0, 2.0], np.float32)
+    y = counter(x, n=np.array(0))["y"]
+    x[:] = 7
+    y[:] = 7
+    np.testing.assert_array_equal(counter(np.zeros(2, np.float32), n=np.array(0))["y"], [1.0, 2.0])
+
+
+@pytest.mark.parametrize("make", [np.array, lambda *a: torch.tensor(a[0])], ids=["numpy", "torch"])
+def test_a_written_input_is_seen_by_the_caller(counter, make):
+    x = make([-2.5, 0.0], np.float32)
+    counter(x, n=make(0))
+    assert x.tolist() == [0.5, 3.0]
+
+
+def test_a_written_input_may_be_a_view(counter):
+    base = torch.full((2, 2), -1.0)
+    counter(base[:, 1], n=torch.tensor(0))
+    assert base.tolist() == [[-1.0, 0.0], [-1.0, 0.0]]
+
+
+def test_a_read_only_input_that_is_written_is_refused(counter):
+    x = np.zeros(2, np.float32)
+    x.flags.writeable = False
+    with pytest.raises(dycl.InputError, match="input x is read-only; expected a writable array"):
+        counter(x, n=np.array(0))
+
+
+def test_a_failed_call_changes_nothing(counter):
+    with pytest.raises(dycl.InputError):
+        counter(np.array([-1.0, 0.0], np.float32), n=np.array(0.5))
+    assert counter(np.zeros(2, np.float32), n=np.array(0))["calls"] == 41
+
+
+def test_two_programs_of_one_bundle_have_two_states(counter, counter_bundle):
+    other = dycl.load(counter_bundle)
+    counter(np.zeros(2, np.float32), n=np.array(0))
+    assert other(np.zeros(2, np.float32), n=np.array(0))["calls"] == 41
+
+
+# ---- threads ------------------------------------------------------------------------------------------------
+
+
+def run_in_threads(work, n_threads=4):
+    """Run `work(i)` in each thread; the first exception of any is raised here."""
+    errors = []
+
+    def guarded(i):
+        try:
+            work(i)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(i,)) for i in range(n_threads)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def test_threads_share_a_stateless_program(gate):
+    def work(i):
+        rng = np.random.default_rng(i)
+        for _ in range(300):
+            x = rng.normal(size=(2, 3)).astype(np.float32) * 3
+            np.testing.assert_allclose(gate(x), handwritten.gate_reference(x), rtol=1e-6)
+
+    run_in_threads(work)
+
+
+def test_calls_of_a_stateful_program_are_serialized(counter):
+    seen = []
+
+    def work(i):
+        for _ in range(100):
+            seen.append(counter(np.zeros(2, np.float32), n=np.array(0))["calls"])
+
+    run_in_threads(work)
+    assert sorted(seen) == list(range(41, 441))
+
+
+# ---- paths, regions, graph ----------------------------------------------------------------------------------
+
+
+def taken(program):
+    return {(edge.source, edge.target, edge.label): edge.count for edge in program.last_path}
+
+
+def test_last_path_of_a_branch(gate_bundle):
+    program = dycl.load(gate_bundle)
+    assert program.last_path == ()
+    program(UP)
+    first, second, third, last = program.last_path
+    assert (first.source, first.target, first.label, first.count) == ("entry", "gate#0", "next", 1)
+    assert (second.source, second.target, second.label) == ("gate#0", "if#0", "next")
+    assert (third.source, third.target, third.label) == ("if#0", "double#0", "true")
+    assert (last.source, last.target) == ("double#0", "exit")
+    program(DOWN)
+    assert ("if#0", "less_one#0", "false") in taken(program)
+    assert ("if#0", "double#0", "true") not in taken(program)
+
+
+@pytest.mark.parametrize(("x0", "whiles"), [(0.0, 0), (-0.5, 1), (-4.5, 5)])
+@pytest.mark.parametrize("fors", [0, 1, 3])
+def test_last_path_counts_loops(counter, x0, whiles, fors):
+    counter(np.array([x0, 0.0], np.float32), n=np.array(fors))
+    edges = taken(counter)
+    assert edges.get(("while#0", "add_one#0", "iterate"), 0) == whiles
+    assert edges.get(("for#1", "twice#0", "iterate"), 0) == fors
+    assert edges["below#0", "while#0", "next"] == whiles + 1
+    assert edges["while#0", "bound#0", "exit"] == 1
+    assert edges["for#1", "add#0", "exit"] == 1
+
+
+def test_regions(gate):
+    region = gate.regions[0]
+    assert region.name == "gate"
+    assert region.signature == "(tensor<2x3xf32>) -> (tensor<2x3xf32>, i1)"
+    assert str(region.location) == "net.py:12"
+    assert region.target == "llvm-cpu"
+    assert (region.cost.flops, region.cost.bytes) == (12, 96)
+    assert region.parameters == ("bias",)
+
+
+def test_hcfg(gate):
+    graph = gate.hcfg
+    assert graph.nodes["gate#0"]["kind"] == "region"
+    assert graph.nodes["gate#0"]["cost"].flops == 12
+    assert graph.nodes["if#0"]["predicate"] == 0
+    assert str(graph.nodes["if#0"]["location"]) == "net.py:1"
+    assert graph.has_edge("if#0", "less_one#0", key="false")
+    graph.clear()
+    assert len(gate.hcfg) == 6
+
+
+# ---- dtypes and sizes ---------------------------------------------------------------------------------------
+
+_CONSTANT_HOST = """
+import numpy as np
+C0 = np.array([10, 20], dtype=np.int64)
+
+def main(regions, decide, *values):
+    c = regions.constant(C0)
+    assert regions.constant(C0) is c
+    return (*values, c)
+"""
+
+
+def test_every_dtype_comes_back_as_it_went_in(tmp_path):
+    """The host passes its arguments on; one constant of the host is added."""
+    values = {
+        "i1": np.array([True, False]),
+        "i8": np.array([-1, 2], np.int8),
+        "i16": np.array([-1, 2], np.int16),
+        "i32": np.array([-1, 2], np.int32),
+        "i64": np.array([-1, 1 << 60]),
+        "ui8": np.array([255, 2], np.uint8),
+        "f16": np.array([0.5, -2], np.float16),
+        "bf16": np.array([0.5, -2], ml_dtypes.bfloat16),
+        "f32": np.array([0.1, -2], np.float32),
+        "f64": np.array([0.1, -2]),
+        "complex<f32>": np.array([1 + 2j, 0], np.complex64),
+    }
+    inputs = tuple(TensorSpec(dtype, dtype, (2,)) for dtype in values)
+    signature = plain_signature("copies", inputs, (*inputs, TensorSpec("c", "i64", (2,))))
+    graph = handwritten.hcfg([("entry", "entry", None), ("exit", "exit", None)], [("entry", "exit", "next")])
+    description = handwritten.description(signature, [], graph)
+    partitioned = PartitionedProgram(_CONSTANT_HOST, description, {})
+    program = dycl.load(handwritten.write(partitioned, ImportedProgram("", signature), tmp_path / "copies.dycl"))
+
+    results = program(*values.values())
+    for value, result in zip(values.values(), results[:-1], strict=True):
+        assert result.dtype == value.dtype
+        np.testing.assert_array_equal(result, value)
+    assert results[-1].tolist() == [10, 20]
+
+    tensors = [
+        torch.tensor(v.astype(np.float32)).bfloat16() if k == "bf16" else torch.from_numpy(v) for k, v in values.items()
+    ]
+    for tensor, result in zip(tensors, program(*tensors)[:-1], strict=True):
+        assert result.dtype == tensor.dtype
+        torch.testing.assert_close(result, tensor)
+
+
+_SCALARS = """
+module @scalars_module {
+  func.func @scalars(%x: tensor<?xf64>, %b: i1, %n: i64, %f: f64, %i: index)
+      -> (tensor<?xf64>, i1, i64, f64, index) {
+    %true = arith.constant true
+    %b2 = arith.xori %b, %true : i1
+    %n2 = arith.addi %n, %n : i64
+    %f2 = arith.addf %f, %f : f64
+    %i2 = arith.addi %i, %i : index
+    %c0 = arith.constant 0 : index
+    %size = tensor.dim %x, %c0 : tensor<?xf64>
+    %empty = tensor.empty(%size) : tensor<?xf64>
+    %y = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>],
+        iterator_types = ["parallel"]} ins(%x : tensor<?xf64>) outs(%empty : tensor<?xf64>) {
+      ^bb0(%a: f64, %o: f64):
+        %s = arith.addf %a, %f : f64
+        linalg.yield %s : f64
+    } -> tensor<?xf64>
+    return %y, %b2, %n2, %f2, %i2 : tensor<?xf64>, i1, i64, f64, index
+  }
+}
+"""
+
+_SCALARS_HOST = """
+def main(regions, decide, x):
+    y, b, n, f, i = regions.scalars(x, True, 1 << 40, 0.1, 3)
+    assert (b, n, f, i) == (False, 1 << 41, 0.2, 6) and type(b) is bool and type(f) is float, (b, n, f, i)
+    z, b, *_ = regions.scalars(y, b, n, f, i)
+    assert b is True
+    unread = regions.scalars(None, None, None, None, None)
+    assert unread[1:] == (True, 0, 0.0, 0), unread
+    return (z,)
+"""
+
+
+@pytest.mark.parametrize("size", [0, 1, 5])
+def test_scalars_dynamic_sizes_and_unread_values(scalars, size):
+    x = np.linspace(-1, 1, size)
+    np.testing.assert_array_equal(scalars(x), x + 0.1 + 0.2)
+    with pytest.raises(dycl.InputError, match=re.escape("input x is 1x1xf64; expected ?xf64")):
+        scalars(np.zeros((1, 1)))
+
+
+@pytest.fixture(scope="module")
+def scalars(tmp_path_factory):
+    types = ["tensor<?xf64>", "i1", "i64", "f64", "index"]
+    signature = plain_signature("scalars", (TensorSpec("x", "f64", (None,)),), (TensorSpec("y", "f64", (None,)),))
+    graph = handwritten.hcfg([("entry", "entry", None), ("exit", "exit", None)], [("entry", "exit", "next")])
+    description = handwritten.description(signature, [handwritten.region("scalars", types, types)], graph)
+    partitioned = PartitionedProgram(_SCALARS_HOST, description, {"scalars_module": _SCALARS})
+    folder = tmp_path_factory.mktemp("scalars") / "scalars.dycl"
+    return dycl.load(handwritten.write(partitioned, ImportedProgram("", signature), folder))
