@@ -1,0 +1,396 @@
+//===- Passes.td - The passes of dycl -----------------------*- tablegen -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Each description gives input, output, limits and an example; the example is a test in test/passes/<flag>/basic.mlir.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DYCL_PASSES
+#define DYCL_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+//===----------------------------------------------------------------------===//
+// Phase optimize
+//===----------------------------------------------------------------------===//
+
+def DyclVerifyInputPass : Pass<"dycl-verify-input", "::mlir::ModuleOp"> {
+  let summary = "Check what the phase `import` hands over";
+  let description = [{
+    Input: any module. Output: the same module, or diagnostics at the user's operations.
+
+    - (I1) the entry exists, has a body, takes and gives ranked tensors;
+    - (I2) the module holds functions, each of one block: control flow is structured (`scf`);
+    - (I3) no function is recursive;
+    - (I4) values are ranked tensors and scalars, no memrefs;
+    - (I5) no operation of `torch` or `onnx` is left, calls are direct and to functions with a body, nothing is
+      outlined yet;
+    - (I6) loops can end: none counts to the largest integer (the trace of an exit test that torch-mlir dropped), none
+      has a condition that is always true;
+    - (I7) a parameter has one type wherever it is read.
+
+    Example:
+
+    ```mlir
+    // error: loop counts to the largest integer; its exit test was lost before it came here
+    %0 = scf.for %i = %c0 to %c9223372036854775807 step %c1 iter_args(%a = %x) -> (tensor<4xf32>) { ... }
+    ```
+  }];
+  let options = [Option<"entry", "entry", "std::string", "\"main\"", "Name of the function that is the program">];
+}
+
+def DyclStripElementAssertsPass : Pass<"dycl-strip-element-asserts", "::mlir::ModuleOp"> {
+  let summary = "Drop assertions inside the bodies of tensor operations";
+  let description = [{
+    Input: a module. Output: the same without `cf.assert` in the bodies of tensor operations (`linalg.generic`, …).
+    Assertions of the program itself stay.
+
+    torch-mlir guards some element-wise operations, e.g. `aten.reciprocal` against zero, where eager PyTorch gives an
+    infinity. IREE drops such assertions; until then they look like side effects and pin batch norms in place.
+
+    Example:
+
+    ```mlir
+    %0 = linalg.generic … {
+      %1 = arith.cmpf one, %in, %zero : f32
+      cf.assert %1, "unimplemented: tensor with zero element"
+      %2 = arith.divf %one, %in : f32
+      linalg.yield %2 : f32
+    }
+    // becomes
+    %0 = linalg.generic … {
+      %1 = arith.cmpf one, %in, %zero : f32
+      %2 = arith.divf %one, %in : f32
+      linalg.yield %2 : f32
+    }
+    ```
+  }];
+  let statistics = [Statistic<"numStripped", "num-stripped", "Assertions dropped">];
+}
+
+def DyclThreadBranchesPass : Pass<"dycl-thread-branches", "::mlir::ModuleOp"> {
+  let summary = "Follow a flag from the branch that sets it to the branch it decides";
+  let description = [{
+    Input: structured functions. Output: the same, where an `scf.if` on a flag that an earlier `scf.if` of the same
+    block sets to a constant in each branch (or in the branches of an `scf.if` nested at a branch's end) is gone: its
+    branches stand where the flag is set. This is how "did it return?" flags of early exits vanish.
+
+    A second `scf.if` on the same condition is threaded likewise when it is the same test of the user's (same source
+    line, or none); two tests that the user wrote stay two decisions.
+
+    Limits: a branch with operations is moved only if its value of the flag is set at one place, so that no code is
+    duplicated; what stands between the two must be movable before the first.
+
+    Example:
+
+    ```mlir
+    %0:2 = scf.if %p -> (tensor<4xf32>, i1) {
+      scf.yield %exit, %true : tensor<4xf32>, i1
+    } else {
+      scf.yield %x, %false : tensor<4xf32>, i1
+    }
+    %1 = scf.if %0#1 -> (tensor<4xf32>) {
+      scf.yield %0#0 : tensor<4xf32>
+    } else {
+      %2 = math.exp %0#0 : tensor<4xf32>
+      scf.yield %2 : tensor<4xf32>
+    }
+    // becomes (results that nobody reads left out)
+    %1 = scf.if %p -> (tensor<4xf32>) {
+      scf.yield %exit : tensor<4xf32>
+    } else {
+      %2 = math.exp %x : tensor<4xf32>
+      scf.yield %2 : tensor<4xf32>
+    }
+    ```
+  }];
+  let statistics = [Statistic<"numThreaded", "num-threaded", "Tests of a flag removed">];
+}
+
+def DyclSinkIntoBranchesPass : Pass<"dycl-sink-into-branches", "::mlir::ModuleOp"> {
+  let summary = "Move an operation into the one branch that uses it";
+  let description = [{
+    Input: structured functions. Output: the same, where each operation whose results are used in only one branch of an
+    `scf.if` or `scf.index_switch` is in that branch, so that the other paths do not compute it. Like upstream's
+    `control-flow-sink`, but it also moves `tm_tensor` operations, which are not registered here.
+
+    Limits: an operation used in two branches stays; nothing moves into a loop.
+
+    Example:
+
+    ```mlir
+    %0 = math.exp %x : tensor<4xf32>
+    %1 = scf.if %p -> (tensor<4xf32>) { scf.yield %0 : tensor<4xf32> } else { scf.yield %x : tensor<4xf32> }
+    // becomes
+    %1 = scf.if %p -> (tensor<4xf32>) {
+      %0 = math.exp %x : tensor<4xf32>
+      scf.yield %0 : tensor<4xf32>
+    } else {
+      scf.yield %x : tensor<4xf32>
+    }
+    ```
+  }];
+  let statistics = [Statistic<"numSunk", "num-sunk", "Operations moved into a branch">];
+}
+
+def DyclRotateLoopsPass : Pass<"dycl-rotate-loops", "::mlir::ModuleOp"> {
+  let summary = "Compute a loop's next condition together with its body";
+  let description = [{
+    Input: structured functions. Output: the same, where an `scf.while` whose condition computes on tensors computes it
+    before the loop and at the end of the body. An iteration is then one region call instead of two, and the first
+    condition joins the region before the loop. The condition is evaluated exactly as often as before.
+
+    Limits: a condition that holds control flow stays where it is, and so does one that is arithmetic on scalars,
+    which the host does.
+
+    Example:
+
+    ```mlir
+    %0 = scf.while (%a = %x) : (tensor<4xf32>) -> tensor<4xf32> {
+      %p = "tm_tensor.test"(%a) : (tensor<4xf32>) -> i1
+      scf.condition(%p) %a : tensor<4xf32>
+    } do {
+    ^bb0(%a: tensor<4xf32>):
+      %1 = math.exp %a : tensor<4xf32>
+      scf.yield %1 : tensor<4xf32>
+    }
+    // becomes
+    %p0 = "tm_tensor.test"(%x) : (tensor<4xf32>) -> i1
+    %0 = scf.while (%p = %p0, %a = %x) : (i1, tensor<4xf32>) -> tensor<4xf32> {
+      scf.condition(%p) %a : tensor<4xf32>
+    } do {
+    ^bb0(%a: tensor<4xf32>):
+      %1 = math.exp %a : tensor<4xf32>
+      %p1 = "tm_tensor.test"(%1) : (tensor<4xf32>) -> i1
+      scf.yield %p1, %1 : i1, tensor<4xf32>
+    }
+    ```
+  }];
+  let statistics = [Statistic<"numRotated", "num-rotated", "Loops rotated">];
+}
+
+def DyclMaterializePoisonPass : Pass<"dycl-materialize-poison", "::mlir::ModuleOp"> {
+  let summary = "Give a value to what is undefined on a path but computed with";
+  let description = [{
+    Input: structured functions. Output: the same, where a `ub.poison` that reaches a computation through branches and
+    loops is zeros of its type. One that control flow only passes on stays: the host keeps it as `None`. After sinking,
+    a computation reached by poison is one whose result that path does not read, so any value will do; it only has
+    to exist, because a region call takes no `None`.
+
+    Limits: no stand-in is made for a tensor of dynamic shape; that is an error at the value.
+
+    Example:
+
+    ```mlir
+    %0 = scf.if %p -> (tensor<4xf32>) {
+      scf.yield %x : tensor<4xf32>
+    } else {
+      %1 = ub.poison : tensor<4xf32>
+      scf.yield %1 : tensor<4xf32>
+    }
+    %2 = math.exp %0 : tensor<4xf32>
+    // becomes
+    %0 = scf.if %p -> (tensor<4xf32>) {
+      scf.yield %x : tensor<4xf32>
+    } else {
+      %1 = arith.constant dense<0.000000e+00> : tensor<4xf32>
+      scf.yield %1 : tensor<4xf32>
+    }
+    %2 = math.exp %0 : tensor<4xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"numMaterialized", "num-materialized", "Undefined values given a value">];
+}
+
+//===----------------------------------------------------------------------===//
+// Phase outline
+//===----------------------------------------------------------------------===//
+
+def DyclOutlineRegionsPass : Pass<"dycl-outline-regions", "::mlir::ModuleOp"> {
+  let summary = "Turn every control-flow-free piece of the program into a function";
+  let description = [{
+    Input: a module whose entry is a `func.func` of one block with structured control flow and no calls. Output: the
+    entry as `dycl.program`, and private functions `@region_0`, `@region_1`, … in program order, called by
+    `dycl.invoke`.
+
+    What is control flow of the program: `scf.if`, `scf.while`, `scf.index_switch`, and `scf.for` with a bound that is
+    not constant or with such control flow in its body. A loop with constant bounds and nothing dynamic inside is
+    computation (IREE compiles it), and so is everything in the body of a tensor operation.
+
+    What stays on the host: that control flow, and arithmetic on scalars that control flow needs and whose operands
+    come from control flow (counters, combined predicates). Everything that touches a tensor is in a region; a
+    predicate leaves its region as a scalar `i1`.
+
+    What is in which region: a block with n control-flow operations has n+1 pieces around them. Operations without side
+    effects may move between the pieces of their block, never into or out of a branch or loop, so nothing is computed
+    that was not computed before. The pass picks the fewest pieces that give each operation a place; an operation
+    stays in the piece that the user wrote it in if that is picked. So k early exits take k region calls on their
+    longest path, k being the number of pieces that a decision waits for.
+
+    Live-ins and live-outs are exact. Constants, parameters, `tensor.empty` and fills with a constant are sunk into each
+    region that uses them, as are sizes and scalars computed from values at hand; none of them is passed.
+
+    Limits: a value that leaves a region is a ranked tensor or one of `i1`, `i32`, `i64`, `index`, `f32`, `f64`.
+    An unregistered operation outside `tm_tensor` is taken to have side effects and keeps its piece.
+
+    Example:
+
+    ```mlir
+    func.func @main(%x: tensor<4xf32> {dycl.name = "x"}) -> tensor<4xf32> {
+      %c0 = arith.constant 0 : index
+      %0 = math.exp %x : tensor<4xf32>
+      %1 = tensor.extract %0[%c0] : tensor<4xf32>
+      %zero = arith.constant 0.0 : f32
+      %p = arith.cmpf ogt, %1, %zero : f32
+      %2 = scf.if %p -> (tensor<4xf32>) {
+        %3 = math.sin %0 : tensor<4xf32>
+        scf.yield %3 : tensor<4xf32>
+      } else {
+        scf.yield %x : tensor<4xf32>
+      }
+      return %2 : tensor<4xf32>
+    }
+    // becomes
+    dycl.program @main(%x: tensor<4xf32> {dycl.name = "x"}) -> tensor<4xf32> {
+      %0:2 = dycl.invoke @region_0(%x) : (tensor<4xf32>) -> (tensor<4xf32>, i1)
+      %1 = scf.if %0#1 -> (tensor<4xf32>) {
+        %2 = dycl.invoke @region_1(%0#0) : (tensor<4xf32>) -> tensor<4xf32>
+        scf.yield %2 : tensor<4xf32>
+      } else {
+        scf.yield %x : tensor<4xf32>
+      }
+      dycl.return %1 : tensor<4xf32>
+    }
+    func.func private @region_0(%x: tensor<4xf32>) -> (tensor<4xf32>, i1) { … }
+    func.func private @region_1(%0: tensor<4xf32>) -> tensor<4xf32> { … }
+    ```
+  }];
+  let dependentDialects = ["::dycl::DyclDialect", "::mlir::func::FuncDialect"];
+  let options = [Option<"entry", "entry", "std::string", "\"main\"", "Name of the function that is the program">];
+  let statistics = [Statistic<"numOutlined", "num-outlined", "Regions made">];
+}
+
+def DyclSimplifyHostPass : Pass<"dycl-simplify-host", "::mlir::ModuleOp"> {
+  let summary = "Turn regions that compute nothing into host assignments";
+  let description = [{
+    Input: a `dycl.program` and its regions as functions. Output: the same, where the host assigns what a region would
+    only pass on: a result that is one of the region's arguments, or a constant that NumPy can hold and that is at most
+    `max-constant-bytes` large. Results that no call reads, arguments that a region does not use and arguments that
+    are equal in every call are dropped; a region without results is gone, and so is control flow left empty. Runs until
+    nothing changes. A parameter stays the result of a region: its data is on the device already.
+
+    These are the two graph optimizations of DyCL (Chen et al., ISSTA 2023, section 4.3).
+
+    Example:
+
+    ```mlir
+    dycl.program @main(%x: tensor<4xf32>, %y: tensor<8xf32>) -> (tensor<8xf32>, tensor<2xi64>) {
+      %0:2 = dycl.invoke @region_0(%x, %y) : (tensor<4xf32>, tensor<8xf32>) -> (tensor<8xf32>, tensor<2xi64>)
+      dycl.return %0#0, %0#1 : tensor<8xf32>, tensor<2xi64>
+    }
+    func.func private @region_0(%x: tensor<4xf32>, %y: tensor<8xf32>) -> (tensor<8xf32>, tensor<2xi64>) {
+      %0 = arith.constant dense<[3, 5]> : tensor<2xi64>
+      return %y, %0 : tensor<8xf32>, tensor<2xi64>
+    }
+    // becomes
+    dycl.program @main(%x: tensor<4xf32>, %y: tensor<8xf32>) -> (tensor<8xf32>, tensor<2xi64>) {
+      %0 = arith.constant dense<[3, 5]> : tensor<2xi64>
+      dycl.return %y, %0 : tensor<8xf32>, tensor<2xi64>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
+  let options = [Option<"maxConstantBytes", "max-constant-bytes", "int64_t", "1024",
+                        "Largest constant tensor that the host holds">];
+  let statistics = [
+    Statistic<"numErased", "num-erased", "Regions removed">
+  ];
+}
+
+def DyclAnnotateCostPass : Pass<"dycl-annotate-cost", "::mlir::ModuleOp"> {
+  let summary = "Note the FLOPs and bytes of each region";
+  let description = [{
+    Input: a `dycl.program` and its regions as functions. Output: the same, each region with a `dycl.cost`: arithmetic
+    operations of one call (iteration space times operations of the body, so two a multiply-accumulate; changes of
+    representation count nothing), and bytes of its operands, results and parameters.
+
+    Limits: a dynamic size counts as one; `tm_tensor` operations and loops with unknown bounds count their body once.
+
+    Example:
+
+    ```mlir
+    func.func private @region_0(%x: tensor<2x3xf32>) -> tensor<2x5xf32> {
+      %w = dycl.parameter "w" : tensor<3x5xf32>
+      %0 = tensor.empty() : tensor<2x5xf32>
+      %1 = linalg.matmul ins(%x, %w : tensor<2x3xf32>, tensor<3x5xf32>) outs(%0 : tensor<2x5xf32>) -> tensor<2x5xf32>
+      return %1 : tensor<2x5xf32>
+    }
+    // gets dycl.cost = #dycl.cost<flops = 60, bytes = 124>
+    ```
+  }];
+  let dependentDialects = ["::dycl::DyclDialect"];
+}
+
+def DyclVerifyHostPass : Pass<"dycl-verify-host", "::dycl::ProgramOp"> {
+  let summary = "Check that the host computes on no tensor";
+  let description = [{
+    Input: a `dycl.program`. Output: the same, or diagnostics at the operations that may not be in it. Legal are
+    structured control flow, region calls, arithmetic on scalars that Python does exactly, constants, poison,
+    `tensor.cast` and `arith.select` (which only name a tensor anew), over values that may cross a region's border.
+
+    Example:
+
+    ```mlir
+    dycl.program @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      // error: 'math.exp' is left in the host program
+      %0 = math.exp %x : tensor<4xf32>
+      dycl.return %0 : tensor<4xf32>
+    }
+    ```
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Phase partition
+//===----------------------------------------------------------------------===//
+
+def DyclPartitionModulesPass : Pass<"dycl-partition-modules", "::mlir::ModuleOp"> {
+  let summary = "Give each region a module of its own";
+  let description = [{
+    Input: a `dycl.program` and its regions as functions. Output: the program, and for each region a `dycl.region` and
+    the module that it names, which is all that `iree-compile` gets. A `dycl.parameter` becomes a load of a global
+    that names the parameter in the archive; both are of IREE's `util` dialect and in generic form, as MLIR does not
+    know it.
+
+    Limits: needs unregistered dialects allowed, which `dycl-opt` does.
+
+    Example:
+
+    ```mlir
+    func.func private @region_0() -> tensor<4xf32> attributes {dycl.cost = #dycl.cost<flops = 0, bytes = 32>} {
+      %w = dycl.parameter "fc.bias" : tensor<4xf32>
+      return %w : tensor<4xf32>
+    }
+    // becomes
+    dycl.region @region_0 : () -> tensor<4xf32>
+        {cost = #dycl.cost<flops = 0, bytes = 32>, module = @region_0_module, parameters = ["fc.bias"]}
+    module @region_0_module {
+      "util.global"() <{initial_value = #flow.parameter.named<"model"::"fc.bias"> : tensor<4xf32>,
+                        sym_name = "fc_bias", sym_visibility = "private", type = tensor<4xf32>}> : () -> ()
+      func.func @region_0() -> tensor<4xf32> {
+        %w = "util.global.load"() <{global = @fc_bias}> : () -> tensor<4xf32>
+        return %w : tensor<4xf32>
+      }
+    }
+    ```
+  }];
+  let dependentDialects = ["::dycl::DyclDialect", "::mlir::func::FuncDialect"];
+  let options = [Option<"target", "target", "std::string", "\"\"", "Target to note on every region">];
+  let statistics = [Statistic<"numModules", "num-modules", "Modules made">];
+}
+
+#endif // DYCL_PASSES

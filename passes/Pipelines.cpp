@@ -1,0 +1,91 @@
+//===- Pipelines.cpp - The phases of dycl as pass pipelines ---------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Pipelines.h"
+
+#include "dialects/Dycl/IR/DyclOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+#include "passes/Passes.h"
+
+using namespace mlir;
+using namespace dycl;
+
+/// Rewrites of scf.if that are wrong for a program whose branches are expensive and whose decisions are reported: a
+/// choice by value (both sides computed), one decision for two tests. A pattern's name has either spelling of the
+/// anonymous namespace, depending on the compiler that built MLIR.
+static SmallVector<std::string> getDisabledPatterns() {
+  SmallVector<std::string> names;
+  for (StringRef pattern : {"ConvertTrivialIfToSelect", "CombineIfs", "CombineNestedIfs"})
+    for (StringRef space : {"{anonymous}::", "(anonymous namespace)::"})
+      names.push_back((space + pattern).str());
+  return names;
+}
+
+static std::unique_ptr<Pass> createStructuredCanonicalizer() {
+  static const SmallVector<std::string> disabled = getDisabledPatterns();
+  return createCanonicalizerPass(GreedyRewriteConfig(), disabled);
+}
+
+void dycl::addCleanup(OpPassManager &manager) {
+  manager.addPass(createStructuredCanonicalizer());
+  manager.addPass(createCSEPass());
+}
+
+void dycl::buildOptimizePipeline(OpPassManager &manager, const PipelineOptions &options) {
+  DyclVerifyInputPassOptions verifyInput;
+  verifyInput.entry = options.entry;
+  manager.addPass(createDyclVerifyInputPass(verifyInput));
+  // The inliner would canonicalize with every pattern; here it only inlines.
+  manager.addPass(createInlinerPass(llvm::StringMap<OpPassManager>(), [](OpPassManager &) {}));
+  manager.addPass(createSymbolDCEPass());
+  manager.addPass(createDyclStripElementAssertsPass());
+  // Flags are followed while they are still constants in the branches: canonicalized, they are the condition again.
+  manager.addPass(createDyclSinkIntoBranchesPass());
+  manager.addPass(createDyclThreadBranchesPass());
+  addCleanup(manager);
+  manager.nest<func::FuncOp>().addPass(createLoopInvariantCodeMotionPass());
+  if (options.rotateLoops)
+    manager.addPass(createDyclRotateLoopsPass());
+  addCleanup(manager);
+  manager.addPass(createDyclSinkIntoBranchesPass());
+  manager.addPass(createDyclMaterializePoisonPass());
+}
+
+void dycl::buildOutlinePipeline(OpPassManager &manager, const PipelineOptions &options) {
+  DyclOutlineRegionsPassOptions outline;
+  outline.entry = options.entry;
+  manager.addPass(createDyclOutlineRegionsPass(outline));
+  if (options.simplifyHost)
+    manager.addPass(createDyclSimplifyHostPass());
+  manager.addPass(createDyclAnnotateCostPass());
+  manager.nest<ProgramOp>().addPass(createDyclVerifyHostPass());
+}
+
+void dycl::buildPartitionPipeline(OpPassManager &manager, const PipelineOptions &options) {
+  DyclPartitionModulesPassOptions partition;
+  partition.target = options.target;
+  manager.addPass(createDyclPartitionModulesPass(partition));
+}
+
+void dycl::buildPipeline(OpPassManager &manager, const PipelineOptions &options) {
+  buildOptimizePipeline(manager, options);
+  buildOutlinePipeline(manager, options);
+  buildPartitionPipeline(manager, options);
+}
+
+void dycl::registerPipelines() {
+  PassPipelineRegistration<PipelineOptions>(
+      "dycl-pipeline", "From imported IR to a host program and one module a region (all phases)", buildPipeline);
+  PassPipelineRegistration<PipelineOptions>(
+      "dycl-optimize-pipeline", "Phase optimize: one structured function, each operation on the path that needs it",
+      buildOptimizePipeline);
+  PassPipelineRegistration<PipelineOptions>(
+      "dycl-outline-pipeline", "Phase outline: host program and regions as functions", buildOutlinePipeline);
+  PassPipelineRegistration<PipelineOptions>("dycl-partition-pipeline", "Phase partition: one module a region",
+                                            buildPartitionPipeline);
+}

@@ -1,0 +1,51 @@
+//===- Pipelines.h - The phases of dycl as pass pipelines -------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PASSES_PIPELINES_H
+#define PASSES_PIPELINES_H
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+
+namespace dycl {
+
+/// What may be chosen of a pipeline. Each of the four takes all of them and reads its own.
+struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
+  Option<std::string> entry{*this, "entry", llvm::cl::desc("Name of the function that is the program"),
+                            llvm::cl::init("main")};
+  Option<bool> simplifyHost{*this, "simplify-host",
+                            llvm::cl::desc("Turn regions that only pass on an input, or a constant, into host "
+                                           "assignments"),
+                            llvm::cl::init(true)};
+  Option<bool> rotateLoops{*this, "rotate-loops",
+                           llvm::cl::desc("Compute a loop's next condition in the region that computes its body"),
+                           llvm::cl::init(true)};
+  Option<std::string> target{*this, "target", llvm::cl::desc("Target to note on every region"), llvm::cl::init("")};
+};
+
+/// Canonicalization and common subexpressions that leave the control flow as the user wrote it: no `scf.if` becomes an
+/// `arith.select`, which would compute both sides, and no two decisions become one.
+void addCleanup(mlir::OpPassManager &manager);
+
+/// Phase `optimize`: contract A in; one structured function out, with calls inlined and each operation on the path
+/// that needs it.
+void buildOptimizePipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
+
+/// Phase `outline`: the result of `optimize` in; a `dycl.program` and its regions as functions out.
+void buildOutlinePipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
+
+/// Phase `partition`: the result of `outline` in; contract B out.
+void buildPartitionPipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
+
+/// The three phases, one after the other.
+void buildPipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
+
+/// Makes the pipelines known to the command line.
+void registerPipelines();
+
+} // namespace dycl
+
+#endif // PASSES_PIPELINES_H
