@@ -110,6 +110,8 @@ def main(regions, decide, x):
     return (v1,)
 
 if __name__ == "__main__":
+    import sys
+    sys.dont_write_bytecode = True
     import host_runtime
     host_runtime.run_as_script(main, __file__)
 '''
@@ -222,6 +224,8 @@ def main(regions, decide, x, n, calls, last):
     return (v3, v0, v1, v0, v2)
 
 if __name__ == "__main__":
+    import sys
+    sys.dont_write_bytecode = True
     import host_runtime
     host_runtime.run_as_script(main, __file__)
 """

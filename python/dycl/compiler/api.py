@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dycl.bundle import read_bundle
 from dycl.compiler.imported import ImportedProgram, read_dump
 from dycl.compiler.pipeline import build
+from dycl.errors import UnsupportedConstructError
 from dycl.options import Options
 from dycl.runtime.program import Program
 
@@ -43,9 +46,14 @@ def compile(  # noqa: A001 - the public name, as in re.compile and torch.compile
     """
     options = options or Options()
     imported = import_model(model, args, kwargs, options, dynamic_shapes)
-    work = tempfile.TemporaryDirectory(prefix="dycl-")
-    folder = build(imported, target, options, Path(work.name) / "program.dycl")
-    return Program(read_bundle(folder), keep_alive=work)
+    work = Path(tempfile.mkdtemp(prefix="dycl-"))
+    try:
+        program = Program(read_bundle(build(imported, target, options, work / "program.dycl")))
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    weakref.finalize(program, shutil.rmtree, work, ignore_errors=True)
+    return program
 
 
 def import_model(
@@ -56,8 +64,14 @@ def import_model(
     dynamic_shapes: Any = None,
 ) -> ImportedProgram:
     """The phases `rewrite` and `import`, or what an `.mlir` file holds."""
-    if isinstance(model, (str, Path)) and Path(model).suffix == ".mlir":
+    if isinstance(model, (str, Path)):
+        if Path(model).suffix != ".mlir":
+            hint = "give an nn.Module, a function, or the path of an .mlir file"
+            raise UnsupportedConstructError(f"a model from {str(model)!r}", hint=hint)
         return read_dump(model)
+    if dynamic_shapes is not None:
+        hint = "leave it out, and compile once for each shape"
+        raise UnsupportedConstructError("`dynamic_shapes` is not supported yet", hint=hint)
     from dycl.frontend import import_program  # torch: not before a model is there to compile
 
-    return import_program(model, args, kwargs or {}, options, dynamic_shapes=dynamic_shapes)
+    return import_program(model, tuple(args), dict(kwargs or {}), options)

@@ -53,17 +53,15 @@ class Program:
     of a program with state are serialized, others may run at the same time in several threads.
     """
 
-    def __init__(self, bundle: Bundle, *, device: str | None = None, keep_alive: object = None) -> None:
+    def __init__(self, bundle: Bundle, *, device: str | None = None) -> None:
         """Not for users, who have `dycl.load` and `dycl.compile`.
 
         Args:
             bundle: what to run; its regions are loaded at the first call.
             device: see `dycl.load`.
-            keep_alive: what must live as long as the program, such as its temporary folder.
         """
         self._bundle = bundle
         self._device = device
-        self._keep_alive = keep_alive
         self._lock = threading.Lock()
         self._loaded: _Loaded | None = None
         self._state: list[Any] = []
