@@ -23,7 +23,7 @@ from dycl.frontend.control import Control, describe
 from dycl.frontend.graph import Graph, eliminate_dead_code
 from dycl.frontend.locations import raised_at
 from dycl.frontend.operators import Operators
-from dycl.frontend.recorder import Recorder
+from dycl.frontend.recorder import Recorder, outside_modes
 from dycl.frontend.state import UNDEFINED, AttributeLocation, ContainerLocation, freeze
 from dycl.frontend.values import Number, Unusable, refuse
 from dycl.options import Options
@@ -68,7 +68,7 @@ class _Input:
 
     name: str
     real: torch.Tensor
-    seen: FunctionalTensor
+    seen: FunctionalTensor | None
     raw: torch.Tensor
     number: type | None = None
 
@@ -212,11 +212,14 @@ class _Run:
             )
 
     def _new_input(self, name: str, real: torch.Tensor) -> _Input:
-        contiguous = real.detach()
+        made = self._placeholder(name, real)
+        made.seen = self.recorder.wrap(made.raw)
+        return made
+
+    def _placeholder(self, name: str, real: torch.Tensor) -> _Input:
         with self.recorder.into(self._root):
-            fake = self.recorder.new_fake(contiguous.contiguous())
-            raw = self.recorder.placeholder(self._unique(name), fake)
-            return _Input(name, real, self.recorder.wrap(raw), raw)
+            raw = self.recorder.placeholder(self._unique(name), real)
+        return _Input(name, real, None, raw)
 
     def _unique(self, name: str) -> str:
         base = "".join(c if c.isalnum() else "_" for c in name).strip("_") or "input"
@@ -229,8 +232,9 @@ class _Run:
     def _make_number(self, attribute: _StateAttribute) -> None:
         value = getattr(attribute.owner, attribute.attribute)
         kind = type(value)
-        real = torch.tensor(value, dtype={bool: torch.bool, int: torch.int64, float: torch.float64}[kind])
-        made = self._new_input(attribute.name, _plain(real))
+        with outside_modes():
+            real = torch.tensor(value, dtype={bool: torch.bool, int: torch.int64, float: torch.float64}[kind])
+        made = self._new_input(attribute.name, real)
         made.number = kind
         self._number_inputs.append((attribute, made))
         self._set_restoring(attribute.owner, attribute.attribute, Number(made.seen, kind))
@@ -279,7 +283,7 @@ class _Run:
         known = self._weights.get(id(real))
         if known is None:
             name = f"constant_{sum(1 for w in self._weights.values() if w.name.startswith('constant_'))}"
-            known = self._weights[id(real)] = self._new_input(name, _plain(real))
+            known = self._weights[id(real)] = self._placeholder(name, real)
         return self.recorder.node_of(known.raw)
 
     # Results ---------------------------------------------------------------------------------------------------------
@@ -293,6 +297,8 @@ class _Run:
         state: list[_Input] = []
         new_state: list[torch.Tensor] = []
         for weight in self._weights.values():
+            if weight.seen is None:
+                continue
             now = self.recorder.unwrap(weight.seen)
             if now is not weight.raw:
                 state.append(weight)
@@ -316,15 +322,12 @@ class _Run:
             state=tuple(_spec(s.name, s.raw) for s in state),
             parameter_names=tuple(positional_names(self._model)),
         )
+        with outside_modes():
+            weights = {p.name: p.real.detach() for p in used}
+            initial_state = {s.name: s.real.detach().clone() for s in state}
         sources = self.operators.converter.sources
         rewritten = "\n\n".join(f"# {where}\n{text}" for where, text in sources.items()) + "\n"
-        return CapturedProgram(
-            graph,
-            signature,
-            {p.name: p.real.detach() for p in used},
-            {s.name: s.real.detach().clone() for s in state},
-            rewritten,
-        )
+        return CapturedProgram(graph, signature, weights, initial_state, rewritten)
 
     def _output_structure(self, result: Any, outputs: list[torch.Tensor]) -> Structure:
         def leaf(value: Any) -> Structure | None:
@@ -393,10 +396,6 @@ class _Run:
 
     def _is_shared(self, container: Any) -> bool:
         return any(value is container for module in self._adopted.values() for value in vars(module).values())
-
-
-def _plain(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.detach()
 
 
 def _is_value(made: _Input, value: Any) -> bool:

@@ -69,6 +69,11 @@ def _addmm(bias: torch.Tensor, a: torch.Tensor, b: torch.Tensor, *, beta: float 
     return product + (bias if beta == 1 else bias * beta)
 
 
+def outside_modes() -> Any:
+    """A context in which torch computes on real data, as if nothing were recorded."""
+    return _disable_current_modes()
+
+
 class _TrackingFunctionalMode(FunctionalTensorMode):
     """Functionalization that remembers, weakly, which tensors are alive.
 
@@ -138,8 +143,8 @@ class Recorder(TorchDispatchMode):
 
     def new_fake(self, tensor: torch.Tensor) -> FakeTensor:
         """A fake tensor like a real one, with static sizes."""
-        with _disable_current_modes():
-            return self.fake.from_tensor(tensor.detach(), static_shapes=True)
+        with outside_modes():
+            return self.fake.from_tensor(tensor.detach().contiguous(), static_shapes=True)
 
     def wrap(self, raw: torch.Tensor) -> FunctionalTensor:
         """The tensor that user code sees, over a recorded one."""
@@ -197,7 +202,7 @@ class Recorder(TorchDispatchMode):
         return fresh
 
     def _fresh(self, like: torch.Tensor) -> FakeTensor:
-        with _disable_current_modes(), self.fake:
+        with outside_modes(), self.fake:
             fresh = torch.empty_strided(like.shape, like.stride(), dtype=like.dtype)
         assert isinstance(fresh, FakeTensor)
         return fresh
@@ -240,7 +245,6 @@ class Recorder(TorchDispatchMode):
             return args[0]
         if func is aten._local_scalar_dense.default:
             return self._python_number(func, args[0])
-        self._refuse_unrepeatable(func, args)
         if func not in _KEPT:
             decomposition = self._table.get(func)
             if decomposition is not None:
@@ -252,6 +256,7 @@ class Recorder(TorchDispatchMode):
                 out = func.decompose(*args, **kwargs)
             if out is not NotImplemented:
                 return out
+        self._refuse_unrepeatable(func, args)
         try:
             out = func(*args, **kwargs)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
