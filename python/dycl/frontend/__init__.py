@@ -26,7 +26,10 @@ __all__ = ["import_program"]
 
 
 def import_program(
-    model: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, options: Options | None = None
+    model: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any] | None = None,
+    options: Options | None = None,
 ) -> ImportedProgram:
     """Captures a model on example arguments and imports it into MLIR.
 

@@ -96,7 +96,9 @@ def capture(
         run = _Run(model, args, kwargs, options, tuple(numbers))
         program = run.execute()
         # Attributes that turn out to be numbers that change have to be inputs from the start: run again.
-        fresh = [a for a in run.changed_numbers if (a.owner, a.attribute) not in [(n.owner, n.attribute) for n in numbers]]
+        fresh = [
+            a for a in run.changed_numbers if (a.owner, a.attribute) not in [(n.owner, n.attribute) for n in numbers]
+        ]
         if not fresh:
             return program
         numbers.extend(fresh)
@@ -191,8 +193,8 @@ class _Run:
             structure = structure_of((self._args, self._kwargs), leaf)
         except TypeError as error:
             raise UnsupportedConstructError(
-                f"an argument of the model: {error}", hint="pass tensors, Python numbers, strings, None, or tuples, "
-                "lists and dicts of them"
+                f"an argument of the model: {error}",
+                hint="pass tensors, Python numbers, strings, None, or tuples, lists and dicts of them",
             ) from error
         paths = _leaf_paths(structure, [*named], tuple(self._kwargs))
         for index, tensor in enumerate(found):
@@ -364,7 +366,9 @@ class _Run:
         self, location: AttributeLocation, old: Any, now: Any, state: list[_Input], new_state: list[torch.Tensor]
     ) -> None:
         name = location.name
-        made = next((m for m in [*self._weights.values(), *(m for _, m in self._number_inputs)] if _is_value(m, old)), None)
+        made = next(
+            (m for m in [*self._weights.values(), *(m for _, m in self._number_inputs)] if _is_value(m, old)), None
+        )
         if isinstance(old, FunctionalTensor) and isinstance(now, FunctionalTensor) and made is not None:
             raw = self.recorder.unwrap(now)
             if raw.dtype != made.raw.dtype or raw.shape != made.raw.shape:
@@ -456,5 +460,3 @@ def _leaf_paths(structure: Structure, positional: list[str], keywords: tuple[str
     for name, item in zip(keywords, kwargs.items, strict=True):
         walk(item, name)
     return paths
-
-

@@ -464,11 +464,15 @@ class Control:
             for target in [*(d.target for d in side.deferred), *([side.target] if side.target is not base else [])]:
                 if target is not None and target not in targets:
                     targets.append(target)
-        flagged: list[tuple[Scope, Callable[[list[torch.Tensor]], torch.Tensor], Callable[[list[torch.Tensor]], Any]]] = []
+        flagged: list[
+            tuple[Scope, Callable[[list[torch.Tensor]], torch.Tensor], Callable[[list[torch.Tensor]], Any]]
+        ] = []
         for target in targets:
             flags, values = zip(*(self._jump_of(side, target, base) for side in (a, b)), strict=True)
             values = self._fill_missing(values)
-            flagged.append((target, join.raw(flags[0], flags[1]), join.plan(values[0], values[1], "the returned value")))
+            flagged.append(
+                (target, join.raw(flags[0], flags[1]), join.plan(values[0], values[1], "the returned value"))
+            )
         base_values = self._fill_missing([s.value if s.target is base else _MISSING for s in (a, b)])
         what = "the returned value" if base is not None else "the value"
         value_plan = join.plan(base_values[0], base_values[1], what)
@@ -645,7 +649,9 @@ class Control:
 
         return self._unrolled(step, orelse, cells, is_last=lambda: is_loop)
 
-    def loop(self, test: Callable[[], Number], body: Callable[[], Signal | None], cells: Sequence[CellLocation]) -> None:
+    def loop(
+        self, test: Callable[[], Number], body: Callable[[], Signal | None], cells: Sequence[CellLocation]
+    ) -> None:
         """A loop on data whose first test is on data or not."""
         with self._writing(cells):
             first = freeze(test().converted(bool), self.recorder).raw
@@ -836,7 +842,8 @@ class Control:
         for (start, leaves), jump in zip(jumps, traced.deferred, strict=True):
             position = {id(t): i for i, t in enumerate(leaves)}
             value = map_tensors_frozen(
-                jump.value, lambda t, start=start, position=position: _thawed(results[start + 1 + position[id(t)]], t, self)
+                jump.value,
+                lambda t, start=start, position=position: _thawed(results[start + 1 + position[id(t)]], t, self),
             )
             deferred.append(_Deferred(results[start], jump.target, value))
         self._refork(deferred)
@@ -1020,4 +1027,3 @@ def cell_locations(names: Sequence[str], *functions: Callable[..., Any] | None) 
             closure = function.__closure__ or ()  # type: ignore[attr-defined]
             cells.update(zip(function.__code__.co_freevars, closure, strict=True))  # type: ignore[attr-defined]
     return [CellLocation.of(name, cells[name]) for name in names if name in cells]
-

@@ -66,7 +66,11 @@ class _Folder:
         x, weight, bias, mean, variance, _, epsilon = node.args
         assert isinstance(x, fx.Node)
         values = [self._constant(v) for v in (weight, bias, mean, variance)]
-        if values[2] is None or values[3] is None or any(v is None and n is not None for v, n in zip(values, (weight, bias), strict=False)):
+        if (
+            values[2] is None
+            or values[3] is None
+            or any(v is None and n is not None for v, n in zip(values, (weight, bias), strict=False))
+        ):
             return False
         gamma, beta, mu, var = [v.double() if v is not None else None for v in values]
         assert mu is not None and var is not None

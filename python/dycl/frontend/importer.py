@@ -21,7 +21,12 @@ from typing import Any
 import torch
 from torch import fx
 from torch_mlir import ir
-from torch_mlir.compiler_utils import TorchMlirCompilerError, OutputType, lower_mlir_module, run_pipeline_with_repro_report
+from torch_mlir.compiler_utils import (
+    TorchMlirCompilerError,
+    OutputType,
+    lower_mlir_module,
+    run_pipeline_with_repro_report,
+)
 from torch_mlir.dialects import func as func_dialect
 from torch_mlir.dialects import torch as torch_dialect
 from torch_mlir.extras.fx_importer import ContextCache, FxImporter, GraphNodeImporter
@@ -153,9 +158,7 @@ class _NodeImporter(GraphNodeImporter):
         condition, *nexts = inner.import_graph(body)
         assert condition.type != bool_type
         with ir.InsertionPoint(block):
-            ir.Operation.create(
-                "torch.prim.Loop.condition", operands=[inner._bool(loc, condition), *nexts], loc=loc
-            )
+            ir.Operation.create("torch.prim.Loop.condition", operands=[inner._bool(loc, condition), *nexts], loc=loc)
         self._bind_results(node, operation)
 
 
@@ -177,7 +180,9 @@ def _poison_types(graph: fx.Graph) -> dict[tuple[Any, ...], torch.Tensor]:
     return found
 
 
-def import_graph(graph: Graph, name: str, argument_names: Sequence[str], parameter_keys: Sequence[str]) -> ImportedGraph:
+def import_graph(
+    graph: Graph, name: str, argument_names: Sequence[str], parameter_keys: Sequence[str]
+) -> ImportedGraph:
     """The IR of a captured program.
 
     Args:

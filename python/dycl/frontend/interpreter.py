@@ -17,11 +17,37 @@ from torch import fx
 from torch.utils import _pytree as pytree
 
 from dycl.frontend.capture import CapturedProgram
-from dycl.frontend.recorder import COND, POISON, WHILE, graph_outputs
+from dycl.frontend.recorder import COND, POISON, WHILE, graph_outputs, nested_graphs
 
 
 class _Poison:
     """A value that no path reads; any op on it fails."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One condition or loop test, and what was decided there."""
+
+    node: fx.Node
+    value: bool
+
+    @property
+    def line(self) -> int:
+        """The user's line, or 0 where there is none."""
+        location = self.node.meta["location"]
+        return location.line if location else 0
+
+
+def conditions(graph: fx.Graph) -> list[fx.Node]:
+    """Every condition and loop test of a graph and the graphs in it."""
+    found: list[fx.Node] = []
+    for node in graph.nodes:
+        inner = list(nested_graphs(node))
+        if inner:
+            found.append(node)
+        for nested in inner:
+            found.extend(conditions(nested))
+    return found
 
 
 @dataclass
@@ -29,11 +55,11 @@ class Interpreter:
     """Runs one captured program.
 
     Attributes:
-        decisions: for each condition and loop test met, in order, the user's line and what was decided.
+        decisions: what the last run decided, in order.
     """
 
     program: CapturedProgram
-    decisions: list[tuple[int, bool]] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
 
     def run(self, inputs: Sequence[torch.Tensor], state: Sequence[torch.Tensor] = ()) -> list[torch.Tensor]:
         """The flat results (outputs, written inputs, new state) for flat inputs and state."""
@@ -72,6 +98,5 @@ class Interpreter:
         return carried
 
     def _decide(self, node: fx.Node, value: torch.Tensor) -> bool:
-        location = node.meta["location"]
-        self.decisions.append((location.line if location else 0, bool(value)))
+        self.decisions.append(Decision(node, bool(value)))
         return bool(value)

@@ -244,7 +244,12 @@ class Operators:
         return self._control.for_(items, body, orelse, cells)
 
     def _for_range(
-        self, items: _Range, body: Callable[[Any], Signal | None], orelse: Body | None, names: tuple[str, ...], cells: Any
+        self,
+        items: _Range,
+        body: Callable[[Any], Signal | None],
+        orelse: Body | None,
+        names: tuple[str, ...],
+        cells: Any,
     ) -> Signal | None:
         """A `for` over a range that depends on data: a `while` with a counter of its own."""
         counter = items.start
@@ -506,9 +511,7 @@ class Operators:
             item_rank = rank(item)
             is_better = better(item_rank, best_rank)
             best = self.if_exp(is_better, lambda item=item: item, lambda best=best: best)
-            best_rank = (
-                best if key is None else self.if_exp(is_better, lambda r=item_rank: r, lambda r=best_rank: r)
-            )
+            best_rank = best if key is None else self.if_exp(is_better, lambda r=item_rank: r, lambda r=best_rank: r)
         return best
 
     def _any_all(self, stops_on_false: bool, plain: Callable[..., bool], items: Any) -> Any:

@@ -22,7 +22,12 @@ from typing import Any
 
 import torch
 from torch import fx
-from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensor,
+    FakeTensorMode,
+)
 from torch._subclasses.functional_tensor import FunctionalTensor, FunctionalTensorMode
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
@@ -39,6 +44,7 @@ COND = torch.ops.higher_order.cond
 WHILE = torch.ops.higher_order.while_loop
 """Target of a loop node: args (first condition, *inits), meta["body"] = a graph whose placeholders are the
 loop-carried values and whose outputs are (next condition, *next values)."""
+
 
 def POISON() -> torch.Tensor:  # noqa: N802 (a node's target needs a callable with a name)
     """Target of a node whose value no path reads."""

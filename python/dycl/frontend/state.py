@@ -85,9 +85,7 @@ class AttributeLocation(Location):
 
     @staticmethod
     def of(owner: Any, attribute: str) -> AttributeLocation:
-        return AttributeLocation(
-            ("attribute", id(owner), attribute), f"`{type(owner).__name__}.{attribute}`", owner
-        )
+        return AttributeLocation(("attribute", id(owner), attribute), f"`{type(owner).__name__}.{attribute}`", owner)
 
     def get(self) -> Any:
         return getattr(self.owner, self.key[2], UNDEFINED)
@@ -118,7 +116,9 @@ class ContainerLocation(Location):
             self.owner[:] = value.items
         else:
             self.owner.clear()
-            self.owner.update(zip(value.keys, value.items, strict=True) if isinstance(self.owner, dict) else value.items)
+            self.owner.update(
+                zip(value.keys, value.items, strict=True) if isinstance(self.owner, dict) else value.items
+            )
 
 
 class _Contents:
