@@ -80,8 +80,8 @@ $(TOOLS): $(PACKAGES) $(CXX_SOURCES)
 	@$(BIN)/cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING $(CMAKE_ARGS) \
 	  -DCMAKE_BUILD_TYPE=Release \
 	  -DCMAKE_MAKE_PROGRAM="$(abspath $(BIN))/ninja" \
-	  -DCMAKE_PREFIX_PATH="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')" \
-	  -DSKBUILD_SCRIPTS_DIR="$(abspath $(BIN))"
+	  -DCMAKE_INSTALL_PREFIX="$(abspath $(VENV))" \
+	  -DPython3_EXECUTABLE="$(abspath $(BIN))/python"
 	@$(BIN)/cmake --build $(BUILD)
 	@$(BIN)/cmake --install $(BUILD) >/dev/null
 	@touch $@
