@@ -44,8 +44,11 @@ def import_program(
         CompileError: torch-mlir cannot lower an operation.
     """
     options = options or Options()
-    with _deep_recursion():
+    # Tracing adds a few frames to each call of the user's, some of them on the C stack.
+    with _recursion_limit(3_000):
         program = capture(model, tuple(args), dict(kwargs or {}), options)
+    # Importing takes a few frames, all of them Python's, for each level of nested conditions.
+    with _recursion_limit(20_000):
         fold_batch_norms(program, enabled=options.fold_batch_norm)
         signature = program.signature
         names = [spec.name for spec in (*signature.inputs, *signature.state)]
@@ -69,10 +72,9 @@ def _array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
 
 
 @contextmanager
-def _deep_recursion() -> Iterator[None]:
-    """Room for conditions that nest: importing them takes a few Python frames for each level."""
+def _recursion_limit(frames: int) -> Iterator[None]:
     limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, 20_000))
+    sys.setrecursionlimit(max(limit, frames))
     try:
         yield
     finally:

@@ -54,6 +54,15 @@ def POISON() -> torch.Tensor:  # noqa: N802 (a node's target needs a callable wi
 BATCH_NORM = aten._native_batch_norm_legit_no_training.default
 """Kept whole: `fold.py` folds it into the layer before, or brings it to a form that lowers."""
 
+_BATCH_NORMS = {
+    aten.native_batch_norm.default,
+    aten._native_batch_norm_legit.default,
+    aten._native_batch_norm_legit_functional.default,
+}
+"""The others; their argument 5 is "training"."""
+
+_LIFTS = {aten.lift_fresh.default, aten.lift_fresh_copy.default, aten.lift.default}
+
 # `full` decomposes into `empty` and `full_like`, which says less.
 _KEPT = {BATCH_NORM, aten.full.default}
 
@@ -251,6 +260,12 @@ class Recorder(TorchDispatchMode):
             return args[0]
         if func is aten._local_scalar_dense.default:
             return self._python_number(func, args[0])
+        if func in _LIFTS:
+            # A literal such as `torch.tensor(3.0)` enters the program: a constant, by another name.
+            out = func(*args, **kwargs)
+            self.bind(out, self.node_of(args[0]))
+            return out
+        self._refuse_training(func, args)
         if func not in _KEPT:
             decomposition = self._table.get(func)
             if decomposition is not None:
@@ -262,7 +277,7 @@ class Recorder(TorchDispatchMode):
                 out = func.decompose(*args, **kwargs)
             if out is not NotImplemented:
                 return out
-        self._refuse_unrepeatable(func, args)
+        self._refuse_random(func)
         try:
             out = func(*args, **kwargs)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
@@ -299,22 +314,21 @@ class Recorder(TorchDispatchMode):
             )
         return func(tensor)
 
-    def _refuse_unrepeatable(self, func: Any, args: Any) -> None:
-        if self.allow_random:
-            return
-        if torch.Tag.nondeterministic_seeded in func.tags:
+    def _refuse_training(self, func: Any, args: Any) -> None:
+        """A batch norm that takes its statistics from the batch: refused by name, before it decomposes."""
+        is_training = func in _BATCH_NORMS and args[5]
+        if is_training and not self.allow_random:
+            raise UnsupportedConstructError(
+                "a batch norm in training mode", hint="call model.eval() before compiling", location=here()
+            )
+
+    def _refuse_random(self, func: Any) -> None:
+        if torch.Tag.nondeterministic_seeded in func.tags and not self.allow_random:
             raise UnsupportedConstructError(
                 f"`{func.overloadpacket.__name__}` gives other values at every run",
                 hint="call model.eval() if it comes from a dropout layer, or take the random tensor as an input; "
                 "eager PyTorch could not be reproduced",
                 location=here(),
-            )
-        training = func in (aten._native_batch_norm_legit.default, aten._native_batch_norm_legit.no_stats) or (
-            func in (aten.native_batch_norm.default, aten._native_batch_norm_legit_functional.default) and args[5]
-        )
-        if training and func is not aten._native_batch_norm_legit.no_stats:
-            raise UnsupportedConstructError(
-                "a batch norm in training mode", hint="call model.eval() before compiling", location=here()
             )
 
 

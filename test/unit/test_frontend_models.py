@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Capturing of modules: weights, state, in-place writes, layers that decompose into in-place ops, and its speed."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils import _pytree as pytree
+
+from dycl.frontend import import_program
+from dycl.frontend.capture import capture
+from dycl.frontend.interpreter import Decision, Interpreter, conditions
+from dycl.options import Options
+
+
+class Base(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+
+    def head(self, x):
+        return self.fc(x)
+
+
+class EverythingAtOnce(Base):
+    """Conv + BN + relu_ + LSTM + attention; one side writes a buffer, the other a view of an outer tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.bn = nn.BatchNorm2d(8)
+        nn.init.normal_(self.bn.running_mean, std=0.1)
+        nn.init.uniform_(self.bn.running_var, 0.5, 2.0)
+        self.lstm = nn.LSTM(8, 8)
+        self.drop = nn.Dropout(0.5)
+        self.q = nn.Linear(8, 8)
+        self.encoder = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.register_buffer("written", torch.zeros(1))
+        self.calls = 0
+        self.scale = torch.tensor(3.0)
+        self.table = [torch.ones(8), torch.zeros(8)]
+
+    def head(self, x):
+        return super().head(x) + 1
+
+    def forward(self, x):
+        x = torch.relu_(self.bn(self.conv(x)))
+        h = x.mean((2, 3))
+        v = h[:, :4]
+        self.calls += 1
+        if h.sum() > 4.0:
+            o, _ = self.lstm(h.unsqueeze(0))
+            self.written.add_(1)
+            g = self.drop(o[0])
+            self.calls += 2
+        else:
+            v.mul_(2)
+            z = self.q(h).view(1, 2, 1, 4)
+            g = F.scaled_dot_product_attention(z, z, z).reshape(1, 8)
+            g = self.encoder(g.unsqueeze(0))[0] + self.attention(g[None], g[None], g[None])[0][0]
+        return self.head(g + h) * self.scale + self.table[0], self.calls * self.written
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.f = nn.Linear(8, 8)
+
+    def forward(self, x):
+        if x.mean() > 0:
+            return F.gelu(self.f(x))
+        return x - 0.1
+
+
+class Containers(nn.Module):
+    """Sequential and ModuleDict of the user's blocks, tied weights, and a loop that breaks on a decoded word."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(*[Block() for _ in range(3)])
+        self.named = nn.ModuleDict({"a": Block(), "b": nn.Identity()})
+        self.norm = nn.LayerNorm(8)
+        self.embed = nn.Embedding(10, 8)
+        self.decode = nn.Linear(8, 10, bias=False)
+        self.decode.weight = self.embed.weight
+        self.cell = nn.GRUCell(8, 8)
+
+    def forward(self, x):
+        x = self.net(x)
+        for module in self.named.values():
+            x = self.norm(module(x))
+        h = torch.zeros(1, 8)
+        for _ in range(4):
+            h = self.cell(x, h)
+            word = self.decode(h).argmax(-1)
+            if word.item() == 3:
+                break
+            x = self.embed(word)
+        return x, h
+
+
+class State(nn.Module):
+    """A tensor attribute, a buffer, an int and a float that carry over from call to call."""
+
+    def __init__(self):
+        super().__init__()
+        self.h = torch.zeros(3)
+        self.register_buffer("k", torch.zeros((), dtype=torch.int64))
+        self.steps = 0
+        self.factor = 0.5
+
+    def forward(self, x):
+        if x.sum() > 0:
+            self.h = self.h + x
+            self.k += 1
+        else:
+            self.h = self.h * 0.5
+        self.steps += 1
+        self.factor = self.factor * 1.5
+        if self.steps % 2 == 0:
+            return self.h * self.factor
+        return self.h - self.k
+
+
+class Resize(nn.Module):
+    def forward(self, x):
+        y = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+        y = F.max_pool2d(y, 2) if y.mean() > 0 else F.avg_pool2d(y, 2)
+        return F.adaptive_avg_pool2d(nn.Hardtanh()(y), 1).flatten(1).topk(2)
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "tolerance"),
+    [
+        (EverythingAtOnce, (1, 3, 8, 8), 1e-5),
+        (Containers, (1, 8), 1e-6),
+        (State, (3,), 0.0),
+        (Resize, (1, 3, 8, 8), 1e-6),
+    ],
+)
+def test_module_agrees_with_eager_over_a_sequence_of_calls(module, shape, tolerance):
+    torch.manual_seed(1)
+    model = module().eval()
+    attributes = dict(vars(model))
+    weights = {k: v.clone() for k, v in model.state_dict().items()}
+    program = capture(model, (torch.randn(shape),), {}, Options())
+    assert dict(vars(model)) == attributes
+    assert all(torch.equal(v, weights[k]) for k, v in model.state_dict().items())
+
+    interpreter = Interpreter(program)
+    state = list(program.state.values())
+    taken: set[Decision] = set()
+    outputs = len(program.signature.outputs)
+    for call in range(30):
+        x = torch.randn(shape) * (0.3 + call % 7) + (call % 5 - 2) * 0.5
+        with torch.no_grad():
+            expected = pytree.tree_leaves(model(x.clone()))
+        flat = interpreter.run((x,), state)
+        state = flat[outputs:]
+        for a, b in zip(flat[:outputs], expected, strict=True):
+            scale = max(1.0, float(torch.as_tensor(b).abs().max()))
+            assert a.dtype == torch.as_tensor(b).dtype
+            assert float((a - b).abs().max()) <= tolerance * scale
+        taken.update(interpreter.decisions)
+    nodes = conditions(program.graph.body)
+    top = [n for n in nodes if n.graph is program.graph.body]
+    assert nodes
+    assert all(Decision(n, v) in taken for n in top for v in (True, False))
+
+
+def test_state_is_what_the_model_writes():
+    signature = capture(State(), (torch.zeros(3),), {}, Options()).signature
+    assert sorted(spec.name for spec in signature.state) == ["factor", "h", "k", "steps"]
+    assert {spec.name: spec.dtype for spec in signature.state} == {"factor": "f64", "h": "f32", "k": "i64", "steps": "i64"}
+
+
+def test_tied_weights_are_one_parameter():
+    program = capture(Containers().eval(), (torch.randn(1, 8),), {}, Options())
+    assert [k for k in program.parameters if k in ("embed.weight", "decode.weight")] == ["embed.weight"]
+
+
+def test_dead_weights_are_left_out():
+    class Unused(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = nn.Linear(3, 3)
+            self.b = nn.Linear(3, 3)
+
+        def forward(self, x):
+            self.b(x)
+            return self.a(x)
+
+    assert list(capture(Unused(), (torch.zeros(3),), {}, Options()).parameters) == ["a.weight", "a.bias"]
+
+
+class Exits(nn.Module):
+    def __init__(self, count):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(8, 8) for _ in range(count)])
+        self.heads = nn.ModuleList([nn.Linear(8, 3) for _ in range(count)])
+
+    def forward(self, x):
+        y = x
+        for layer, head in zip(self.layers, self.heads):
+            x = torch.relu(layer(x))
+            y = head(x)
+            if y.softmax(-1).max() > 0.9:
+                return y
+        return y
+
+
+class Sequence(nn.Module):
+    def __init__(self, count):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(8, 8) for _ in range(count)])
+
+    def forward(self, x):
+        for layer in self.layers:
+            if x.sum() > 0:
+                x = torch.relu(layer(x))
+            else:
+                x = x + 1
+        return x
+
+
+def test_fifty_nested_exits_trace_in_under_ten_seconds():
+    model = Exits(50).eval()
+    start = time.perf_counter()
+    program = capture(model, (torch.randn(1, 8),), {}, Options())
+    assert time.perf_counter() - start < 10
+    # At the last exit both sides return the same, so it decides nothing.
+    assert len(conditions(program.graph.body)) == 49
+
+
+def test_two_hundred_sequential_ifs_take_linear_time():
+    def seconds(count):
+        model, x = Sequence(count).eval(), torch.randn(1, 8)
+        start = time.perf_counter()
+        program = capture(model, (x,), {}, Options())
+        assert len(conditions(program.graph.body)) == count
+        return time.perf_counter() - start
+
+    seconds(5)
+    short, long = seconds(50), seconds(200)
+    # Four times as long, with room for noise and for the weights that each `if` has to look through.
+    assert long < 12 * short + 1, (short, long)
+
+
+class ConvNorm(nn.Module):
+    def __init__(self, shared=False):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, bias=shared)
+        self.bn = nn.BatchNorm2d(4)
+        self.first = nn.BatchNorm2d(3)
+        for bn in (self.bn, self.first):
+            nn.init.normal_(bn.running_mean)
+            nn.init.uniform_(bn.running_var, 0.5, 2.0)
+            nn.init.normal_(bn.weight)
+            nn.init.normal_(bn.bias)
+        self.shared = shared
+
+    def forward(self, x):
+        y = self.conv(self.first(x))
+        z = self.bn(y)
+        return z + y if self.shared else z
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_batch_norm_folds(shared):
+    torch.manual_seed(0)
+    model, x = ConvNorm(shared).eval(), torch.randn(2, 3, 6, 6)
+    program = capture(model, (x,), {}, Options())
+    from dycl.frontend.fold import fold_batch_norms
+
+    fold_batch_norms(program, enabled=True)
+    assert not any("batch_norm" in str(n.target) for n in program.graph.body.nodes)
+    folded = [k for k in program.parameters if k.endswith(".folded")]
+    assert folded == ([] if shared else ["conv.weight.folded"])
+    assert not any("running" in k for k in program.parameters)
+    (got,) = Interpreter(program).run((x,))
+    with torch.no_grad():
+        torch.testing.assert_close(got, model(x), rtol=1e-5, atol=1e-5)
+
+
+def test_first_condition_that_folds_to_true_keeps_the_exit_test():
+    def forward(x):
+        flag = torch.tensor(True)
+        n = 0
+        while flag:
+            x = x + 1
+            n += 1
+            flag = x.sum() < 10
+        return x, n
+
+    text = import_program(forward, (torch.zeros(3),)).mlir
+    assert "scf.while" in text
+    assert "scf.for" not in text

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What capturing refuses: each with the user's file and line, the construct, and what to write instead."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from dycl.errors import DyclError, UnsupportedConstructError
+from dycl.frontend import import_program
+
+X = torch.tensor([1.0, -2.0, 3.0])
+
+
+def refused(model: object, *args: object, match: str) -> UnsupportedConstructError:
+    with pytest.raises(UnsupportedConstructError, match=match) as caught:
+        import_program(model, args)
+    assert caught.value.hint
+    return caught.value
+
+
+def test_message_names_file_line_function_and_hint():
+    def forward(x):
+        if x.sum() > 0:
+            y = x
+        else:
+            y = None
+        return y + 1
+
+    error = refused(forward, X, match=r"`y` is a tensor float32\[3\] if the condition holds and None if not")
+    assert error.location is not None
+    assert error.location.file == __file__
+    assert error.location.function == "forward"
+    line = Path(__file__).read_text().splitlines()[error.location.line - 1]
+    assert line.strip() == "if x.sum() > 0:"
+    assert re.match(rf"{re.escape(__file__)}:\d+ \(in forward\): .*; give it the same type", str(error))
+
+
+@pytest.mark.parametrize(
+    ("other", "described"),
+    [
+        (lambda x: x.long(), r"int64\[3\]"),
+        (lambda x: x[:2], r"float32\[2\]"),
+        (lambda x: x[None], r"float32\[1, 3\]"),
+        (lambda x: (x, x), "a tuple of 2"),
+        (lambda x: 3, "the int 3"),
+    ],
+)
+def test_sides_that_disagree_are_refused_when_used(other, described):
+    def forward(x):
+        y = x if x.sum() > 0 else other(x)
+        return y
+
+    refused(forward, X, match=described)
+
+
+def test_sides_that_disagree_are_accepted_when_not_used():
+    def forward(x):
+        y = x if x.sum() > 0 else None
+        h = 3
+        if x.sum() > 1:
+            h = x
+        return x + 1
+
+    import_program(forward, (X,))
+
+
+def test_undefined_on_one_side():
+    def forward(x):
+        if x.sum() > 0:
+            y = x
+        return y
+
+    refused(forward, X, match="`y` is undefined on one side of the condition")
+
+
+def test_is_none_of_a_value_that_is_none_on_one_side():
+    def forward(x):
+        y = None
+        if x.sum() > 0:
+            y = x
+        return x if y is None else y
+
+    refused(forward, X, match="`y` is a tensor")
+
+
+def test_loop_variable_that_changes_its_type():
+    def forward(x):
+        n = 0
+        while x.sum() < 3:
+            n = n + 0.5
+            x = x + 1
+        return x * n
+
+    refused(forward, X, match="`n` is the int 0 before the loop and the float 0.5 after an iteration")
+
+
+def test_loop_variable_that_changes_its_shape():
+    def forward(x):
+        y = x
+        while y.sum() < 3:
+            y = torch.cat([y, x])
+        return y
+
+    refused(forward, X, match=r"`y` is a tensor float32\[3\] before the loop and a tensor float32\[6\]")
+
+
+def test_variable_assigned_in_the_loop_only():
+    def forward(x):
+        while x.sum() < 3:
+            x = x + 1
+            last = x
+        return last
+
+    refused(forward, X, match="`last` is assigned in the loop only")
+
+
+def test_raise_under_a_condition():
+    def forward(x):
+        if x.sum() > 0:
+            raise ValueError("positive")
+        return x
+
+    refused(forward, X, match="ValueError: positive")
+
+
+def test_assert_on_a_tensor():
+    def forward(x):
+        assert x.sum() > 0
+        return x
+
+    refused(forward, X, match="`assert` on a tensor's value")
+
+
+def test_list_that_grows_on_one_side():
+    def forward(x):
+        out = []
+        if x.sum() > 0:
+            out.append(x)
+        return x
+
+    refused(forward, X, match="holds 1 items .* and 0 after the other")
+
+
+def test_generator_with_a_condition_on_data():
+    def rows(x):
+        for row in x:
+            if row > 0:
+                yield row
+
+    def forward(x):
+        return sum(rows(x))
+
+    refused(forward, X, match="by code that dycl does not rewrite")
+
+
+def test_code_without_source():
+    namespace: dict[str, object] = {}
+    exec("def forward(x):\n    if x.sum() > 0:\n        return x\n    return x + 1", namespace)
+    refused(namespace["forward"], X, match="code without source")
+
+
+def test_numpy_of_a_traced_tensor():
+    def forward(x):
+        return torch.from_numpy(x.numpy() + 1)
+
+    refused(forward, X, match=r"`Tensor.numpy\(\)`")
+
+
+def test_number_as_a_size():
+    def forward(x):
+        n = int(x.sum().item())
+        return torch.zeros(n)
+
+    refused(forward, X, match="depends on")
+
+
+def test_division_by_a_number_on_data():
+    def forward(x):
+        return x / 1.0 if 1.0 / x.sum().item() > 0 else x
+
+    refused(forward, X, match="ZeroDivisionError")
+
+
+def test_dropout_in_training_mode():
+    refused(nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5)), X, match="gives other values at every run")
+
+
+def test_batch_norm_in_training_mode():
+    refused(nn.BatchNorm1d(3), X[None].repeat(2, 1), match="batch norm in training mode")
+
+
+def test_forward_hook():
+    model = nn.Linear(3, 3)
+    model.register_forward_hook(lambda *_: None)
+    refused(model, X, match="forward hook on a Linear")
+
+
+def test_recursion_on_data():
+    def forward(x):
+        if x.sum() < 100:
+            return forward(x + 1)
+        return x
+
+    refused(forward, X, match="recursion|nest in each other")
+
+
+def test_recursion_without_end():
+    def forward(x):
+        return forward(x + 1)
+
+    refused(forward, X, match="recursion that does not end")
+
+
+def test_argument_that_is_neither_tensor_nor_constant():
+    def forward(x, options):
+        return x
+
+    refused(forward, X, object(), match="a value of type object is neither a tensor nor a constant")
+
+
+def test_result_that_is_neither_tensor_nor_constant():
+    def forward(x):
+        return {1, 2}
+
+    refused(forward, X, match="a value of type set")
+
+
+def test_size_that_depends_on_values():
+    def forward(x):
+        return x[x > 0]
+
+    refused(forward, X, match="size depends on values")
+
+
+def test_model_that_raises_names_the_line():
+    def forward(x):
+        return x @ torch.zeros(4)
+
+    with pytest.raises(DyclError, match=rf"{re.escape(__file__)}:\d+ \(in forward\): the model raises RuntimeError"):
+        import_program(forward, (X,))
+
+
+def test_ambiguous_truth_is_the_error_of_eager():
+    def forward(x):
+        return x if x > 0 else -x
+
+    with pytest.raises(DyclError, match="Boolean value of Tensor with more than one value is ambiguous"):
+        import_program(forward, (X,))
