@@ -51,6 +51,10 @@ DTYPES = {
 }
 NAMES = {dtype: name for name, (dtype, _) in DTYPES.items()}
 
+# Where tensors live: on the device, and readable from the host.
+_MEMORY = rt.MemoryType.DEVICE_LOCAL
+_USAGE = rt.BufferUsage.DEFAULT | rt.BufferUsage.MAPPING
+
 Decision = tuple[int, Any]
 Shape = Sequence[int | None]
 
@@ -224,20 +228,16 @@ class Session:
         array = np.asarray(array, order="C")
         if dtype == "bf16":
             array = array.view(np.int16)  # A bfloat16 array has no buffer protocol.
-        view: Any = self._allocator.allocate_buffer_copy(
-            memory_type=rt.MemoryType.DEVICE_LOCAL,
-            allowed_usage=rt.BufferUsage.DEFAULT | rt.BufferUsage.MAPPING,
-            device=self._device,
-            buffer=array,
-            element_type=DTYPES[dtype][1],
-        )
+        element_type = DTYPES[dtype][1]
+        view: Any = self._allocator.allocate_buffer_copy(_MEMORY, _USAGE, self._device, array, element_type)
         return view
 
     def download(self, view: rt.HalBufferView, dtype: str) -> np.ndarray:
         """A copy of a device tensor as a numpy array of its own memory."""
         numpy_dtype = DTYPES[dtype][0]
-        raw = np.dtype(np.int16) if dtype == "bf16" else numpy_dtype
-        return np.array(view.map().asarray(view.shape, raw)).view(numpy_dtype)
+        if dtype == "bf16":
+            return np.array(view.map().asarray(view.shape, np.dtype(np.int16))).view(numpy_dtype)
+        return np.array(view.map().asarray(view.shape, numpy_dtype))
 
     def _bind(self, region: dict[str, Any], module: rt.VmModule) -> Callable[..., Any]:
         """The callable of a region, with everything looked up that does not change from call to call."""
