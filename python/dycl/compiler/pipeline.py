@@ -142,7 +142,8 @@ def _job(region: Mapping[str, Any], program: PartitionedProgram, target: TargetS
     output = folder / "regions" / target.folder / f"{region['name']}.vmfb"
     output.parent.mkdir(parents=True, exist_ok=True)
     module = program.modules[region["module"]]
-    return RegionJob(region["name"], module, target, output, cost=region["cost"]["flops"])
+    cost = region["cost"]["flops"] if region["cost"] else 0
+    return RegionJob(region["name"], module, target, output, cost)
 
 
 def _used_parameters(program: PartitionedProgram, imported: ImportedProgram) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Region:
         results: what it gives, likewise.
         location: where in the user's source it begins; None where that is not known.
         target: what the loaded VMFB was compiled for.
-        cost: an estimate of its work.
+        cost: an estimate of its work; None where there is none.
         parameters: the keys of the weights that it uses.
     """
 
@@ -48,7 +48,7 @@ class Region:
     results: tuple[str, ...]
     location: SourceLocation | None
     target: str
-    cost: Cost
+    cost: Cost | None
     parameters: tuple[str, ...]
 
     @property
@@ -64,7 +64,7 @@ class Region:
             results=tuple(data["results"]),
             location=_location(data),
             target=target,
-            cost=Cost(data["cost"]["flops"], data["cost"]["bytes"]),
+            cost=Cost(data["cost"]["flops"], data["cost"]["bytes"]) if data["cost"] else None,
             parameters=tuple(data["parameters"]),
         )
 
