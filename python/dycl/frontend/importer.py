@@ -16,6 +16,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,8 +31,9 @@ from torch_mlir.compiler_utils import (
 from torch_mlir.dialects import func as func_dialect
 from torch_mlir.dialects import torch as torch_dialect
 from torch_mlir.extras.fx_importer import ContextCache, FxImporter, GraphNodeImporter
+from torch_mlir.passmanager import PassManager
 
-from dycl.errors import CompileError
+from dycl.compiler.tools import failure
 from dycl.frontend.graph import Graph
 from dycl.frontend.recorder import COND, POISON, WHILE, graph_outputs
 
@@ -203,7 +205,7 @@ def import_graph(
         _import_main(importer, graph, list(poisons.values()), list(poisons))
         module = importer.module
         as_torch = module.operation.get_asm(enable_debug_info=True)
-        _lower(module)
+        _lower(module, as_torch)
         _finish_main(module, len(argument_names), argument_names, parameter_keys)
         module.operation.attributes["sym_name"] = ir.StringAttr.get(name)
         module.operation.verify()
@@ -237,17 +239,38 @@ def _import_main(
         func_dialect.ReturnOp(values, loc=loc)
 
 
-def _lower(module: ir.Module) -> None:
+_PIPELINE = (
+    "builtin.module(func.func(torch-match-quantized-custom-ops), "
+    "torchdynamo-export-to-torch-backend-pipeline{extra-library=}, "
+    "torch-backend-to-linalg-on-tensors-backend-pipeline{allow-non-finites=true})"
+)
+
+
+def _lower(module: ir.Module, as_torch: str) -> None:
+    """Lowers the torch dialect to linalg-on-tensors and `scf`, in place."""
+    errors: list[str] = []
+
+    def keep(diagnostic: Any) -> bool:
+        if diagnostic.severity == ir.DiagnosticSeverity.ERROR:
+            errors.append(f"{_describe(diagnostic.location)}: error: {diagnostic.message}")
+        return True
+
+    handler = module.context.attach_diagnostic_handler(keep)
     try:
-        run_pipeline_with_repro_report(
-            module,
-            "builtin.module(func.func(torch-match-quantized-custom-ops), "
-            "torchdynamo-export-to-torch-backend-pipeline{extra-library=})",
-            "lowering the torch dialect",
-        )
-        lower_mlir_module(False, OutputType.LINALG_ON_TENSORS, module)
-    except TorchMlirCompilerError as error:
-        raise CompileError("torch-mlir cannot lower the program", diagnostics=str(error)) from error
+        PassManager.parse(_PIPELINE).run(module.operation)
+    except ir.MLIRError as error:
+        errors.extend(f"{_describe(d.location)}: error: {d.message}" for d in error.error_diagnostics)
+        tool = str(Path(ir.__file__).parent / "_mlir_libs" / "torch-mlir-opt")
+        command = [tool, f"-pass-pipeline={_PIPELINE}"]
+        diagnostics = "\n".join(dict.fromkeys(errors))
+        raise failure(command, as_torch, doing="phase import", diagnostics=diagnostics, status=1) from error
+    finally:
+        handler.detach()
+
+
+def _describe(location: ir.Location) -> str:
+    """`file:line:column`. The bindings have no accessor for it, only the text `loc("file":line:column)`."""
+    return str(location).removeprefix("loc(").removesuffix(")").replace('"', "")
 
 
 def _finish_main(
