@@ -80,6 +80,20 @@ def test_argument_by_name(gate):
     np.testing.assert_array_equal(gate(x=UP), gate(UP))
 
 
+def test_arguments_by_position_or_name_whichever_was_compiled(counter):
+    """`counter` was compiled with `x` by position and `n` by name."""
+    x, n = np.zeros(2, np.float32), np.array(0)
+    assert [counter(x, n)["calls"], counter(x, n=n)["calls"], counter(n=n, x=x)["calls"]] == [41, 42, 43]
+    for args, kwargs, message in [
+        ((x, n), {"n": n}, "counter got argument n by position and by name; expected it once"),
+        ((x,), {}, "counter takes 2 argument(s) (x, n); n missing"),
+        ((), {"n": n}, "counter takes 2 argument(s) (x, n); x missing"),
+        ((x, n, n), {}, "counter takes 2 argument(s) (x, n); 3 given"),
+    ]:
+        with pytest.raises(dycl.InputError, match=f"^{re.escape(message)}$"):
+            counter(*args, **kwargs)
+
+
 Pair = namedtuple("Pair", ["left", "right"])
 
 

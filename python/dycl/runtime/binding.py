@@ -41,26 +41,34 @@ def _as_compiled(
     kwargs: Mapping[str, Any],
 ) -> tuple[list[Any], dict[str, Any]]:
     """The arguments, each by position or by name as it was when the program was compiled."""
-    names = signature.parameter_names
+    names, n = signature.parameter_names, len(positional.items)
     args, kwargs = list(args), dict(kwargs)
-    while len(args) < len(positional.items) and len(args) < len(names) and names[len(args)] in kwargs:
+    while len(args) < min(n, len(names)) and names[len(args)] in kwargs:
         args.append(kwargs.pop(names[len(args)]))
-    while len(args) > len(positional.items) and len(args) <= len(names) and names[len(args) - 1] in named.keys:
+    while n < len(args) <= len(names) and names[len(args) - 1] in named.keys:
         name = names[len(args) - 1]
         if name in kwargs:
             raise InputError(f"{signature.name} got argument {name} by position and by name; expected it once")
         kwargs[name] = args.pop()
-    expected = [_positional_name(signature, i) for i in range(len(positional.items))] + list(named.keys)
-    takes = f"{signature.name} takes {len(expected)} argument(s) ({', '.join(expected)})"
-    if len(args) != len(positional.items):
-        missing = expected[len(args) : len(positional.items)]
-        what = f"{', '.join(missing)} missing" if missing else f"{len(args) + len(kwargs)} given"
-        raise InputError(f"{takes}; {what}")
-    if unknown := [name for name in kwargs if name not in named.keys]:
-        raise InputError(f"{takes}; unexpected {', '.join(unknown)}")
-    if missing := [name for name in named.keys if name not in kwargs]:
-        raise InputError(f"{takes}; {', '.join(missing)} missing")
+    if len(args) != n or kwargs.keys() != set(named.keys):
+        raise InputError(_count_message(signature, n, named.keys, args, kwargs))
     return args, kwargs
+
+
+def _count_message(
+    signature: Signature, n: int, named: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> str:
+    """What is wrong with the count or the names of a call's arguments."""
+    expected = [_positional_name(signature, i) for i in range(n)] + list(named)
+    missing = expected[len(args) : n] + [name for name in named if name not in kwargs]
+    unexpected = [name for name in kwargs if name not in named]
+    if len(args) > n:
+        what = f"{len(args) + len(kwargs)} given"
+    elif missing:
+        what = f"{', '.join(missing)} missing"
+    else:
+        what = f"unexpected {', '.join(unexpected)}"
+    return f"{signature.name} takes {len(expected)} argument(s) ({', '.join(expected)}); {what}"
 
 
 def _positional_name(signature: Signature, i: int) -> str:

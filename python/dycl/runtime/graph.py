@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import networkx
 
 Decision = tuple[int, Any]
+Node = int | str  # a node's id; dycl-translate numbers them
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,15 @@ class Region:
 
 @dataclass(frozen=True)
 class PathEdge:
-    """An edge of the HCFG, and how often a call took it."""
+    """An edge of the HCFG, and how often a call took it; `source` and `target` are nodes of `program.hcfg`."""
 
-    source: str
-    target: str
+    source: Node
+    target: Node
     label: str
     count: int
 
 
-def to_networkx(hcfg: Mapping[str, Any], regions: Iterable[Region]) -> networkx.MultiDiGraph[str]:
+def to_networkx(hcfg: Mapping[str, Any], regions: Iterable[Region]) -> networkx.MultiDiGraph[Node]:
     """The HCFG: nodes with `kind`, `location` and, for regions, `region` and `cost`; edges keyed by label.
 
     Raises:
@@ -90,7 +91,7 @@ def to_networkx(hcfg: Mapping[str, Any], regions: Iterable[Region]) -> networkx.
     except ImportError as error:
         raise DyclError("program.hcfg needs networkx; install it with: pip install networkx") from error
     costs = {region.name: region.cost for region in regions}
-    graph: networkx.MultiDiGraph[str] = networkx.MultiDiGraph()
+    graph: networkx.MultiDiGraph[Node] = networkx.MultiDiGraph()
     for node in hcfg["nodes"]:
         attributes = {key: value for key, value in node.items() if key not in ("id", "location")}
         attributes["location"] = _location(node)
@@ -111,12 +112,12 @@ def walk(hcfg: Mapping[str, Any], decisions: Iterable[Decision]) -> tuple[PathEd
         BundleError: where the decisions do not fit the graph: host and graph are not of one program.
     """
     nodes = {node["id"]: node for node in hcfg["nodes"]}
-    ways: dict[str, dict[str, str]] = {node: {} for node in nodes}
+    ways: dict[Node, dict[str, Node]] = {node: {} for node in nodes}
     for edge in hcfg["edges"]:
         ways[edge["source"]][edge["label"]] = edge["target"]
 
     replay = _Replay(decisions)
-    taken: Counter[tuple[str, str, str]] = Counter()
+    taken: Counter[tuple[Node, Node, str]] = Counter()
     here = next(node for node in nodes if nodes[node]["kind"] == "entry")
     while nodes[here]["kind"] != "exit":
         is_predicate = nodes[here]["kind"] == "predicate"
@@ -135,9 +136,9 @@ class _Replay:
 
     def __init__(self, decisions: Iterable[Decision]) -> None:
         self._pending = iter(decisions)
-        self._trips_left: dict[str, int] = {}  # of each counted loop that the walk is in
+        self._trips_left: dict[Node, int] = {}  # of each counted loop that the walk is in
 
-    def way(self, node: str, predicate: int, ways: Collection[str]) -> str:
+    def way(self, node: Node, predicate: int, ways: Collection[str]) -> str:
         """The label of the edge to take at a predicate."""
         if node not in self._trips_left:
             recorded, decision = next(self._pending, (None, False))
@@ -154,7 +155,7 @@ class _Replay:
         if left:
             raise BundleError(f"the host decided {left} times more than its HCFG has predicates on the way")
 
-    def _count_down(self, node: str) -> str:
+    def _count_down(self, node: Node) -> str:
         """The label at a counted loop, which decides once for all its trips."""
         if self._trips_left[node] > 0:
             self._trips_left[node] -= 1

@@ -13,7 +13,7 @@ from dycl.bundle import Bundle, copy_bundle, read_bundle
 from dycl.errors import BundleError, DyclError
 from dycl.runtime import arrays
 from dycl.runtime.binding import flatten
-from dycl.runtime.graph import PathEdge, Region, to_networkx, walk
+from dycl.runtime.graph import Node, PathEdge, Region, to_networkx, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +80,7 @@ class Program:
         return tuple(Region.from_json(region, target=target) for region in manifest["program"]["regions"])
 
     @property
-    def hcfg(self) -> networkx.MultiDiGraph[str]:
+    def hcfg(self) -> networkx.MultiDiGraph[Node]:
         """The heterogeneous control flow graph: a new graph each time, the caller's to change."""
         return to_networkx(self._bundle.hcfg, self.regions)
 
