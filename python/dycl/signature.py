@@ -181,6 +181,9 @@ class Signature:
         output_structure: how the caller's result is made of `outputs`.
         mutated_inputs: indices of `inputs` that the program writes; their new values follow the outputs.
         state: buffers and attributes that carry over from call to call; trailing arguments, and trailing results.
+        exceptions: what the program may raise instead of returning: the name of a built-in exception, and its
+            message if it has one. Where there are any, the last of `outputs`, a 0-d i64 named "exception", is 0 or one
+            more than the index of what is to be raised; the other outputs have no value then.
     """
 
     name: str
@@ -191,6 +194,7 @@ class Signature:
     mutated_inputs: tuple[int, ...] = ()
     state: tuple[TensorSpec, ...] = ()
     parameter_names: tuple[str, ...] = ()
+    exceptions: tuple[tuple[str, ...], ...] = ()
 
     def to_json(self) -> Json:
         return {
@@ -202,6 +206,7 @@ class Signature:
             "mutated_inputs": list(self.mutated_inputs),
             "state": [spec.to_json() for spec in self.state],
             "parameter_names": list(self.parameter_names),
+            "exceptions": [list(entry) for entry in self.exceptions],
         }
 
     @staticmethod
@@ -218,4 +223,5 @@ class Signature:
             mutated_inputs=tuple(data["mutated_inputs"]),
             state=specs("state"),
             parameter_names=tuple(data["parameter_names"]),
+            exceptions=tuple(tuple(entry) for entry in data.get("exceptions", ())),
         )

@@ -437,3 +437,118 @@ def dc(x):
         d.a = d.a * 2
         d.k = 5
     return d.a * d.k
+
+
+@case((X,), (N,), (Z,), (B,))
+def raise_under_condition(x):
+    if x.sum() > 5:
+        raise ValueError("too large")
+    if x.sum() < -5:
+        raise KeyError("too small")
+    return x * 2, x.sum().item()
+
+
+@case((X,), (N,), (Z,), (B,))
+def assert_with_message(x):
+    assert x.sum() < 5, "not under five"
+    assert x.max() > -20
+    return x + 1
+
+
+class Exit(Exception):
+    def __init__(self, result):
+        super().__init__()
+        self.result = result
+
+
+def layer_that_exits(x, k):
+    x = x * 1.5
+    if x.sum() > 5 - k:
+        raise Exit((x, k))
+    return x + 1
+
+
+@case((X,), (N,), (Z,), (B,))
+def exit_by_exception(x):
+    exit_at = -1
+    try:
+        for k in range(3):
+            x = layer_that_exits(x, k)
+    except Exit as e:
+        x, exit_at = e.result
+        x = x - 100
+    return x, exit_at
+
+
+@case((X,), (N,), (Z,), (B,))
+def handler_that_returns(x):
+    try:
+        x = layer_that_exits(x, 1)
+        x = layer_that_exits(x, 3)
+    except (Exit, ValueError) as e:
+        return e.result[0] * 7
+    else:
+        x = x - 3
+    return x
+
+
+@case((X,), (N,), (Z,), (B,))
+def handlers_nest(x):
+    try:
+        try:
+            if x.sum() > 5:
+                raise ValueError("inner")
+            if x.sum() < -5:
+                raise KeyError("outer")
+            x = x + 1
+        except ValueError:
+            x = x * 2
+            if x.max() > 70:
+                raise
+    except (KeyError, ValueError):
+        x = x - 1000
+    return x
+
+
+@case((X,), (N,), (Z,), (B,))
+def raise_in_a_loop_on_data(x):
+    n = 0
+    try:
+        while x.sum() < 20:
+            x = x + 1
+            n += 1
+            if x.max() > 8:
+                raise Exit(x * 2)
+    except Exit as e:
+        return e.result, n
+    return x, -n
+
+
+@case((X,), (N,), (Z,), (B,))
+def finally_on_every_path(x):
+    log = [x]
+    try:
+        if x.sum() > 3:
+            return x * 2, log
+        if x.sum() < -3:
+            x = x - 1
+        else:
+            return x * 3, log
+    finally:
+        log[0] = log[0] + 10
+    return x, log
+
+
+@case((X,), (N,), (Z,), (B,))
+def helper_returns_or_raises(x):
+    def inner(y):
+        if y.sum() > 0:
+            return y * 2
+        raise Exit(y + 5)
+
+    try:
+        x = inner(x)
+        x = inner(x - 3)
+    except Exit as e:
+        x = e.result
+    return x

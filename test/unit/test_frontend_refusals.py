@@ -119,21 +119,47 @@ def test_variable_assigned_in_the_loop_only():
     refused(forward, X, match="`last` is assigned in the loop only")
 
 
-def test_raise_under_a_condition():
+def test_exception_of_the_users_that_leaves_the_program():
+    class Mine(Exception):
+        pass
+
+    def forward(x):
+        if x.sum() > 0:
+            raise Mine("positive")
+        return x
+
+    refused(forward, X, match="`Mine` leaves the program")
+
+
+def test_side_on_which_torch_fails():
+    def forward(x):
+        return x @ torch.zeros(4) if x.sum() > 0 else x
+
+    refused(forward, X, match="one side of a condition on a tensor fails: RuntimeError")
+
+
+def test_exception_through_finally():
+    def forward(x):
+        try:
+            try:
+                if x.sum() > 0:
+                    raise ValueError("positive")
+            finally:
+                x = x + 1
+        except ValueError:
+            pass
+        return x
+
+    refused(forward, X, match="passes a `finally` clause")
+
+
+def test_every_path_raises():
     def forward(x):
         if x.sum() > 0:
             raise ValueError("positive")
-        return x
+        raise KeyError("not")
 
-    refused(forward, X, match="ValueError: positive")
-
-
-def test_assert_on_a_tensor():
-    def forward(x):
-        assert x.sum() > 0
-        return x
-
-    refused(forward, X, match="`assert` on a tensor's value")
+    refused(forward, X, match="every path raises")
 
 
 def test_list_that_grows_on_one_side():

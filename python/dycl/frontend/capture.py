@@ -142,8 +142,8 @@ class _Run:
                 self._adopt(self._model, "")
             args, kwargs = structure.build(lambda leaf: self._inputs[leaf.index].seen)
             arguments = self._inputs[:]
-            result = self._call(args, kwargs)
-            return self._finish(structure, arguments, result)
+            result, code = self._call(args, kwargs)
+            return self._finish(structure, arguments, result, code)
 
     @contextmanager
     def _restored(self) -> Iterator[None]:
@@ -155,11 +155,11 @@ class _Run:
             for restore in reversed(self._restore):
                 restore()
 
-    def _call(self, args: Any, kwargs: dict[str, Any]) -> Any:
+    def _call(self, args: Any, kwargs: dict[str, Any]) -> tuple[Any, Number | None]:
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", category=UserWarning, module="torch")
-                return self.operators.call(self._model, *args, **kwargs)
+                return self.control.program(lambda: self.operators.call(self._model, *args, **kwargs))
         except DyclError:
             raise
         except RecursionError as error:
@@ -290,10 +290,15 @@ class _Run:
 
     # Results ---------------------------------------------------------------------------------------------------------
 
-    def _finish(self, structure: Structure, arguments: list[_Input], result: Any) -> CapturedProgram:
+    def _finish(
+        self, structure: Structure, arguments: list[_Input], result: Any, code: Number | None
+    ) -> CapturedProgram:
         outputs: list[torch.Tensor] = []
         output_structure = self._output_structure(result, outputs)
-        output_specs = tuple(_spec(f"output {i}", raw) for i, raw in enumerate(outputs))
+        output_specs = [_spec(f"output {i}", raw) for i, raw in enumerate(outputs)]
+        if code is not None:
+            outputs.append(freeze(code, self.recorder).raw)
+            output_specs.append(_spec("exception", outputs[-1]))
 
         written = [i for i, a in enumerate(arguments) if self.recorder.unwrap(a.seen) is not a.raw]
         state: list[_Input] = []
@@ -318,11 +323,12 @@ class _Run:
             name=_program_name(self._model),
             inputs=tuple(_spec(a.name, a.raw) for a in arguments),
             input_structure=structure,
-            outputs=output_specs,
+            outputs=tuple(output_specs),
             output_structure=output_structure,
             mutated_inputs=tuple(written),
             state=tuple(_spec(s.name, s.raw) for s in state),
             parameter_names=tuple(positional_names(self._model)),
+            exceptions=tuple(self.control.exceptions),
         )
         with outside_modes():
             weights = {p.name: p.real.detach() for p in used}

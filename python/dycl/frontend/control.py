@@ -20,9 +20,10 @@ of the computation that it depends on.
 
 from __future__ import annotations
 
+import builtins
 import types
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Iterator
 
@@ -30,7 +31,7 @@ import torch
 from torch import fx
 
 from dycl.errors import DyclError, SourceLocation, UnsupportedConstructError
-from dycl.frontend.locations import here, raised_at
+from dycl.frontend.locations import here, raised_at, raised_in_library
 from dycl.frontend.recorder import COND, WHILE, Recorder
 from dycl.frontend.state import (
     UNDEFINED,
@@ -71,13 +72,36 @@ BREAK = Signal("break")
 CONTINUE = Signal("continue")
 
 
+Handler = tuple[Callable[[], Any], Callable[[BaseException], Signal | None]]
+"""An `except` clause: its exception types, and its body."""
+
+
 @dataclass(eq=False)
 class Scope:
-    """A place where jumps land: the end of a function, of a loop, or of one iteration."""
+    """A place where jumps land, or that they pass.
 
-    kind: str  # the kind of signal that lands here
+    `kind` is "return", "break" or "continue" for the end of a function, of a loop, of an iteration, where the signals
+    of that kind land; "try" for the end of a `try` statement and "raise" for the end of the program, where exceptions
+    land; "handlers" while `except` clauses are in force, "finally" while a `finally` clause is.
+    """
+
+    kind: str
     first_fork: int
     """How many forks were open when it began."""
+    handlers: Sequence[Handler] = ()
+    end: Scope | None = None
+    """Of "handlers": the end of their `try` statement."""
+    final: Callable[[], Signal | None] | None = None
+    """Of "finally": the clause."""
+
+
+class _Unwind(BaseException):
+    """Takes a jump out of the Python frames between an exception under a condition and where it is handled."""
+
+    def __init__(self, target: Scope, value: Any) -> None:
+        super().__init__()
+        self.target = target
+        self.value = value
 
 
 @dataclass(eq=False)
@@ -255,6 +279,8 @@ class Control:
     def __init__(self, recorder: Recorder, *, max_depth: int) -> None:
         self.recorder = recorder
         self.journal = Journal()
+        self.exceptions: list[tuple[str, ...]] = []
+        """What leaves the program: the name of a built-in exception, and its message if it has one."""
         self._max_depth = max_depth
         self._forks: list[_Fork] = []
         self._scopes: list[Scope] = []
@@ -286,8 +312,8 @@ class Control:
     # Scopes ----------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _scope(self, kind: str) -> Iterator[Scope]:
-        scope = Scope(kind, len(self._forks))
+    def _scope(self, kind: str, **attributes: Any) -> Iterator[Scope]:
+        scope = Scope(kind, len(self._forks), **attributes)
         self._scopes.append(scope)
         try:
             yield scope
@@ -312,17 +338,204 @@ class Control:
         return next(s for s in reversed(self._scopes) if s.kind == signal.kind)
 
     def _signal(self, target: Scope | None, value: Any) -> Signal | None:
-        return None if target is None else Signal(target.kind, value)
+        """The signal that takes the open path to `target`."""
+        if target is None:
+            return None
+        signal = Signal(target.kind, value)
+        if target.kind in ("return", "break", "continue") and self._target(signal) is target:
+            return signal
+        raise _Unwind(target, value)
 
-    # Functions -------------------------------------------------------------------------------------------------------
+    def _follow(self, body: Callable[[], Signal | None], scope: Scope) -> tuple[Scope, Any]:
+        """Runs code on the open path; gives where it goes then (`scope` if it falls out), and with what value."""
+        try:
+            signal = body()
+        except _Unwind as unwind:
+            return unwind.target, unwind.value
+        except (DyclError, RecursionError, MemoryError):
+            raise
+        except Exception as error:
+            if len(self._forks) == scope.first_fork:
+                raise  # no other path is open: Python finds the handler
+            return self._raise(error)
+        return (self._target(signal) or scope), (signal.value if signal is not None else None)
+
+    # Functions and programs ------------------------------------------------------------------------------------------
 
     def function(self, body: Callable[[], Any]) -> Any:
         """Runs a function of the user's; returns under conditions land at its end."""
         with self._scope("return") as scope:
-            value = body()
-            target, value = self._land(scope, scope, value)
-            assert target is scope, "a jump left its function"
-            return value
+            target, value = self._follow(lambda: Signal("return", body()), scope)
+            target, value = self._land(scope, target, value)
+        if target is not scope:
+            raise _Unwind(target, value)
+        return value
+
+    def program(self, body: Callable[[], Any]) -> tuple[Any, Number | None]:
+        """Runs the whole program; exceptions that no path handles land at its end.
+
+        Returns:
+            its result, and where some path raises, a number: 0, or one more than the index in `exceptions` of what is
+            raised instead of returning the result.
+        """
+        with self._scope("raise") as scope:
+            try:
+                result = body()
+            except _Unwind as unwind:
+                raise UnsupportedConstructError(
+                    "every path raises an exception", hint="return a value on some path", location=here()
+                ) from unwind
+            if not self._forks:
+                return result, None
+            frozen = freeze(result, self.recorder)
+            for fork in self._forks:
+                assert fork.parked.target is scope, "a jump left the program"
+                with self.recorder.into(fork.parked.graph):
+                    items = (self._poison(frozen), fork.parked.value)
+                fork.parked.value = FrozenNode((None, None), (), items)
+            side = self._collapse(0, scope, (result, 0), scope)
+            result, code = thaw(side.value)
+            return result, Number.of(code)
+
+    # Exceptions ------------------------------------------------------------------------------------------------------
+
+    def try_(
+        self,
+        body: Callable[[], Signal | None],
+        handlers: Sequence[Handler],
+        orelse: Callable[[], Signal | None] | None,
+        final: Callable[[], Signal | None] | None,
+        cells: Sequence[CellLocation],
+    ) -> Signal | None:
+        """A `try` statement. An exception under a condition runs its handler on the path that raises it."""
+        with self._writing(cells), ExitStack() as stack:
+            if final is not None:
+                stack.enter_context(self._scope("finally", final=final))
+            try:
+                with self._scope("try") as end:
+                    target, value, handled = self._guarded(body, handlers, end)
+                    if orelse is not None and target is end and not handled:
+                        target, value = self._follow(orelse, end)
+                    target, value = self._land(end, target, value)
+            except Exception as error:
+                if final is not None and not isinstance(error, DyclError):
+                    self._run_final(final)
+                raise
+        if final is not None:
+            self._run_final(final)
+        return None if target is end else self._signal(target, value)
+
+    def _guarded(
+        self, body: Callable[[], Signal | None], handlers: Sequence[Handler], end: Scope
+    ) -> tuple[Scope, Any, bool]:
+        """Runs the body of a `try` on the open path; the third result says whether a handler ran there."""
+        with self._scope("handlers", handlers=handlers, end=end) as guarded:
+            try:
+                target, value = self._follow(body, end)
+                return target, value, False
+            except DyclError:
+                raise
+            except Exception as error:
+                handler = _matching(guarded, error)
+                if handler is None:
+                    raise
+                return *self._handle(error, handler, guarded), True
+
+    def _handle(
+        self, error: Exception, handler: Callable[[BaseException], Signal | None], guarded: Scope
+    ) -> tuple[Scope, Any]:
+        """Runs an `except` clause in the current graph, as seen from its place in the program."""
+        assert guarded.end is not None
+        inner = self._scopes
+        self._scopes = inner[: inner.index(guarded)]
+        try:
+            try:
+                raise error  # so that a bare `raise` in the clause finds it
+            except Exception:
+                target, value = self._follow(lambda: handler(error), guarded.end)
+            self._refuse_finally(target)
+            return target, value
+        finally:
+            self._scopes = inner
+
+    def _raise(self, error: Exception) -> tuple[Scope, Any]:
+        """Where a path goes that raises while other paths are open: its handler is run right away."""
+        for scope in reversed(self._scopes):
+            handler = _matching(scope, error)
+            if handler is not None:
+                assert scope.end is not None
+                self._refuse_finally(scope)
+                try:
+                    return self._handle(error, handler, scope)
+                except (DyclError, RecursionError, MemoryError):
+                    raise
+                except Exception as another:
+                    inner = self._scopes
+                    self._scopes = inner[: inner.index(scope)]
+                    try:
+                        return self._raise(another)
+                    finally:
+                        self._scopes = inner
+            if scope.kind == "raise":
+                self._refuse_finally(scope)
+                return scope, freeze(self._exception_code(error), self.recorder)
+        raise AssertionError("no program around")
+
+    def _exception_code(self, error: Exception) -> int:
+        """The number of an exception that leaves the program."""
+        name, location = type(error).__name__, raised_at(error)
+        if raised_in_library(error):
+            raise UnsupportedConstructError(
+                f"one side of a condition on a tensor fails: {name}: {error}",
+                hint="that path can never succeed; `raise` an exception of your own there",
+                location=location,
+            ) from error
+        if getattr(builtins, name, None) is not type(error) or not all(isinstance(a, str) for a in error.args):
+            raise UnsupportedConstructError(
+                f"`{name}` leaves the program under a condition on a tensor",
+                hint="raise a built-in exception with a message, which the compiled program can raise as well",
+                location=location,
+            ) from error
+        entry = (name, *error.args)
+        if entry not in self.exceptions:
+            self.exceptions.append(entry)
+        return self.exceptions.index(entry) + 1
+
+    def _run_final(self, final: Callable[[], Signal | None]) -> None:
+        if final() is not None:
+            raise UnsupportedConstructError(
+                "a jump out of a `finally` clause", hint="jump after the `try` statement", location=here()
+            )
+
+    def _refuse_finally(self, target: Scope) -> None:
+        """An exception under a condition cannot pass a `finally` clause."""
+        if any(s.kind == "finally" for s in self._scopes[self._scopes.index(target) + 1 :]):
+            raise UnsupportedConstructError(
+                "an exception under a condition on a tensor passes a `finally` clause",
+                hint="handle the exception inside that `try`, or do without `finally`",
+                location=here(),
+            )
+
+    def _pass_finally(self, side: _Side, snapshot: Snapshot) -> None:
+        """Runs, on a side that is parked, the `finally` clauses between it and where it jumps to."""
+        assert side.target is not None
+        passed = self._scopes[self._scopes.index(side.target) + 1 :]
+        finals = [s for s in reversed(passed) if s.final is not None]
+        if not finals:
+            return
+        outer, scopes, first_fork = self.recorder.graph, self._scopes, len(self._forks)
+        snapshot.redo(side.delta)
+        self.recorder.graph = side.graph
+        try:
+            for scope in finals:
+                assert scope.final is not None
+                self._scopes = scopes[: scopes.index(scope)]
+                self._run_final(scope.final)
+            assert len(self._forks) == first_fork, "a `finally` clause left a path open"
+            side.delta = snapshot.delta()
+        finally:
+            self._scopes, self.recorder.graph = scopes, outer
+        snapshot.undo()
 
     # Branches --------------------------------------------------------------------------------------------------------
 
@@ -337,35 +550,47 @@ class Control:
         location = here()
         with self._writing(cells):
             snapshot = self._snapshot()
-            a = self._trace_side(then, snapshot, "then")
-            b = self._trace_side(orelse, snapshot, "else")
+            a = self._trace_side(then, snapshot)
+            b = self._trace_side(orelse, snapshot)
             if a.deferred or b.deferred or a.target is b.target:
                 base = max(a.target, b.target, key=self._reach)
                 target, value = self._join(predicate, a, b, base, snapshot, location)
                 return self._signal(target, value)
-        # One side goes on: the one that falls out, or else the one that does not jump as far.
-        parked_is_then = self._reach(a.target) < self._reach(b.target)
-        parked, opened = (a, b) if parked_is_then else (b, a)
-        self._open(_Fork(predicate, self.recorder.graph, snapshot, parked, parked_is_then, location), opened.graph)
-        snapshot.redo(opened.delta)
-        return self._signal(opened.target, thaw(opened.value))
+        return self._signal(*self._park(predicate, a, b, snapshot, location))
 
     def choose(self, predicate: torch.Tensor, then: Callable[[], Any], orelse: Callable[[], Any]) -> Any:
         """A conditional expression on data: the joined value of two expressions."""
         location = here()
         snapshot = self._snapshot()
 
-        def run(side: Callable[[], Any], name: str) -> _Side:
+        def run(side: Callable[[], Any]) -> _Side:
             box: list[Any] = []
 
             def body() -> None:
                 box.append(side())
 
-            return self._trace_side(body, snapshot, name, lambda: box[0])
+            return self._trace_side(body, snapshot, lambda: box[0])
 
-        a, b = run(then, "then"), run(orelse, "else")
-        _, value = self._join(predicate, a, b, None, snapshot, location)
+        a, b = run(then), run(orelse)
+        if a.deferred or b.deferred or a.target is b.target:
+            base = max(a.target, b.target, key=self._reach)
+            target, value = self._join(predicate, a, b, base, snapshot, location)
+        else:
+            target, value = self._park(predicate, a, b, snapshot, location)
+        if target is not None:
+            raise _Unwind(target, value)
         return value
+
+    def _park(
+        self, predicate: torch.Tensor, a: _Side, b: _Side, snapshot: Snapshot, location: SourceLocation | None
+    ) -> tuple[Scope | None, Any]:
+        """Goes on in one side: the one that falls out, or else the one that does not jump as far."""
+        parked_is_then = self._reach(a.target) < self._reach(b.target)
+        parked, opened = (a, b) if parked_is_then else (b, a)
+        self._pass_finally(parked, snapshot)
+        self._open(_Fork(predicate, self.recorder.graph, snapshot, parked, parked_is_then, location), opened.graph)
+        snapshot.redo(opened.delta)
+        return opened.target, thaw(opened.value)
 
     def _reach(self, target: Scope | None) -> int:
         return len(self._scopes) if target is None else self._scopes.index(target)
@@ -381,21 +606,19 @@ class Control:
         self.recorder.graph = graph
 
     def _trace_side(
-        self,
-        body: Callable[[], Signal | None],
-        snapshot: Snapshot,
-        name: str,
-        value_of: Callable[[], Any] | None = None,
+        self, body: Callable[[], Signal | None], snapshot: Snapshot, value_of: Callable[[], Any] = lambda: None
     ) -> _Side:
-        """Traces one side into a graph of its own and undoes what it changed."""
+        """Traces one side into a graph of its own and undoes what it changed.
+
+        Args:
+            value_of: the value of the side where it falls out.
+        """
         outer, first_fork = self.recorder.graph, len(self._forks)
         self._depth += 1
         self.recorder.graph = fx.Graph()
         try:
-            signal = self._run(body, name)
-            target = self._target(signal)
-            value = signal.value if signal is not None else value_of() if value_of is not None else None
-            side = self._collapse(first_fork, target, value, None)
+            target, value = self._run(body)
+            side = self._collapse(first_fork, target, value_of() if target is None else value, None)
             # What the side has changed as a whole.
             side = _Side(self.recorder.graph, snapshot.delta(), side.target, side.value, side.deferred)
         finally:
@@ -405,17 +628,17 @@ class Control:
         snapshot.undo()
         return side
 
-    def _run(self, body: Callable[[], Signal | None], name: str) -> Signal | None:
+    def _run(self, body: Callable[[], Signal | None]) -> tuple[Scope | None, Any]:
+        """Runs a side or a loop body; gives where it goes at its end (None: it falls out)."""
         try:
-            return body()
+            signal = body()
+        except _Unwind as unwind:
+            return unwind.target, unwind.value
         except (DyclError, RecursionError, MemoryError):
             raise
         except Exception as error:
-            raise UnsupportedConstructError(
-                f"`{type(error).__name__}: {error}` is raised on the {name} side of a condition on a tensor",
-                hint="an exception under such a condition is not supported yet; return a value that says so",
-                location=raised_at(error),
-            ) from error
+            return self._raise(error)
+        return self._target(signal), (signal.value if signal is not None else None)
 
     def _join(
         self,
@@ -522,16 +745,18 @@ class Control:
         if a is _MISSING and b is _MISSING:
             return [None, None]
 
+        return [self._poison(b) if a is _MISSING else a, self._poison(a) if b is _MISSING else b]
+
+    def _poison(self, value: Any) -> Any:
+        """A frozen value of the same types that no path reads."""
+
         def leaf(tensor: FrozenTensor) -> FrozenTensor:
             raw = self.recorder.poison(tensor.raw)
             original = tensor.original
             # Another object than the original: for a join the two sides must not be the same value.
             return FrozenTensor(raw, Number(original.tensor, original.type) if isinstance(original, Number) else raw)
 
-        def poison(value: Any) -> Any:
-            return map_tensors_frozen(value, leaf)
-
-        return [poison(b) if a is _MISSING else a, poison(a) if b is _MISSING else b]
+        return map_tensors_frozen(value, leaf)
 
     # Landing ---------------------------------------------------------------------------------------------------------
 
@@ -649,14 +874,6 @@ class Control:
 
         return self._unrolled(step, orelse, cells, is_last=lambda: is_loop)
 
-    def loop(
-        self, test: Callable[[], Number], body: Callable[[], Signal | None], cells: Sequence[CellLocation]
-    ) -> None:
-        """A loop on data whose first test is on data or not."""
-        with self._writing(cells):
-            first = freeze(test().converted(bool), self.recorder).raw
-            self._dynamic_while(first, test, body, cells, has_else=False)
-
     def _exits_on_data(self, test: Callable[[], Any], body: Callable[[], Signal | None]) -> bool:
         """Whether an iteration from the state as it is can leave the loop, or not, depending on data."""
         return self._trace_loop_body(test, body, {}, self._snapshot()).exits_on_data
@@ -685,9 +902,8 @@ class Control:
                         if run is None:
                             exhausted = True
                             break
-                        signal = run()
-                        goal = self._target(signal) or iteration
-                        goal, value = self._land(iteration, goal, signal.value if signal else None)
+                        goal, value = self._follow(run, iteration)
+                        goal, value = self._land(iteration, goal, value)
                     if goal is not iteration:
                         target = goal
                         break
@@ -696,8 +912,7 @@ class Control:
                         break
             if exhausted and orelse is not None:
                 # The else clause is outside the loop: a `break` there leaves the loop around this one.
-                signal = orelse()
-                target, value = (self._target(signal) or loop), signal.value if signal else None
+                target, value = self._follow(orelse, loop)
             target, value = self._land(loop, target, value)
             return None if target is loop else self._signal(target, value)
 
@@ -720,16 +935,16 @@ class Control:
             if not fresh:
                 break
             carried.update(fresh)
-            if has_else and traced.breaks:
-                raise UnsupportedConstructError(
-                    "an `else` of a loop on a tensor that also has a `break`",
-                    hint="set a variable before the `break` and test it after the loop",
-                    location=location,
-                )
         else:
             raise UnsupportedConstructError(
                 f"the variables of this loop are not stable after {MAX_LOOP_ROUNDS} rounds of tracing",
                 hint="give each variable its final type before the loop",
+                location=location,
+            )
+        if has_else and traced.breaks:
+            raise UnsupportedConstructError(
+                "an `else` of a loop on a tensor that also has a `break`",
+                hint="set a variable before the `break` and test it after the loop",
                 location=location,
             )
         self._emit_loop(first, traced, carried, snapshot)
@@ -748,9 +963,8 @@ class Control:
             for place in carried.values():
                 place.begin(self, snapshot)
             with self._scope("break") as loop, self._scope("continue") as iteration:
-                signal = self._run(body, "looping")
-                goal = self._target(signal) or iteration
-                goal, value = self._land(iteration, goal, signal.value if signal else None)
+                goal, value = self._run(body)
+                goal, value = self._land(iteration, goal or iteration, value)
                 exits = len(self._forks) > first_fork
                 breaks = goal is loop or any(f.parked.target is loop for f in self._forks[first_fork:])
                 # Every path falls out of the body with the next condition; one that jumps, with a condition that does
@@ -872,6 +1086,14 @@ def map_tensors_frozen(value: Any, function: Callable[[FrozenTensor], Any]) -> A
         fresh = value.rebuild([thaw(v) for v in items])
         return FrozenNode(fresh, value.keys, items)
     return value
+
+
+def _matching(scope: Scope, error: Exception) -> Callable[[BaseException], Signal | None] | None:
+    """The body of the first `except` clause of the scope that takes the exception."""
+    for types_of, handler in scope.handlers:
+        if isinstance(error, types_of()):
+            return handler
+    return None
 
 
 @dataclass(eq=False)

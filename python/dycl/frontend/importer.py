@@ -239,10 +239,33 @@ def _import_main(
         func_dialect.ReturnOp(values, loc=loc)
 
 
+# The passes of torch-mlir's "torchdynamo-export-to-torch-backend-pipeline" and "torch-backend-to-linalg-on-tensors-
+# backend-pipeline", without the verifier at the end: it refuses a tensor-valued `arith.select`, which canonicalization
+# makes of an `if` that only chooses between two values. `dycl-opt --dycl-verify-input` checks the result instead.
+_FUNCTION_PASSES = (
+    "torch-match-quantized-custom-ops",
+    "torch-reduce-op-variants",
+    "canonicalize",
+    "torch-decompose-complex-ops",
+    "torch-recompose-complex-ops",
+    "canonicalize",
+    "torch-restructure-non-constant-axes",
+    "torch-fuse-quantized-ops",
+    "convert-torch-to-tmtensor",
+    "canonicalize",
+    "convert-torch-to-linalg",
+    "canonicalize",
+    "convert-torch-to-scf",
+    "convert-torch-to-arith",
+    "convert-torch-to-tensor",
+    "memref-expand",
+    "canonicalize",
+    "resolve-shaped-type-result-dims",
+    "cse",
+)
 _PIPELINE = (
-    "builtin.module(func.func(torch-match-quantized-custom-ops), "
-    "torchdynamo-export-to-torch-backend-pipeline{extra-library=}, "
-    "torch-backend-to-linalg-on-tensors-backend-pipeline{allow-non-finites=true})"
+    f"builtin.module(func.func({','.join(_FUNCTION_PASSES)}),torch-func-backend-type-conversion,"
+    "func.func(canonicalize,torch-finalizing-backend-type-conversion))"
 )
 
 

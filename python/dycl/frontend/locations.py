@@ -66,3 +66,15 @@ def raised_at(error: BaseException) -> SourceLocation | None:
             found = SourceLocation(code.co_filename, traceback.tb_lineno, code.co_name.split(GENERATED_MARK)[0])
         traceback = traceback.tb_next
     return found
+
+
+def raised_in_library(error: BaseException) -> bool:
+    """Whether torch raised, not a `raise` or a plain Python operation of the user's."""
+    traceback = error.__traceback__
+    filename = ""
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if not code.co_filename.startswith(os.path.join(_DYCL_ROOT, "frontend") + os.sep):
+            filename = code.co_filename
+        traceback = traceback.tb_next
+    return is_internal(filename)

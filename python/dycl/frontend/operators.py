@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from dycl.errors import UnsupportedConstructError
-from dycl.frontend.control import BREAK, CONTINUE, Control, Signal, cell_locations
+from dycl.frontend.control import BREAK, CONTINUE, Control, Handler, Signal, cell_locations
 from dycl.frontend.convert import Converter, SourceNotFound
 from dycl.frontend.locations import here, is_internal
 from dycl.frontend.state import AttributeLocation, ContainerLocation
@@ -218,14 +218,21 @@ class Operators:
         return not self.is_(left, right)
 
     def assert_(self, test: Any, message: Callable[[], Any] | None) -> None:
-        if self._control.predicate(test) is not None:
-            raise UnsupportedConstructError(
-                "an `assert` on a tensor's value",
-                hint="check the value outside the model; an exception under a tensor condition is not supported yet",
-                location=here(),
-            )
-        if not bool(test):
+        def fail() -> None:
             raise AssertionError(*([message()] if message is not None else []))
+
+        self.if_(test, _nothing, fail, ())
+
+    def try_(
+        self,
+        body: Body,
+        handlers: tuple[Handler, ...],
+        orelse: Body | None,
+        final: Body | None,
+        names: tuple[str, ...],
+    ) -> Signal | None:
+        functions = [body, *(handler for _, handler in handlers), orelse, final]
+        return self._control.try_(body, handlers, orelse, final, cell_locations(names, *functions))
 
     # Loops -----------------------------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 RUNTIME = "dycl__"
 """The name under which rewritten code finds the operators."""
@@ -420,6 +420,33 @@ class _Rewriter(ast.NodeTransformer):
     @staticmethod
     def _loop_may_jump(node: ast.For | ast.While) -> bool:
         return _has_jump(node.body, (ast.Return,)) or _has_jump(node.orelse, (ast.Return, ast.Break, ast.Continue))
+
+    def visit_Try(self, node: ast.Try) -> list[ast.stmt]:
+        everything = [*node.body, *node.handlers, *node.orelse, *node.finalbody]
+        writes = self._writes(everything)
+        definitions: list[ast.stmt] = []
+
+        def make(what: str, statements: Sequence[ast.stmt], **extra: Any) -> ast.expr:
+            if not statements:
+                return ast.Constant(None)
+            body = self._make_body(self._generated(what, node), statements, node, writes, **extra)
+            definitions.append(body)
+            return _name(body.name)
+
+        body = make("try", node.body)
+        handlers: list[ast.expr] = []
+        for handler in node.handlers:
+            error = "dycl__item"
+            bind = ast.Assign([_name(handler.name, store=True)], _name(error)) if handler.name else None
+            prologue = [_locate(bind, handler)] if bind is not None else []
+            function = make("except", handler.body, prologue=prologue, item=error)
+            types = self.visit(handler.type) if handler.type is not None else _name("BaseException")
+            handlers.append(ast.Tuple([_locate(_thunk(types), handler), function], ast.Load()))
+        orelse = make("else", node.orelse)
+        final = make("finally", node.finalbody)
+        may_jump = _has_jump(everything, (ast.Return, ast.Break, ast.Continue))
+        call = _call("try_", body, ast.Tuple(handlers, ast.Load()), orelse, final, _names_tuple(writes))
+        return [*definitions, *self._pass_on(_locate(call, node), may_jump, node)]
 
     def visit_Return(self, node: ast.Return) -> ast.AST:
         assert self._body is not None
