@@ -503,7 +503,7 @@ def handlers_nest(x):
             x = x + 1
         except ValueError:
             x = x * 2
-            if x.max() > 70:
+            if x.max() > 60:
                 raise
     except (KeyError, ValueError):
         x = x - 1000
