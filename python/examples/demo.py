@@ -21,7 +21,8 @@ import dycl
 from dycl.zoo import digits, skipnet
 
 TOLERANCE = 1e-4
-WARM_UP_CALLS = 20
+TIMED_ROUNDS = 3
+IMAGES_A_TURN = 25
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Network:
 
 @dataclass
 class Comparison:
-    """What the comparison of a network with eager found, one entry an image."""
+    """What the comparison of a network with eager found: one entry an image, one latency a call."""
 
     network: Network
     n_regions: int
@@ -134,32 +135,24 @@ def exit_decisions(ran: Sequence[bool]) -> list[bool]:
 
 
 def compare(network: Network) -> Comparison:
-    """Compile a network, and run it beside eager on every image: same thread, warmed up, interleaved."""
+    """Compile a network, then run every image through it and through eager."""
     say(f"{network.name}: compiling")
     start = time.perf_counter()
     program = dycl.compile(network.model, (network.images[:1],))
     found = Comparison(network, len(program.regions), time.perf_counter() - start)
     say(f"{network.name}: {found.n_regions} regions in {found.compile_s:.1f} s; comparing {len(network.images)} images")
-
     with torch.inference_mode():
-        run_beside_eager(network, program, found)
+        compare_results(network, program, found)
+        compare_latencies(network, program, found)
     return found
 
 
-def run_beside_eager(network: Network, program: dycl.Program, found: Comparison) -> None:
-    images = network.images.split(1)
-    for i in range(WARM_UP_CALLS):
-        image = images[i % len(images)]
-        network.model(image)
-        program(image)
-    for image in images:
-        eager_logits, eager_ms = timed(network.model, image)
-        dycl_logits, dycl_ms = timed(program, image)
-        # Which modules eager ran is watched in a run of its own, so that watching it costs no measured time.
+def compare_results(network: Network, program: dycl.Program, found: Comparison) -> None:
+    """The outputs and decisions of every image. What eager decides is seen by which modules it runs."""
+    for image in network.images.split(1):
         with watching(network.watched) as ran:
-            network.model(image)
-        found.eager_ms.append(eager_ms)
-        found.dycl_ms.append(dycl_ms)
+            eager_logits = network.model(image)
+        dycl_logits = program(image)
         found.eager_decisions.append(network.decisions([module in ran for module in network.watched]))
         found.dycl_decisions.append([e.label == "true" for e in program.last_path if e.label in ("true", "false")])
         found.eager_classes.append(int(eager_logits.argmax()))
@@ -167,10 +160,26 @@ def run_beside_eager(network: Network, program: dycl.Program, found: Comparison)
         found.differences.append(float((eager_logits - dycl_logits).abs().max()))
 
 
-def timed(call: Callable[[Tensor], Tensor], image: Tensor) -> tuple[Tensor, float]:
-    start = time.perf_counter()
-    logits = call(image)
-    return logits, (time.perf_counter() - start) * 1e3
+def compare_latencies(network: Network, program: dycl.Program, found: Comparison) -> None:
+    """Every image several times, the two taking turns by runs of images, so that both see the machine's moods alike.
+
+    Both are warm: each image has just been through them. Runs, not single calls, since each call of one would else
+    begin with the caches that the other left.
+    """
+    for _ in range(TIMED_ROUNDS):
+        for images in network.images.split(IMAGES_A_TURN):
+            found.eager_ms += latencies_ms(network.model, images)
+            found.dycl_ms += latencies_ms(program, images)
+
+
+def latencies_ms(call: Callable[[Tensor], Tensor], images: Tensor) -> list[float]:
+    """The time of each of a run of calls."""
+    times: list[float] = []
+    for image in images.split(1):
+        start = time.perf_counter()
+        call(image)
+        times.append((time.perf_counter() - start) * 1e3)
+    return times
 
 
 @contextmanager
