@@ -459,10 +459,9 @@ LogicalResult Builder::buildBlock(Block *block) {
     if (index > 0) {
       Operation *control = plan.controls[index - 1];
       control->moveBefore(end);
-      for (Region &region : control->getRegions())
-        for (Block &inner : region)
-          if (failed(buildBlock(&inner)))
-            return failure();
+      for (Block *inner : getBlocksInOrder(control))
+        if (failed(buildBlock(inner)))
+          return failure();
     }
     for (Operation *op : hostOps[index])
       op->moveBefore(end);

@@ -217,9 +217,10 @@ def DyclOutlineRegionsPass : Pass<"dycl-outline-regions", "::mlir::ModuleOp"> {
     entry as `dycl.program`, and private functions `@region_0`, `@region_1`, … in program order, called by
     `dycl.invoke`.
 
-    What is control flow of the program: `scf.if`, `scf.while`, `scf.index_switch`, and `scf.for` with a bound that is
-    not constant or with such control flow in its body. A loop with constant bounds and nothing dynamic inside is
-    computation (IREE compiles it), and so is everything in the body of a tensor operation.
+    What is control flow of the program: `scf.if`, `scf.while`, `scf.index_switch` and `scf.for`. Not control flow but
+    computation is what is in the body of a tensor operation, and an `scf.for` with constant bounds that carries
+    only scalars. (A loop with constant bounds that carries tensors runs on the host as well: IREE 3.13 rejects some
+    of them with "circular dependency: input operation uses partition output".)
 
     What stays on the host: that control flow, and arithmetic on scalars that control flow needs and whose operands
     come from control flow (counters, combined predicates). Everything that touches a tensor is in a region; a

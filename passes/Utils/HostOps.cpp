@@ -32,18 +32,30 @@ bool dycl::isBorderType(Type type) {
 // Control flow
 //===----------------------------------------------------------------------===//
 
-static bool hasConstantBounds(scf::ForOp loop) {
-  return matchPattern(loop.getLowerBound(), m_Constant()) && matchPattern(loop.getUpperBound(), m_Constant()) &&
-         matchPattern(loop.getStep(), m_Constant());
+/// Whether `loop` is arithmetic on scalars with a known number of steps.
+static bool isScalarLoop(scf::ForOp loop) {
+  for (Value bound : {loop.getLowerBound(), loop.getUpperBound(), loop.getStep()})
+    if (!matchPattern(bound, m_Constant()))
+      return false;
+  return llvm::none_of(loop.getResultTypes(), llvm::IsaPred<ShapedType>) &&
+         llvm::none_of(*loop.getBody(), [](Operation &inner) { return dycl::isControlFlow(&inner); });
 }
 
 bool dycl::isControlFlow(Operation *op) {
   if (isa<scf::IfOp, scf::WhileOp, scf::IndexSwitchOp>(op))
     return true;
   auto loop = dyn_cast<scf::ForOp>(op);
-  if (!loop)
-    return false;
-  return !hasConstantBounds(loop) || llvm::any_of(*loop.getBody(), [](Operation &inner) { return isControlFlow(&inner); });
+  return loop && !isScalarLoop(loop);
+}
+
+SmallVector<Block *> dycl::getBlocksInOrder(Operation *op) {
+  SmallVector<Block *> blocks;
+  for (Region &region : op->getRegions())
+    for (Block &block : region)
+      blocks.push_back(&block);
+  if (isa<scf::IndexSwitchOp>(op))
+    std::rotate(blocks.begin(), blocks.begin() + 1, blocks.end());
+  return blocks;
 }
 
 bool dycl::isHostBlock(Block *block) {

@@ -25,13 +25,17 @@ bool isHostScalar(mlir::Type type);
 /// Whether `type` may cross the border of a region: tensors and the scalars that the VM's calling convention has.
 bool isBorderType(mlir::Type type);
 
-/// Whether `op` is control flow of the program, to be run by the host: `scf.if`, `scf.while`, `scf.index_switch`, and
-/// `scf.for` with a bound that is not constant or with such control flow in its body. A loop with constant bounds
-/// and nothing dynamic inside is computation: IREE compiles it into the region.
+/// Whether `op` is control flow of the program, to be run by the host: `scf.if`, `scf.while`, `scf.index_switch` and
+/// `scf.for`, except a loop with constant bounds that carries only scalars and has no control flow inside, which is
+/// computation. (IREE 3.13 rejects some loops that carry tensors: "circular dependency: input operation uses partition
+/// output".)
 ///
 /// The answer holds for an op whose parents are control flow themselves; inside the body of a tensor operation
 /// (`linalg.generic`, `tensor.generate`, …) nothing is control flow of the program.
 bool isControlFlow(mlir::Operation *op);
+
+/// The blocks of `op`, which is control flow, as they stand in its text: the cases of a switch before its default.
+llvm::SmallVector<mlir::Block *> getBlocksInOrder(mlir::Operation *op);
 
 /// Whether `block` is one that the host runs: the entry's body, or a block of control flow in one.
 bool isHostBlock(mlir::Block *block);

@@ -7,19 +7,26 @@
 #include "tools/dycl-translate/HostGraph.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "passes/Utils/HostOps.h"
 
 using namespace mlir;
 using namespace dycl;
 
 HostGraph::HostGraph(ProgramOp program) {
-  // Numbers follow program order, conditions before bodies.
-  program.getBody().walk<WalkOrder::PreOrder>([&](Operation *op) {
-    if (isa<scf::IfOp, scf::WhileOp, scf::ForOp, scf::IndexSwitchOp>(op))
-      predicates.try_emplace(op, predicates.size());
-  });
+  numberPredicates(program.getBody().front());
   unsigned entry = addNode(HostNode::Kind::Entry, program, {});
   unsigned exit = addNode(HostNode::Kind::Exit, program, {});
   connect(visitBlock(program.getBody().front(), {{entry, "next"}}), exit);
+}
+
+void HostGraph::numberPredicates(Block &block) {
+  for (Operation &op : block.without_terminator()) {
+    if (!isa<scf::IfOp, scf::WhileOp, scf::ForOp, scf::IndexSwitchOp>(op))
+      continue;
+    predicates.try_emplace(&op, predicates.size());
+    for (Block *inner : getBlocksInOrder(&op))
+      numberPredicates(*inner);
+  }
 }
 
 unsigned HostGraph::addNode(HostNode::Kind kind, Operation *op, const OpenEnds &incoming) {

@@ -49,6 +49,7 @@ private:
   /// Edges whose target is not known yet.
   using OpenEnds = std::vector<std::pair<unsigned, std::string>>;
 
+  void numberPredicates(mlir::Block &block);
   unsigned addNode(HostNode::Kind kind, mlir::Operation *op, const OpenEnds &incoming);
   void connect(const OpenEnds &ends, unsigned target);
   OpenEnds visitBlock(mlir::Block &block, OpenEnds ends);

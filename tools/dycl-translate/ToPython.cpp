@@ -229,13 +229,26 @@ void PythonEmitter::line(unsigned depth, const Twine &text) {
   *body += '\n';
 }
 
+/// Expressions may carry parentheses that a statement does not need.
+static std::string stripParentheses(std::string text) {
+  if (text.size() < 2 || text.front() != '(' || text.back() != ')')
+    return text;
+  int open = 0;
+  for (size_t i = 0; i + 1 < text.size(); ++i) {
+    open += text[i] == '(' ? 1 : text[i] == ')' ? -1 : 0;
+    if (open == 0)
+      return text;
+  }
+  return text.substr(1, text.size() - 2);
+}
+
 void PythonEmitter::assign(unsigned depth, ArrayRef<std::string> targets, ArrayRef<std::string> values) {
   SmallVector<std::string> left, right;
   for (auto [target, value] : llvm::zip_equal(targets, values)) {
     if (target.empty() || target == value)
       continue;
     left.push_back(target);
-    right.push_back(value);
+    right.push_back(stripParentheses(value));
   }
   if (!left.empty())
     line(depth, join(left) + " = " + join(right));
@@ -251,19 +264,6 @@ std::string PythonEmitter::comment(Operation *op) const {
   if (!where)
     return "";
   return ("  # " + llvm::sys::path::filename(where.getFilename().getValue()) + ":" + Twine(where.getLine())).str();
-}
-
-/// Expressions may carry parentheses that a statement does not need.
-static std::string stripParentheses(std::string text) {
-  if (text.size() < 2 || text.front() != '(' || text.back() != ')')
-    return text;
-  int open = 0;
-  for (size_t i = 0; i + 1 < text.size(); ++i) {
-    open += text[i] == '(' ? 1 : text[i] == ')' ? -1 : 0;
-    if (open == 0)
-      return text;
-  }
-  return text.substr(1, text.size() - 2);
 }
 
 void PythonEmitter::emitOps(Block &block, unsigned depth, Operation *until) {
