@@ -17,3 +17,10 @@ def counter_bundle(tmp_path_factory):
     """The bundle of `handwritten.counter_program`: state, a written input, two loops. Not to be changed."""
     folder = tmp_path_factory.mktemp("counter") / "counter.dycl"
     return handwritten.write(*handwritten.counter_program(), folder)
+
+
+@pytest.fixture(scope="session")
+def checked_bundle(tmp_path_factory):
+    """The bundle of `handwritten.checked_program`: an exception. Not to be changed."""
+    folder = tmp_path_factory.mktemp("checked") / "checked.dycl"
+    return handwritten.write(*handwritten.checked_program(), folder)

@@ -289,3 +289,66 @@ def counter_program():
     program = PartitionedProgram(_COUNTER_HOST, description(signature, regions, graph), modules)
     state = {"self.calls": np.array(40, np.int64), "self.last": np.array([100.0, 200.0], np.float32)}
     return program, ImportedProgram("", signature, state=state)
+
+
+# ---- checked: a program that raises -------------------------------------------------------------------------
+# def checked(x):           # state: calls (i64)
+#     self.calls += 1
+#     x += 1                # the caller sees it, also where the next line raises
+#     if x[0] < 0:          # predicate 0
+#         raise ValueError("x is negative")
+#     return x + x
+
+_CHECKED_HOST = """
+import numpy as np
+C0, C1 = np.array(0), np.array(2)
+
+def main(regions, decide, x, calls):
+    v0 = regions.count(calls)
+    v1 = regions.add_one(x)
+    p0 = regions.below(v1)
+    if decide(0, p0):
+        return (None, regions.constant(C1), v1, v0)
+    v2 = regions.twice(v1)
+    return (v2, regions.constant(C0), v1, v0)
+
+if __name__ == "__main__":
+    import sys
+    sys.dont_write_bytecode = True
+    import host_runtime
+    host_runtime.run_as_script(main, __file__)
+"""
+
+
+def checked_program():
+    vector, scalar = TensorSpec("x", "f32", (2,)), TensorSpec("exception", "i64", ())
+    signature = Signature(
+        name="checked",
+        inputs=(vector,),
+        input_structure=plain_signature("checked", (vector,), ()).input_structure,
+        outputs=(TensorSpec("y", "f32", (2,)), scalar),
+        output_structure=Structure("tensor", index=0),
+        mutated_inputs=(0,),
+        state=(TensorSpec("self.calls", "i64", ()),),
+        parameter_names=("x",),
+        exceptions=(("AssertionError",), ("ValueError", "x is negative")),
+    )
+    names = ("count", "add_one", "below", "twice")
+    graph = hcfg(
+        [("entry", "entry", None)]
+        + [(name, "region", name) for name in names]
+        + [("if", "predicate", 0), ("exit", "exit", None)],
+        [
+            ("entry", "count", "next"),
+            ("count", "add_one", "next"),
+            ("add_one", "below", "next"),
+            ("below", "if", "next"),
+            ("if", "exit", "true"),
+            ("if", "twice", "false"),
+            ("twice", "exit", "next"),
+        ],
+    )
+    regions = [region(name, *_STATE_OPS[name][:2]) for name in names]
+    modules = {f"{name}_module": function_module(name, *_STATE_OPS[name]) for name in names}
+    program = PartitionedProgram(_CHECKED_HOST, description(signature, regions, graph), modules)
+    return program, ImportedProgram("", signature, state={"self.calls": np.array(0)})

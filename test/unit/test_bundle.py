@@ -156,6 +156,12 @@ def test_a_signature_of_another_form_is_refused(copy):
     refused(copy, "is damaged: KeyError('output_structure')")
 
 
+def test_an_exception_that_is_none_is_refused(checked_bundle, tmp_path):
+    copy = shutil.copytree(checked_bundle, tmp_path / "copy.dycl")
+    edit_manifest(copy, lambda manifest: manifest["signature"].update(exceptions=[["print", "x"]]))
+    refused(copy, "its program raises 'print', which is no exception")
+
+
 def test_a_region_without_its_file_in_the_manifest_is_refused(copy):
     edit_manifest(copy, lambda manifest: manifest["files"].pop("regions/llvm-cpu/gate.vmfb"))
     refused(copy, "is not a whole bundle: its manifest has no regions/llvm-cpu/gate.vmfb")

@@ -96,6 +96,14 @@ def test_a_wrong_input_is_one_line_and_exit_1(gate_bundle, arguments, message):
     assert done.returncode == 1
 
 
+def test_an_exception_of_the_program_is_one_line_and_exit_1(checked_bundle, tmp_path):
+    done = run(sys.executable, checked_bundle, "--input", "2xf32=-2", "--output", tmp_path / "y.npy")
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"error: ValueError: x is negative\n")
+    assert not (tmp_path / "y.npy").exists()
+    done = run(sys.executable, checked_bundle, "--input", "2xf32=2")
+    assert done.stdout == b"y: 2xf32\n[6. 6.]\n"
+
+
 def test_wrong_usage_is_exit_2(gate_bundle):
     done = run(sys.executable, gate_bundle, "--inptu", "x")
     assert done.returncode == 2

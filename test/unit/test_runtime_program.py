@@ -240,6 +240,22 @@ def test_two_programs_of_one_bundle_have_two_states(counter, counter_bundle):
     assert other(np.zeros(2, np.float32), n=np.array(0))["calls"] == 41
 
 
+# ---- exceptions ---------------------------------------------------------------------------------------------
+
+
+def test_a_program_raises_what_the_model_raises(checked_bundle):
+    """What was written before the exception stays written, as in eager; the program goes on to work."""
+    program = dycl.load(checked_bundle)
+    negative = np.array([-3, 0], np.float32)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"^x is negative$"):
+            program(negative)
+        assert ("if", "exit", "true") in taken(program)
+    assert negative.tolist() == [-1, 2]
+    assert program(np.array([1, 2], np.float32)).tolist() == [4, 6]
+    assert program(negative).tolist() == [0, 6]
+
+
 # ---- threads ------------------------------------------------------------------------------------------------
 
 

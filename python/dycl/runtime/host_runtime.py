@@ -8,6 +8,7 @@ needs nothing of dycl for `python net.dycl/host.py --input @x.npy --output y.npy
 from __future__ import annotations
 
 import argparse
+import builtins
 import hashlib
 import io
 import json
@@ -69,6 +70,10 @@ class InputProblem(Exception):  # noqa: N818 - likewise
 
 class RegionProblem(Exception):  # noqa: N818 - likewise
     """IREE reported an error while a region ran."""
+
+
+class _ProgramRaises(Exception):  # noqa: N818 - likewise
+    """The program itself raised an exception."""
 
 
 # ---- the bundle's files ------------------------------------------------------------------------------------
@@ -308,6 +313,18 @@ def recorder() -> tuple[list[Decision], Callable[[int, Any], Any]]:
     return decisions, decide
 
 
+def exception_of(entry: Sequence[str]) -> Exception:
+    """The exception that an entry of a signature's `exceptions` stands for: a built-in's name, and its arguments.
+
+    Raises:
+        BundleProblem: where there is no such exception.
+    """
+    cls = getattr(builtins, entry[0], None)
+    if not (isinstance(cls, type) and issubclass(cls, Exception)):
+        raise BundleProblem(f"the bundle is damaged: its program raises {entry[0]!r}, which is no exception")
+    return cls(*entry[1:])
+
+
 def _open_device(uri: str) -> rt.HalDevice:
     try:
         return rt.get_device(uri)
@@ -446,13 +463,14 @@ def run_as_script(main: Callable[..., tuple[Any, ...]], file: str) -> None:
         manifest = read_manifest(folder)
         check_files(folder, manifest)
         signature = manifest["signature"]
-        n_outputs = len(signature["outputs"])
-        if arguments.output and len(arguments.output) != n_outputs:
-            raise InputProblem(f"{len(arguments.output)} --output are given; expected {n_outputs}, or none to print")
+        specs = signature["outputs"][:-1] if signature["exceptions"] else signature["outputs"]
+        if arguments.output and len(arguments.output) != len(specs):
+            raise InputProblem(f"{len(arguments.output)} --output are given; expected {len(specs)}, or none to print")
         inputs = check_inputs([parse_input(text) for text in arguments.input], signature["inputs"])
-        outputs = _run_once(main, Session(folder, manifest, arguments.device), folder, signature, inputs)
-        _write_outputs(outputs, arguments.output, signature["outputs"])
-    except (BundleProblem, InputProblem, RegionProblem, OSError) as problem:
+        session = Session(folder, manifest, arguments.device)
+        outputs = _run_once(main, session, folder, signature, inputs, specs)
+        _write_outputs(outputs, arguments.output, specs)
+    except (BundleProblem, InputProblem, RegionProblem, _ProgramRaises, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -481,14 +499,20 @@ def _run_once(
     folder: Path,
     signature: dict[str, Any],
     inputs: Sequence[np.ndarray],
+    specs: Sequence[dict[str, Any]],
 ) -> list[np.ndarray]:
-    specs = signature["inputs"] + signature["state"]
+    """The outputs that `specs` describes."""
     arrays = [*inputs, *read_state(folder, signature["state"])]
+    dtypes = [spec["dtype"] for spec in signature["inputs"] + signature["state"]]
     _, decide = recorder()
-    uploaded = [session.upload(array, spec["dtype"]) for array, spec in zip(arrays, specs, strict=True)]
+    uploaded = [session.upload(array, dtype) for array, dtype in zip(arrays, dtypes, strict=True)]
     flat = main(session.regions, decide, *uploaded)
-    results = zip(flat[: len(signature["outputs"])], signature["outputs"], strict=True)
-    return [session.download(view, spec["dtype"]) for view, spec in results]
+    if signature["exceptions"]:
+        code = session.download(flat[len(specs)], "i64").item()
+        if code:
+            raised = exception_of(signature["exceptions"][code - 1])
+            raise _ProgramRaises(f"{type(raised).__name__}: {raised}" if raised.args else type(raised).__name__)
+    return [session.download(view, spec["dtype"]) for view, spec in zip(flat[: len(specs)], specs, strict=True)]
 
 
 def _parse_arguments(folder: Path) -> argparse.Namespace:

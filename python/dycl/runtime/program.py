@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+from copy import copy
+from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     import networkx
 
-    from dycl.signature import Signature, Structure
+    from dycl.signature import Signature, Structure, TensorSpec
 
 
 def load(path: str | Path, device: str | None = None) -> Program:
@@ -120,6 +122,7 @@ class Program:
         Raises:
             InputError: where the arguments are not as the program was compiled for.
             DyclError: where a region fails.
+            Exception: of a built-in type, what the model itself raises on this path.
         """
         signature = self.signature
         values = flatten(signature, args, kwargs)
@@ -129,18 +132,20 @@ class Program:
         if self._loaded is None:
             self.prepare()
         with self._lock if signature.state else contextlib.nullcontext():
-            outputs, mutated = self._run(inputs)
-            for i, result in zip(signature.mutated_inputs, mutated, strict=True):
+            outcome = self._run(inputs)
+            for i, result in zip(signature.mutated_inputs, outcome.mutated, strict=True):
                 arrays.write_back(values[i], result)
+        if outcome.raised is not None:
+            raise outcome.raised
         as_torch = any(map(arrays.is_torch, values)) if values else "torch" in sys.modules
-        return signature.output_structure.build(lambda leaf: _leaf(leaf, outputs, as_torch))
+        return signature.output_structure.build(lambda leaf: _leaf(leaf, outcome.outputs, as_torch))
 
     def __repr__(self) -> str:
         takes = ", ".join(f"{spec.name}: {spec}" for spec in self.signature.inputs)
         return f"<dycl.Program {self.signature.name}({takes}), {len(self.regions)} regions>"
 
-    def _run(self, inputs: Sequence[arrays.Array]) -> tuple[list[arrays.Array], list[arrays.Array]]:
-        """Outputs and new values of mutated inputs; the new state is kept."""
+    def _run(self, inputs: Sequence[arrays.Array]) -> _Outcome:
+        """What the host program gives; the new state is kept, also where it raises."""
         signature, loaded = self.signature, self._program_loaded()
         uploaded = [loaded.upload(a, spec.dtype) for a, spec in zip(inputs, signature.inputs, strict=True)]
         decisions, decide = loaded.recorder()
@@ -148,17 +153,31 @@ class Program:
             flat = loaded.main(loaded.regions, decide, *uploaded, *self._state)
         except loaded.region_problem as problem:
             raise DyclError(str(problem)) from problem
-        n_outputs = len(signature.outputs)
-        n_results = n_outputs + len(signature.mutated_inputs)
-        specs = [*signature.outputs, *(signature.inputs[i] for i in signature.mutated_inputs)]
-        results = [loaded.download(view, spec.dtype) for view, spec in zip(flat[:n_results], specs, strict=True)]
-        self._state = list(flat[n_results:])
+        n_outputs, n_mutated = len(signature.outputs), len(signature.mutated_inputs)
+        written = [signature.inputs[i] for i in signature.mutated_inputs]
+        outcome = _Outcome(
+            mutated=loaded.download(flat[n_outputs : n_outputs + n_mutated], written),
+            raised=loaded.exception(flat[n_outputs - 1]) if signature.exceptions else None,
+        )
+        if outcome.raised is None:
+            n_values = n_outputs - 1 if signature.exceptions else n_outputs
+            outcome.outputs = loaded.download(flat[:n_values], signature.outputs[:n_values])
+        self._state = list(flat[n_outputs + n_mutated :])
         self._decisions = decisions
-        return results[:n_outputs], results[n_outputs:]
+        return outcome
 
     def _program_loaded(self) -> _Loaded:
         assert self._loaded is not None
         return self._loaded
+
+
+@dataclass
+class _Outcome:
+    """What a call gives: the new values of mutated inputs, and outputs or what the program raises instead."""
+
+    mutated: list[arrays.Array]
+    raised: Exception | None
+    outputs: Sequence[arrays.Array] = ()
 
 
 class _Loaded:
@@ -168,22 +187,31 @@ class _Loaded:
 
     def __init__(self, bundle: Bundle, device: str | None) -> None:
         runtime = _execute(bundle.runtime_source, "host_runtime", bundle.folder)
+        signature = bundle.signature
         try:
-            session = runtime.Session(bundle.folder, bundle.manifest, device)
+            self._session = runtime.Session(bundle.folder, bundle.manifest, device)
             state = runtime.read_state(bundle.folder, bundle.manifest["signature"]["state"])
+            self._exceptions = [runtime.exception_of(entry) for entry in signature.exceptions]
         except runtime.BundleProblem as problem:
             raise BundleError(str(problem)) from problem
         self.main = _execute(bundle.host_source, "host", bundle.folder).main
-        self.regions = session.regions
-        self.upload = session.upload
-        self.download = session.download
+        self.regions = self._session.regions
+        self.upload = self._session.upload
         self.recorder = runtime.recorder
         self.region_problem = runtime.RegionProblem
-        self.target: str = session.target["target"]
-        self._state = list(zip(state, [spec.dtype for spec in bundle.signature.state], strict=True))
+        self.target: str = self._session.target["target"]
+        self._state = list(zip(state, [spec.dtype for spec in signature.state], strict=True))
 
     def initial_state(self) -> list[Any]:
         return [self.upload(array, dtype) for array, dtype in self._state]
+
+    def download(self, views: Sequence[Any], specs: Sequence[TensorSpec]) -> list[arrays.Array]:
+        return [self._session.download(view, spec.dtype) for view, spec in zip(views, specs, strict=True)]
+
+    def exception(self, view: Any) -> Exception | None:
+        """What the program's output "exception" says that it raises: 0 is nothing."""
+        code = self._session.download(view, "i64").item()
+        return copy(self._exceptions[code - 1]) if code else None
 
 
 def _execute(source: str, name: str, folder: Path) -> ModuleType:
