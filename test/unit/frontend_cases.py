@@ -39,6 +39,24 @@ def case(*inputs: tuple[torch.Tensor, ...], unreached: int = 0) -> Callable[[Any
     return register
 
 
+def run_eager(case: Case, inputs: tuple[torch.Tensor, ...]) -> object:
+    """What eager gives: a value, or the exception that leaves the function."""
+    try:
+        return case.function(*inputs)
+    except (ValueError, KeyError, AssertionError) as error:
+        return error
+
+
+def generated_inputs(like: tuple[torch.Tensor, ...]) -> list[tuple[torch.Tensor, ...]]:
+    """Seeded inputs of many sizes and means, to reach the paths that the named ones do not."""
+    generator = torch.Generator().manual_seed(0)
+    return [
+        tuple(torch.randn(t.shape, generator=generator) * scale + mean for t in like)
+        for scale in (0.1, 1.0, 3.0, 10.0)
+        for mean in (-30.0, -5.0, -1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 30.0)
+    ]
+
+
 X = torch.tensor([1.0, -2.0, 3.0])
 N = -X
 Z = torch.zeros(3)

@@ -8,7 +8,7 @@ import copy
 
 import pytest
 import torch
-from frontend_cases import CASES, Case
+from frontend_cases import CASES, Case, generated_inputs, run_eager
 from torch.utils import _pytree as pytree
 
 from dycl.frontend.capture import CapturedProgram, capture
@@ -33,14 +33,6 @@ def run_captured(program: CapturedProgram, inputs: tuple[torch.Tensor, ...]) -> 
     return result, list(interpreter.decisions)
 
 
-def run_eager(case: Case, inputs: tuple[torch.Tensor, ...]) -> object:
-    """What eager gives: a value, or the exception that leaves the function."""
-    try:
-        return case.function(*inputs)
-    except (ValueError, KeyError, AssertionError) as error:
-        return error
-
-
 def assert_same(got: object, expected: object) -> None:
     """Equal structures, types, dtypes and values: the interpreter runs the ops that eager runs."""
     if isinstance(expected, Exception):
@@ -56,16 +48,6 @@ def assert_same(got: object, expected: object) -> None:
             assert torch.equal(a, b), (a, b)
         else:
             assert a == b
-
-
-def generated_inputs(like: tuple[torch.Tensor, ...]) -> list[tuple[torch.Tensor, ...]]:
-    """Seeded inputs of many sizes and means, to reach the paths that the named ones do not."""
-    generator = torch.Generator().manual_seed(0)
-    return [
-        tuple(torch.randn(t.shape, generator=generator) * scale + mean for t in like)
-        for scale in (0.1, 1.0, 3.0, 10.0)
-        for mean in (-30.0, -5.0, -1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 30.0)
-    ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -14,7 +14,7 @@ become `dycl.parameter` and `ub.poison`.
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from torch_mlir.passmanager import PassManager
 
 from dycl.compiler.tools import failure
 from dycl.frontend.graph import Graph
-from dycl.frontend.recorder import COND, POISON, WHILE, graph_outputs
+from dycl.frontend.recorder import COND, POISON, WHILE, graph_outputs, nested_graphs
 
 _MAX_TRIPS = 2**63 - 1
 
@@ -69,15 +69,21 @@ class _Importer(FxImporter):
 
 
 class _NodeImporter(GraphNodeImporter):
-    """Imports the nodes of one graph into one block; `_v` (node to value) is shared with the graphs around it."""
+    """Imports the nodes of one graph into one block; `_v` (node to value) is shared with the graphs around it.
 
-    __slots__ = ("opaque_true", "poison")
+    Attributes:
+        opaque_true: a 0-d tensor that is true, which no pass can see.
+        poison: a value no path reads, by type.
+        scalar_results: the results of branches that cross as a scalar `i1`, as (node, index).
+    """
+
+    __slots__ = ("opaque_true", "poison", "scalar_results")
 
     def nested(self, block: ir.Block) -> _NodeImporter:
         inner = _NodeImporter(self.fx_importer, self._c, self._cc, block)
         inner._v = self._v
         inner._multi_result_nodes = self._multi_result_nodes
-        inner.opaque_true, inner.poison = self.opaque_true, self.poison
+        inner.opaque_true, inner.poison, inner.scalar_results = self.opaque_true, self.poison, self.scalar_results
         return inner
 
     def import_graph(self, graph: fx.Graph) -> list[ir.Value]:
@@ -101,6 +107,9 @@ class _NodeImporter(GraphNodeImporter):
         return [self.resolve_node_value(n) for n in graph_outputs(graph)]
 
     def _bool(self, loc: ir.Location, value: ir.Value) -> ir.Value:
+        """A condition as a scalar; one that crossed a branch is one already."""
+        if value.type == self._cc.torch_bool_type:
+            return value
         return ir.Operation.create(
             "torch.aten.Bool.Tensor", results=[self._cc.torch_bool_type], operands=[value], loc=loc
         ).result
@@ -114,16 +123,20 @@ class _NodeImporter(GraphNodeImporter):
             self.bind_node_value(node, value, index)
 
     def _import_cond(self, loc: ir.Location, node: fx.Node) -> None:
+        types = self._result_types(node)
+        scalars = [i for i in range(len(types)) if (node, i) in self.scalar_results]
+        for i in scalars:
+            types[i] = self._cc.torch_bool_type
         with ir.InsertionPoint(self._b):
             condition = self._bool(loc, self.resolve_node_value(node.args[0]))
-            operation = ir.Operation.create(
-                "torch.prim.If", results=self._result_types(node), operands=[condition], regions=2, loc=loc
-            )
+            operation = ir.Operation.create("torch.prim.If", results=types, operands=[condition], regions=2, loc=loc)
         for region, graph in zip(operation.regions, node.meta["branches"], strict=True):
             with loc:
                 block = ir.Block.create_at_start(region, [])
             values = self.nested(block).import_graph(graph)
             with ir.InsertionPoint(block):
+                for i in scalars:
+                    values[i] = self._bool(loc, values[i])
                 ir.Operation.create("torch.prim.If.yield", operands=values, loc=loc)
         self._bind_results(node, operation)
 
@@ -158,10 +171,53 @@ class _NodeImporter(GraphNodeImporter):
         for placeholder, argument in zip(placeholders, list(block.arguments)[1:], strict=True):
             inner.bind_node_value(placeholder, argument)
         condition, *nexts = inner.import_graph(body)
-        assert condition.type != bool_type
         with ir.InsertionPoint(block):
             ir.Operation.create("torch.prim.Loop.condition", operands=[inner._bool(loc, condition), *nexts], loc=loc)
         self._bind_results(node, operation)
+
+
+def _scalar_results(graph: fx.Graph) -> set[tuple[fx.Node, int]]:
+    """The 0-d bool results of branches that are read as conditions only.
+
+    As scalars they need no region to be read again, and a constant one is seen by `--dycl-thread-branches`.
+    """
+    owners: dict[fx.Graph, fx.Node] = {}
+
+    def collect(inside: fx.Graph) -> Iterator[fx.Node]:
+        for node in inside.nodes:
+            for inner in nested_graphs(node):
+                owners[inner] = node
+                yield from collect(inner)
+            if node.target is COND:
+                yield node
+
+    results = {
+        (node, i)
+        for node in collect(graph)
+        for i, value in enumerate(node.meta["val"])
+        if value.dtype == torch.bool and value.dim() == 0
+    }
+
+    def is_condition(item: fx.Node, user: fx.Node) -> bool:
+        if user.op != "output":
+            # The first condition of a loop goes through a tensor op: see the head of this file.
+            return user.target is COND
+        owner = owners.get(user.graph)
+        positions = [i for i, n in enumerate(graph_outputs(user.graph)) if n is item]
+        if owner is None:
+            return False
+        return positions == [0] if owner.target is WHILE else all((owner, i) in results for i in positions)
+
+    while True:
+        kept = {
+            (node, i)
+            for node, i in results
+            for item in [u for u in node.users if u.target is operator.getitem and u.args[1] == i]
+            if all(is_condition(item, user) for user in item.users)
+        }
+        if kept == results:
+            return results
+        results = kept
 
 
 def _type_key(value: torch.Tensor) -> tuple[Any, ...]:
@@ -233,15 +289,18 @@ def _import_main(
     for placeholder, argument in zip(graph.placeholders, arguments, strict=False):
         nodes.bind_node_value(placeholder, argument)
     nodes.opaque_true = arguments[len(graph.placeholders)]
+    nodes.scalar_results = _scalar_results(graph.body)
     nodes.poison = dict(zip(poison_keys, arguments[len(graph.placeholders) + 1 :], strict=True))
     values = nodes.import_graph(graph.body)
     with ir.InsertionPoint(block):
         func_dialect.ReturnOp(values, loc=loc)
 
 
+# An `if` that only chooses between two values stays a decision of the host, not an op on tensors.
+_CANONICALIZE_KEEPING_IFS = "canonicalize{disable-patterns={anonymous}::ConvertTrivialIfToSelect}"
+
 # The passes of torch-mlir's "torchdynamo-export-to-torch-backend-pipeline" and "torch-backend-to-linalg-on-tensors-
-# backend-pipeline", without the verifier at the end: it refuses a tensor-valued `arith.select`, which canonicalization
-# makes of an `if` that only chooses between two values. `dycl-opt --dycl-verify-input` checks the result instead.
+# backend-pipeline", without the verifier at the end: `dycl-opt --dycl-verify-input` checks what dycl needs.
 _FUNCTION_PASSES = (
     "torch-match-quantized-custom-ops",
     "torch-reduce-op-variants",
@@ -259,13 +318,13 @@ _FUNCTION_PASSES = (
     "convert-torch-to-arith",
     "convert-torch-to-tensor",
     "memref-expand",
-    "canonicalize",
+    _CANONICALIZE_KEEPING_IFS,
     "resolve-shaped-type-result-dims",
     "cse",
 )
 _PIPELINE = (
     f"builtin.module(func.func({','.join(_FUNCTION_PASSES)}),torch-func-backend-type-conversion,"
-    "func.func(canonicalize,torch-finalizing-backend-type-conversion))"
+    f"func.func({_CANONICALIZE_KEEPING_IFS},torch-finalizing-backend-type-conversion))"
 )
 
 
