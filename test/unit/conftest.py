@@ -1,8 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Programs compiled once for all tests that run or damage them."""
 
+import tempfile
+
 import handwritten
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_inputs(tmp_path_factory):
+    """A failing tool's input is kept in a temporary folder: in pytest's, not in the machine's."""
+    before = tempfile.tempdir
+    tempfile.tempdir = str(tmp_path_factory.mktemp("kept"))
+    yield
+    tempfile.tempdir = before
 
 
 @pytest.fixture(scope="session")
