@@ -33,13 +33,12 @@ def make(size=3):
 def make_model():
     return Net()
 
-class Generator(torch.nn.Module):
+class Positive(torch.nn.Module):
     def forward(self, x):
-        if x.sum() > 0:
-            yield x
+        return x[x > 0]
 
-def make_generator():
-    return Generator(), (torch.zeros(3),)
+def make_positive():
+    return Positive(), (torch.zeros(3),)
 """
 
 
@@ -196,10 +195,11 @@ def test_program_can_be_resumed_from_any_phases_dump(dycl_command, folder):
 
 
 def test_unsupported_construct_is_named_with_its_line(dycl_command, folder):
-    error = fail(dycl_command("compile", "nets.py:make_generator", "-o", "generator.dycl"))
-    assert f"{folder}/nets.py:18" in error
-    assert "yield" in error
-    assert not (folder / "generator.dycl").exists()
+    error = fail(dycl_command("compile", "nets.py:make_positive", "-o", "positive.dycl"))
+    assert error.startswith(f"error: {folder}/nets.py:17 (in forward): ")
+    assert "size depends on values" in error
+    assert "fixed size" in error
+    assert not (folder / "positive.dycl").exists()
 
 
 def test_existing_folder_that_is_no_bundle_is_kept(dycl_command, folder):

@@ -14,7 +14,7 @@ from dycl.zoo import digits, skipnet
 
 @pytest.fixture(scope="module", autouse=True)
 def no_gradients():
-    with torch.inference_mode():
+    with torch.no_grad():
         yield
 
 
@@ -34,15 +34,13 @@ def watch(modules):
 @pytest.fixture(scope="module")
 def digits_program():
     model, args = dycl.zoo.digits_early_exit()
-    with torch.inference_mode(False):
-        return dycl.compile(model, args)
+    return dycl.compile(model, args)
 
 
 @pytest.fixture(scope="module")
 def tiny_skipnet_program():
     model, args = dycl.zoo.skipnet38_rnn(tiny=True)
-    with torch.inference_mode(False):
-        return dycl.compile(model, args)
+    return dycl.compile(model, args)
 
 
 def test_digits_leave_where_eager_leaves_them(digits_program):
@@ -90,8 +88,7 @@ def test_skipnet_runs_the_blocks_that_eager_runs(tiny_skipnet_program):
 
 def test_host_simplification_changes_no_result(tiny_skipnet_program):
     model, args = dycl.zoo.skipnet38_rnn(tiny=True)
-    with torch.inference_mode(False):
-        plain = dycl.compile(model, args, options=dycl.Options(simplify_host=False))
+    plain = dycl.compile(model, args, options=dycl.Options(simplify_host=False))
     assert len(tiny_skipnet_program.regions) <= len(plain.regions)
     for image in skipnet.random_images(50, seed=4).split(1):
         torch.testing.assert_close(tiny_skipnet_program(image), plain(image), rtol=0, atol=0)
@@ -101,8 +98,7 @@ def test_host_simplification_changes_no_result(tiny_skipnet_program):
 def test_compiling_leaves_the_model_as_it_was():
     model, args = dycl.zoo.skipnet38_rnn(tiny=True)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    with torch.inference_mode(False):
-        dycl.compiler.api.import_model(model, args, None, dycl.Options())
+    dycl.compiler.api.import_model(model, args, None, dycl.Options())
     assert not model.training
     assert before.keys() == model.state_dict().keys()
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
