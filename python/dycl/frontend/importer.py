@@ -114,8 +114,13 @@ class _NodeImporter(GraphNodeImporter):
             "torch.aten.Bool.Tensor", results=[self._cc.torch_bool_type], operands=[value], loc=loc
         ).result
 
-    def _result_types(self, node: fx.Node) -> list[ir.Type]:
-        return [self._cc.value_info_to_type(v) for v in node.meta["val"]]
+    def _result_types(self, node: fx.Node) -> tuple[list[ir.Type], list[int]]:
+        """The types of a branch's or a loop's results, and which of them are scalars."""
+        types = [self._cc.value_info_to_type(v) for v in node.meta["val"]]
+        scalars = [i for i in range(len(types)) if (node, i) in self.scalar_results]
+        for i in scalars:
+            types[i] = self._cc.torch_bool_type
+        return types, scalars
 
     def _bind_results(self, node: fx.Node, operation: ir.Operation) -> None:
         self._multi_result_nodes.add(node)
@@ -123,10 +128,7 @@ class _NodeImporter(GraphNodeImporter):
             self.bind_node_value(node, value, index)
 
     def _import_cond(self, loc: ir.Location, node: fx.Node) -> None:
-        types = self._result_types(node)
-        scalars = [i for i in range(len(types)) if (node, i) in self.scalar_results]
-        for i in scalars:
-            types[i] = self._cc.torch_bool_type
+        types, scalars = self._result_types(node)
         with ir.InsertionPoint(self._b):
             condition = self._bool(loc, self.resolve_node_value(node.args[0]))
             operation = ir.Operation.create("torch.prim.If", results=types, operands=[condition], regions=2, loc=loc)
@@ -142,9 +144,10 @@ class _NodeImporter(GraphNodeImporter):
 
     def _import_while(self, loc: ir.Location, node: fx.Node) -> None:
         first, *inits = [self.resolve_node_value(n) for n in node.args]
-        types = self._result_types(node)
-        bool_type = self._cc.torch_bool_type
+        types, scalars = self._result_types(node)
         with ir.InsertionPoint(self._b):
+            for i in scalars:
+                inits[i] = self._bool(loc, inits[i])
             # `first and opaque true`: see the head of this file.
             vtensor = ir.Type.parse("!torch.vtensor<[],i1>", self._c)
             guarded = ir.Operation.create(
@@ -177,7 +180,7 @@ class _NodeImporter(GraphNodeImporter):
 
 
 def _scalar_results(graph: fx.Graph) -> set[tuple[fx.Node, int]]:
-    """The 0-d bool results of branches that are read as conditions only.
+    """The 0-d bool results of branches and loops that are read as conditions only.
 
     As scalars they need no region to be read again, and a constant one is seen by `--dycl-thread-branches`.
     """
@@ -188,8 +191,15 @@ def _scalar_results(graph: fx.Graph) -> set[tuple[fx.Node, int]]:
             for inner in nested_graphs(node):
                 owners[inner] = node
                 yield from collect(inner)
-            if node.target is COND:
+            if node.target in (COND, WHILE):
                 yield node
+
+    def readers(node: fx.Node, index: int) -> list[fx.Node]:
+        """The nodes that stand for a result, and for the value inside where a loop carries it."""
+        items = [u for u in node.users if u.target is operator.getitem and u.args[1] == index]
+        if node.target is WHILE:
+            items.append([n for n in node.meta["body"].nodes if n.op == "placeholder"][index])
+        return items
 
     results = {
         (node, i)
@@ -201,19 +211,23 @@ def _scalar_results(graph: fx.Graph) -> set[tuple[fx.Node, int]]:
     def is_condition(item: fx.Node, user: fx.Node) -> bool:
         if user.op != "output":
             # The first condition of a loop goes through a tensor op: see the head of this file.
-            return user.target is COND
+            return user.target is COND or (
+                user.target is WHILE
+                and all((user, i - 1) in results for i, argument in enumerate(user.args) if argument is item)
+            )
         owner = owners.get(user.graph)
         positions = [i for i, n in enumerate(graph_outputs(user.graph)) if n is item]
         if owner is None:
             return False
-        return positions == [0] if owner.target is WHILE else all((owner, i) in results for i in positions)
+        # The first output of a loop's body is the next condition, the others are what it carries.
+        first = 1 if owner.target is WHILE else 0
+        return all(i < first or (owner, i - first) in results for i in positions)
 
     while True:
         kept = {
             (node, i)
             for node, i in results
-            for item in [u for u in node.users if u.target is operator.getitem and u.args[1] == i]
-            if all(is_condition(item, user) for user in item.users)
+            if all(is_condition(item, user) for item in readers(node, i) for user in item.users)
         }
         if kept == results:
             return results
