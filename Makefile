@@ -55,10 +55,12 @@ format: setup ## Format Python and C++, and mend what the linter can mend
 	@$(BIN)/clang-format -i $(CXX_FORMATTED)
 
 lint: setup ## Check format, lint and types
-	@$(BIN)/ruff format -q --check $(PYTHON_SOURCES)
-	@$(BIN)/ruff check -q $(PYTHON_SOURCES)
-	@$(BIN)/clang-format --dry-run -Werror $(CXX_FORMATTED)
-	@$(BIN)/pyright
+	@status=0; \
+	  $(BIN)/ruff format -q --check $(PYTHON_SOURCES) || status=1; \
+	  $(BIN)/ruff check -q $(PYTHON_SOURCES) || status=1; \
+	  $(BIN)/clang-format --dry-run -Werror $(CXX_FORMATTED) || status=1; \
+	  $(BIN)/pyright || status=1; \
+	  exit $$status
 
 clean: ## Remove .venv/ and build/
 	rm -rf $(VENV) $(BUILD)
