@@ -12,11 +12,12 @@ class DyclError(Exception):
 
 @dataclass(frozen=True)
 class SourceLocation:
-    """A place in the user's program: `file:line`, and the function it is in."""
+    """A place in the user's program: `file:line`, the function it is in, and the column from 1 (0: unknown)."""
 
     file: str
     line: int
     function: str = ""
+    column: int = 0
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}"

@@ -226,7 +226,11 @@ class _Join:
         then.output(tuple(recorder.node_of(a) for a, _ in self._pairs))
         orelse.output(tuple(recorder.node_of(b) for _, b in self._pairs))
         results = recorder.emit(
-            COND, (recorder.node_of(predicate),), [a for a, _ in self._pairs], branches=(then, orelse)
+            COND,
+            (recorder.node_of(predicate),),
+            [a for a, _ in self._pairs],
+            branches=(then, orelse),
+            location=self._location,
         )
         return list(results)
 
@@ -947,7 +951,7 @@ class Control:
                 hint="set a variable before the `break` and test it after the loop",
                 location=location,
             )
-        self._emit_loop(first, traced, carried, snapshot)
+        self._emit_loop(first, traced, carried, snapshot, location)
 
     def _trace_loop_body(
         self,
@@ -1025,6 +1029,7 @@ class Control:
         traced: _LoopBody,
         carried: dict[tuple[Any, ...], _Carried],
         snapshot: Snapshot,
+        location: SourceLocation | None,
     ) -> None:
         recorder = self.recorder
         inits: list[torch.Tensor] = []
@@ -1048,7 +1053,7 @@ class Control:
             jumps.append((start, leaves))
         traced.graph.output((recorder.node_of(traced.condition), *(recorder.node_of(n) for n in nexts)))
         args = (recorder.node_of(first), *(recorder.node_of(i) for i in inits))
-        results: list[torch.Tensor] = list(recorder.emit(WHILE, args, inits, body=traced.graph))
+        results: list[torch.Tensor] = list(recorder.emit(WHILE, args, inits, body=traced.graph, location=location))
         remaining = list(results)
         for place in carried.values():
             place.finish(self, remaining, snapshot)

@@ -126,7 +126,7 @@ class _Folder:
         with result.graph.inserting_before(result):
             for target, factor in ((aten.mul.Tensor, factors[0]), (aten.add.Tensor, factors[1])):
                 node = result.graph.call_function(target, (node, factor))
-                node.meta.update({k: result.meta[k] for k in ("val", "location", "column") if k in result.meta})
+                node.meta.update({k: result.meta[k] for k in ("val", "location") if k in result.meta})
         result.replace_all_uses_with(node)
 
     def _parameter(self, key: str, value: torch.Tensor) -> fx.Node:

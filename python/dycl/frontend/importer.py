@@ -57,7 +57,7 @@ class _Locations(ContextCache):
         location = node.meta.get("location")
         if location is None:
             return None
-        return ir.Location.file(location.file, location.line, node.meta.get("column", 0), context=self._c)
+        return ir.Location.file(location.file, location.line, location.column, context=self._c)
 
 
 class _Importer(FxImporter):

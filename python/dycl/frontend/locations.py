@@ -34,26 +34,20 @@ def _column(code: types.CodeType, instruction: int) -> int:
     """The 1-based column of an instruction, or 0 where it is unknown."""
     for index, position in enumerate(code.co_positions()):
         if index * 2 == instruction:
-            return (position[2] or 0) + 1 if position[2] is not None else 0
+            return position[2] + 1 if position[2] is not None else 0
     return 0
 
 
-def user_location() -> tuple[SourceLocation | None, int]:
-    """The user's file, line and function that is running now, and the 1-based column (0 if unknown)."""
+def here() -> SourceLocation | None:
+    """The user's file, line, column and function that is running now."""
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
         if not is_internal(code.co_filename):
             name = code.co_name.split(GENERATED_MARK)[0]
-            location = SourceLocation(code.co_filename, frame.f_lineno, name)
-            return location, _column(code, frame.f_lasti)
+            return SourceLocation(code.co_filename, frame.f_lineno, name, _column(code, frame.f_lasti))
         frame = frame.f_back
-    return None, 0
-
-
-def here() -> SourceLocation | None:
-    """The user's location, for an error message."""
-    return user_location()[0]
+    return None
 
 
 def raised_at(error: BaseException) -> SourceLocation | None:

@@ -34,7 +34,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
 from dycl.errors import UnsupportedConstructError
-from dycl.frontend.locations import here, user_location
+from dycl.frontend.locations import here
 
 aten = torch.ops.aten
 
@@ -223,7 +223,10 @@ class Recorder(TorchDispatchMode):
         return fresh
 
     def emit(self, target: Any, args: Sequence[Any], results: Sequence[torch.Tensor], **meta: Any) -> list[FakeTensor]:
-        """Records a node with several tensor results that look like `results`; gives the new tensors."""
+        """Records a node with several tensor results that look like `results`; gives the new tensors.
+
+        `meta` is what the node's meta holds besides, such as another `location` than the one that runs now.
+        """
         node = self.graph.call_function(target, tuple(args))
         fresh = [self._fresh(r) for r in results]
         self._describe(node, tuple(fresh))
@@ -234,12 +237,12 @@ class Recorder(TorchDispatchMode):
 
     def _bind_item(self, node: fx.Node, index: int, raw: torch.Tensor) -> None:
         item = node.graph.call_function(operator.getitem, (node, index))
-        item.meta.update({k: v for k, v in node.meta.items() if k in ("location", "column")}, val=raw)
+        item.meta.update(location=node.meta["location"], val=raw)
         self.bind(raw, item)
 
     def _describe(self, node: fx.Node, value: Any) -> None:
         node.meta["val"] = value
-        node.meta["location"], node.meta["column"] = user_location()
+        node.meta["location"] = here()
 
     @contextmanager
     def into(self, graph: fx.Graph) -> Iterator[None]:

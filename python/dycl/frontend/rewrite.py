@@ -599,7 +599,8 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         value, index = self.visit(node.value), self.visit(node.slice)
-        if isinstance(index, ast.Constant) or _contains(index, (ast.Slice,)):
+        plain = index.operand if isinstance(index, ast.UnaryOp) else index  # 0, -1
+        if isinstance(plain, ast.Constant) or _contains(index, (ast.Slice,)):
             node.value, node.slice = value, index
             return node
         return _locate(_call("getitem", value, index), node)
