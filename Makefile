@@ -79,11 +79,11 @@ $(PACKAGES): pyproject.toml
 
 $(TOOLS): $(PACKAGES) $(CXX_SOURCES)
 	@echo "==> Building dycl-opt and dycl-translate in $(BUILD)/ (first time: some minutes)"
-	@$(BIN)/cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING $(CMAKE_ARGS) \
+	@$(BIN)/cmake -S . -B $(BUILD) -G Ninja $(CMAKE_ARGS) \
 	  -DCMAKE_BUILD_TYPE=Release \
 	  -DCMAKE_MAKE_PROGRAM="$(abspath $(BIN))/ninja" \
 	  -DCMAKE_INSTALL_PREFIX="$(abspath $(VENV))" \
-	  -DPython3_EXECUTABLE="$(abspath $(BIN))/python"
+	  -DPython3_EXECUTABLE="$(abspath $(BIN))/python" >/dev/null
 	@$(BIN)/cmake --build $(BUILD)
 	@$(BIN)/cmake --install $(BUILD) >/dev/null
 	@touch $@
