@@ -415,7 +415,7 @@ LogicalResult Builder::buildPiece(Piece &piece, Operation *before) {
   MLIRContext *context = function.getContext();
   TypeRange liveInTypes(ValueRange(piece.liveIns.getArrayRef()));
   auto type = FunctionType::get(context, liveInTypes, TypeRange(ValueRange(liveOuts)));
-  auto region = func::FuncOp::create(location, "region_" + std::to_string(numRegions++), type);
+  auto region = func::FuncOp::create(location, (kRegionPrefix + Twine(numRegions++)).str(), type);
   region.setPrivate();
 
   Block *body = region.addEntryBlock();

@@ -312,6 +312,32 @@ def DyclSimplifyHostPass : Pass<"dycl-simplify-host", "::mlir::ModuleOp"> {
   ];
 }
 
+def DyclLegalizeScalarsPass : Pass<"dycl-legalize-scalars", "::mlir::ModuleOp"> {
+  let summary = "Truncate scalars in a way that IREE computes rightly";
+  let description = [{
+    Input: a `dycl.program` and its regions as functions. Output: the same, where a conversion of a scalar to an integer
+    first drops the fraction by floor or ceiling. IREE 3.13 runs scalars of a region in its VM, whose `arith.fptosi`
+    rounds to the nearest (2 for 1.5), which makes `int(x.item())` decide wrongly, and which has no `math.trunc`.
+
+    Limits: only scalars of the function itself; in the body of a tensor operation the conversion is right.
+
+    Example:
+
+    ```mlir
+    %0 = arith.fptosi %x : f32 to i64
+    // becomes
+    %zero = arith.constant 0.000000e+00 : f32
+    %1 = arith.cmpf olt, %x, %zero : f32
+    %2 = math.ceil %x : f32
+    %3 = math.floor %x : f32
+    %4 = arith.select %1, %2, %3 : f32
+    %0 = arith.fptosi %4 : f32 to i64
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+  let statistics = [Statistic<"numLegalized", "num-legalized", "Conversions made exact">];
+}
+
 def DyclAnnotateCostPass : Pass<"dycl-annotate-cost", "::mlir::ModuleOp"> {
   let summary = "Note the FLOPs and bytes of each region";
   let description = [{

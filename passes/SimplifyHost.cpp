@@ -67,6 +67,7 @@ private:
   bool forwardResults(Region &region);
   bool dropUnused(Region &region);
   void eraseDeadOps(func::FuncOp function);
+  void renumber();
 };
 
 /// Replaces results that are an argument, a constant or an earlier result of the region.
@@ -106,9 +107,12 @@ bool SimplifyHostPass::forwardResults(Region &region) {
 }
 
 void SimplifyHostPass::eraseDeadOps(func::FuncOp function) {
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.getBody().front().without_terminator())))
-    if (op.use_empty() && isMovable(&op) && !isa<cf::AssertOp>(op))
-      op.erase();
+  SmallVector<Operation *> ops;
+  for (Operation &op : function.getBody().front().without_terminator())
+    ops.push_back(&op);
+  for (Operation *op : llvm::reverse(ops))
+    if (op->use_empty() && isMovable(op) && !isa<cf::AssertOp>(op))
+      op->erase();
 }
 
 /// Drops results that no call reads and arguments that the region does not use; joins arguments that are equal in
@@ -177,17 +181,34 @@ void SimplifyHostPass::runOnOperation() {
   OpPassManager cleanup(ModuleOp::getOperationName());
   addCleanup(cleanup);
   do {
+    // A nested pipeline would reuse the dominance information that CSE cached before regions and calls were erased.
+    getAnalysisManager().invalidate(mlir::detail::PreservedAnalyses());
     if (failed(runPipeline(cleanup, getOperation())))
       return signalPassFailure();
   } while (simplifyOnce());
-  // A region that lost its last call by then is not worth compiling.
+  renumber();
+}
+
+/// Names the regions that are left region_0, region_1, … in program order, the order in which they stand. One that lost
+/// its last call with the control flow around it goes.
+void SimplifyHostPass::renumber() {
   SymbolTableCollection symbols;
   SymbolUserMap users(symbols, getOperation());
-  for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
-    if (function.isPrivate() && users.useEmpty(function)) {
+  unsigned next = 0;
+  for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+    if (!function.isPrivate() || !function.getSymName().starts_with(kRegionPrefix))
+      continue;
+    if (users.useEmpty(function)) {
       function.erase();
       ++numErased;
+      continue;
     }
+    // The numbers only go down, so no name is taken.
+    auto name = StringAttr::get(&getContext(), kRegionPrefix + Twine(next++));
+    for (Operation *user : users.getUsers(function))
+      cast<InvokeOp>(user).setCallee(name);
+    function.setSymNameAttr(name);
+  }
 }
 
 } // namespace

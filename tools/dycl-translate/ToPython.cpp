@@ -560,7 +560,7 @@ std::string PythonEmitter::emitFunction(Operation *op, SmallVector<Value> return
 /// Makes the constant tensors of the program, each once.
 void PythonEmitter::emitConstants(unsigned depth) {
   DenseMap<Attribute, std::string> variables;
-  program.walk([&](arith::ConstantOp constant) {
+  program.walk<WalkOrder::PreOrder>([&](arith::ConstantOp constant) {
     if (!isa<RankedTensorType>(constant.getType()))
       return;
     std::string &variable = variables[constant.getValue()];

@@ -4,22 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "mlir/Dialect/Affine/IR/AffineOps.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Complex/IR/Complex.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/Index/IR/IndexDialect.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/MLProgram/IR/MLProgram.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Tools/mlir-translate/MlirTranslateMain.h"
 #include "mlir/Tools/mlir-translate/Translation.h"
-#include "passes/Passes.h"
-#include "passes/Utils/HostOps.h"
+#include "tools/AllowUnregistered.h"
+#include "tools/Dialects.h"
 #include "tools/dycl-translate/Translations.h"
 #include "llvm/Support/CommandLine.h"
 
@@ -42,14 +30,6 @@ FailureOr<ProgramOp> dycl::findPartitionedProgram(ModuleOp module) {
   return programs.front();
 }
 
-/// The dialects of region modules; whatever else is in them passes through unregistered.
-static void registerDialects(DialectRegistry &registry) {
-  registry.insert<DyclDialect, affine::AffineDialect, arith::ArithDialect, cf::ControlFlowDialect,
-                  complex::ComplexDialect, func::FuncDialect, index::IndexDialect, linalg::LinalgDialect,
-                  math::MathDialect, ml_program::MLProgramDialect, scf::SCFDialect, tensor::TensorDialect,
-                  ub::UBDialect>();
-}
-
 /// `translate` as a translation of any operation, which must be a module.
 template <typename Function>
 static auto onModule(Function translate) {
@@ -68,12 +48,6 @@ int main(int argc, char **argv) {
                                        onModule(translateToJson), registerDialects);
   llvm::cl::AddExtraVersionPrinter([](llvm::raw_ostream &out) { out << "dycl " << DYCL_VERSION << "\n"; });
 
-  // The modules of regions hold operations of IREE's `util`, which is not registered here.
-  SmallVector<char *> arguments(argv, argv + argc);
-  std::string allow = "--allow-unregistered-dialect";
-  bool isGiven = llvm::any_of(
-      arguments, [](StringRef argument) { return argument.ltrim('-').starts_with("allow-unregistered-dialect"); });
-  if (!isGiven)
-    arguments.insert(arguments.begin() + 1, allow.data());
+  SmallVector<char *> arguments = allowUnregisteredDialects(argc, argv);
   return failed(mlirTranslateMain(arguments.size(), arguments.data(), "Translator of dynamic neural networks\n"));
 }
