@@ -9,7 +9,7 @@ fake tensors, with `operators.py` (what each construct means), `control.py` (pat
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -72,7 +72,7 @@ def _array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
 
 
 @contextmanager
-def _recursion_limit(frames: int) -> Iterator[None]:
+def _recursion_limit(frames: int) -> Generator[None]:
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, frames))
     try:

@@ -2,29 +2,30 @@
 """Runs a model once, rewritten, on fake tensors, and keeps what it did as one structured graph.
 
 The model's parameters, buffers and tensor attributes are exchanged for recorded tensors while it runs, and put back
-afterwards; whatever else the run wrote is undone from the journal, so the model and the arguments are left as they were.
+afterwards; whatever else the run wrote is undone from the journal: the model and the arguments are left as they were.
 """
 
 from __future__ import annotations
 
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import fx, nn
 from torch._subclasses.functional_tensor import FunctionalTensor
 
-from dycl.errors import DyclError, SourceLocation, UnsupportedConstructError
-from dycl.frontend.control import Control, describe
+from dycl.errors import DyclError, UnsupportedConstructError
+from dycl.frontend.control import Control
 from dycl.frontend.graph import Graph, eliminate_dead_code
+from dycl.frontend.joining import describe
 from dycl.frontend.locations import raised_at
 from dycl.frontend.operators import Operators
 from dycl.frontend.recorder import Recorder, outside_modes
-from dycl.frontend.state import UNDEFINED, AttributeLocation, ContainerLocation, freeze
+from dycl.frontend.state import AttributeLocation, ContainerLocation, freeze
 from dycl.frontend.values import Number, Unusable, refuse
 from dycl.options import Options
 from dycl.signature import Signature, Structure, TensorSpec, structure_of
@@ -68,9 +69,14 @@ class _Input:
 
     name: str
     real: torch.Tensor
-    seen: FunctionalTensor | None
     raw: torch.Tensor
-    number: type | None = None
+    tensor: FunctionalTensor | None = None
+    """What user code sees in its place; None for a literal, which it only reads."""
+
+    @property
+    def seen(self) -> FunctionalTensor:
+        assert self.tensor is not None
+        return self.tensor
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,7 @@ class _Run:
             return self._finish(structure, arguments, result, code)
 
     @contextmanager
-    def _restored(self) -> Iterator[None]:
+    def _restored(self) -> Generator[None]:
         """Leaves the model and the arguments as they were."""
         try:
             yield
@@ -215,13 +221,13 @@ class _Run:
 
     def _new_input(self, name: str, real: torch.Tensor) -> _Input:
         made = self._placeholder(name, real)
-        made.seen = self.recorder.wrap(made.raw)
+        made.tensor = self.recorder.wrap(made.raw)
         return made
 
     def _placeholder(self, name: str, real: torch.Tensor) -> _Input:
         with self.recorder.into(self._root):
             raw = self.recorder.placeholder(self._unique(name), real)
-        return _Input(name, real, None, raw)
+        return _Input(name, real, raw)
 
     def _unique(self, name: str) -> str:
         base = "".join(c if c.isalnum() else "_" for c in name).strip("_") or "input"
@@ -237,7 +243,6 @@ class _Run:
         with outside_modes():
             real = torch.tensor(value, dtype={bool: torch.bool, int: torch.int64, float: torch.float64}[kind])
         made = self._new_input(attribute.name, real)
-        made.number = kind
         self._number_inputs.append((attribute, made))
         self._set_restoring(attribute.owner, attribute.attribute, Number(made.seen, kind))
 
@@ -259,7 +264,7 @@ class _Run:
                 continue
             self._adopted[id(child)] = child
             path = f"{prefix}{name}." if name else prefix
-            for table in (child._parameters, child._buffers):
+            for table in (child._parameters, child._buffers):  # pyright: ignore[reportPrivateUsage]
                 self._exchange(table, path)
             plain = {k: v for k, v in vars(child).items() if not k.startswith("_") or isinstance(v, torch.Tensor)}
             for key, value in plain.items():
@@ -269,7 +274,7 @@ class _Run:
                     self._exchange(value, f"{path}{key}.")
 
     def _exchange(self, table: Any, path: str, only: str | None = None) -> None:
-        items = list(table.items() if isinstance(table, dict) else enumerate(table))
+        items: list[tuple[Any, Any]] = list(table.items() if isinstance(table, dict) else enumerate(table))
         for key, value in items:
             if not isinstance(value, torch.Tensor) or (only is not None and key != only):
                 continue
@@ -304,7 +309,7 @@ class _Run:
         state: list[_Input] = []
         new_state: list[torch.Tensor] = []
         for weight in self._weights.values():
-            if weight.seen is None:
+            if weight.tensor is None:
                 continue
             now = self.recorder.unwrap(weight.seen)
             if now is not weight.raw:
@@ -409,7 +414,7 @@ class _Run:
 
 
 def _is_value(made: _Input, value: Any) -> bool:
-    return made.seen is value or (isinstance(value, Number) and value.tensor is made.seen)
+    return made.tensor is not None and (made.tensor is value or getattr(value, "tensor", None) is made.tensor)
 
 
 def _unsupported_state(name: str, change: str) -> UnsupportedConstructError:

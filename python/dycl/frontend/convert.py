@@ -17,7 +17,7 @@ from functools import lru_cache
 from dycl.frontend.rewrite import RUNTIME, is_rewritable, rewrite_function
 
 
-class SourceNotFound(Exception):
+class NoSourceError(Exception):
     """The function has no source text (a REPL, `exec`, a built-in), or is of a kind that is run as it is."""
 
 
@@ -43,7 +43,7 @@ class Converter:
         """The function with its control flow rewritten.
 
         Raises:
-            SourceNotFound: there is no source to rewrite; the message says why.
+            NoSourceError: there is no source to rewrite; the message says why.
         """
         code = function.__code__
         rewritten = self._cache.get(code)
@@ -63,7 +63,7 @@ class Converter:
         code = function.__code__
         node, class_name = find_definition(code)
         if not is_rewritable(node):
-            raise SourceNotFound("it is a generator or a coroutine")
+            raise NoSourceError("it is a generator or a coroutine")
         assert isinstance(node, (ast.FunctionDef, ast.Lambda))
         module = rewrite_function(node, code.co_freevars, class_name)
         compiled = compile(module, code.co_filename, "exec", dont_inherit=True, flags=code.co_flags & _FUTURE_FLAGS)
@@ -116,21 +116,21 @@ def find_definition(
     """A fresh syntax tree of the function that `code` was compiled from, and the class that holds it.
 
     Raises:
-        SourceNotFound: there is no source, or it has changed since it was imported.
+        NoSourceError: there is no source, or it has changed since it was imported.
     """
     linecache.checkcache(code.co_filename)
     lines = tuple(linecache.getlines(code.co_filename))
     if not lines:
-        raise SourceNotFound(f"there is no source text for {code.co_filename!r}")
+        raise NoSourceError(f"there is no source text for {code.co_filename!r}")
     try:
         definitions = _parsed_lines(code.co_filename, lines)
     except SyntaxError as error:
-        raise SourceNotFound(f"{code.co_filename} no longer parses: {error.msg}") from error
+        raise NoSourceError(f"{code.co_filename} no longer parses: {error.msg}") from error
     # The innermost match: a lambda inside a lambda lies within the outer one's body too.
     for definition in reversed(definitions):
         if _matches(definition.node, code):
             return _copy(definition.node), definition.class_name
-    raise SourceNotFound(f"{code.co_filename} has changed since it was imported")
+    raise NoSourceError(f"{code.co_filename} has changed since it was imported")
 
 
 def _matches(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, code: types.CodeType) -> bool:

@@ -2,9 +2,9 @@
 """Folds batch norms in evaluation mode into the convolution before them.
 
 With constant statistics a batch norm is `x * scale + shift` for each channel. After a convolution with constant weights
-that nobody else reads, the scale goes into the weights and the shift into the bias; elsewhere one multiplication and one
-addition with constants remain. Done here, on names and values, since below this phase weights are only names. Scales
-are computed in f64, so the results differ from eager by rounding only.
+that nobody else reads, the scale goes into the weights and the shift into the bias; elsewhere one multiplication and
+one addition with constants remain. Done here, on names and values, since below this phase weights are only names.
+Scales are computed in f64, so the results differ from eager by rounding only.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def fold_batch_norms(program: CapturedProgram, *, enabled: bool) -> None:
     folder = _Folder(program)
     for graph in list(_graphs(program.graph.body)):
         for node in list(graph.nodes):
-            if node.op == "call_function" and node.target is BATCH_NORM:
-                if not (enabled and folder.fold(node)):
-                    _as_plain_batch_norm(node)
+            is_norm = node.op == "call_function" and node.target is BATCH_NORM
+            if is_norm and not (enabled and folder.fold(node)):
+                _as_plain_batch_norm(node)
     eliminate_dead_code(program.graph.body)
     folder.drop_unread_parameters()
 
@@ -73,7 +73,8 @@ class _Folder:
         ):
             return False
         gamma, beta, mu, var = [v.double() if v is not None else None for v in values]
-        assert mu is not None and var is not None
+        assert mu is not None
+        assert var is not None
         scale = (var + epsilon).rsqrt()  # type: ignore[operator]
         if gamma is not None:
             scale = scale * gamma

@@ -93,7 +93,7 @@ def _drop_unread_carries(node: fx.Node) -> None:
     needed = {index for index, item in _items(node) if item.users}
     while True:
         roots = [condition, *(nexts[i] for i in sorted(needed))]
-        reached = _reached(body, roots)
+        reached = _reached(roots)
         grown = needed | {i for i, p in enumerate(placeholders) if p in reached}
         if grown == needed:
             break
@@ -109,7 +109,7 @@ def _drop_unread_carries(node: fx.Node) -> None:
             body.erase_node(placeholder)
 
 
-def _reached(graph: fx.Graph, roots: list[fx.Node]) -> set[fx.Node]:
+def _reached(roots: list[fx.Node]) -> set[fx.Node]:
     """The nodes that the roots depend on, through nested graphs."""
     seen: set[fx.Node] = set()
     stack = list(roots)

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-import sys
 import types
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 
@@ -14,13 +15,10 @@ import dycl
 from dycl.errors import SourceLocation
 from dycl.frontend.rewrite import GENERATED_MARK
 
-_DYCL_ROOT = os.path.dirname(os.path.abspath(dycl.__file__ or ""))
-_INTERNAL_ROOTS = (
-    os.path.dirname(os.path.abspath(torch.__file__)) + os.sep,
-    # The zoo is user code that happens to be shipped with dycl.
-    *(os.path.join(_DYCL_ROOT, part) + os.sep for part in ("frontend", "compiler", "runtime", "bundle", "report")),
-    "<frozen ",
-)
+_DYCL = Path(dycl.__file__ or "").absolute().parent
+_FRONTEND = f"{_DYCL / 'frontend'}{os.sep}"
+# The zoo is user code that happens to be shipped with dycl.
+_INTERNAL_ROOTS = (f"{Path(torch.__file__).absolute().parent}{os.sep}", _FRONTEND, "<frozen ")
 
 
 @lru_cache(maxsize=4096)
@@ -40,7 +38,7 @@ def _column(code: types.CodeType, instruction: int) -> int:
 
 def here() -> SourceLocation | None:
     """The user's file, line, column and function that is running now."""
-    frame: types.FrameType | None = sys._getframe(1)
+    frame: types.FrameType | None = inspect.currentframe()
     while frame is not None:
         code = frame.f_code
         if not is_internal(code.co_filename):
@@ -68,7 +66,7 @@ def raised_in_library(error: BaseException) -> bool:
     filename = ""
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        if not code.co_filename.startswith(os.path.join(_DYCL_ROOT, "frontend") + os.sep):
+        if not code.co_filename.startswith(_FRONTEND):
             filename = code.co_filename
         traceback = traceback.tb_next
     return is_internal(filename)

@@ -21,10 +21,11 @@ import torch
 from torch import nn
 
 from dycl.errors import UnsupportedConstructError
-from dycl.frontend.control import BREAK, CONTINUE, Control, Handler, Signal, cell_locations
-from dycl.frontend.convert import Converter, SourceNotFound
+from dycl.frontend.control import Control, cell_locations
+from dycl.frontend.convert import Converter, NoSourceError
 from dycl.frontend.locations import here, is_internal
-from dycl.frontend.state import AttributeLocation, ContainerLocation
+from dycl.frontend.paths import BREAK, CONTINUE, Handler, Signal
+from dycl.frontend.state import AttributeLocation, CellLocation, ContainerLocation
 from dycl.frontend.values import Number, TruthOnly, Unusable, refuse
 
 _AUGMENTED = {
@@ -86,8 +87,8 @@ class Operators:
             type: self._type,
             max: functools.partial(self._extreme, operator.gt, max),
             min: functools.partial(self._extreme, operator.lt, min),
-            any: functools.partial(self._any_all, False, any),
-            all: functools.partial(self._any_all, True, all),
+            any: functools.partial(self._any_all, False),
+            all: functools.partial(self._any_all, True),
             range: self._range,
             print: self._print,
             setattr: self.setattr_,
@@ -247,7 +248,7 @@ class Operators:
     ) -> Signal | None:
         cells = cell_locations(names, body, orelse)
         if isinstance(items, _Range):
-            return self._for_range(items, body, orelse, names, cells)
+            return self._for_range(items, body, orelse, cells)
         return self._control.for_(items, body, orelse, cells)
 
     def _for_range(
@@ -255,8 +256,7 @@ class Operators:
         items: _Range,
         body: Callable[[Any], Signal | None],
         orelse: Body | None,
-        names: tuple[str, ...],
-        cells: Any,
+        cells: list[CellLocation],
     ) -> Signal | None:
         """A `for` over a range that depends on data: a `while` with a counter of its own."""
         counter = items.start
@@ -350,7 +350,7 @@ class Operators:
         if isinstance(function, type):
             special = self._builtins.get(function)
             return special(*args, **kwargs) if special is not None else function(*args, **kwargs)
-        method = getattr(type(function), "__call__", None)
+        method = _call_method_of(function)
         if isinstance(method, types.FunctionType) and not is_internal(method.__code__.co_filename):
             return self.call(method, function, *args, **kwargs)
         return function(*args, **kwargs)
@@ -371,7 +371,7 @@ class Operators:
         """The rewritten twin of a function; the function itself where it has no source."""
         try:
             twin = self.converter.convert(function)
-        except SourceNotFound as error:
+        except NoSourceError as error:
             self._without_source[function.__code__] = str(error)
             return function
         return twin if function.__name__ == "<lambda>" else self.function(twin)
@@ -409,10 +409,10 @@ class Operators:
 
     def _call_module(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._adopt(module)
-        method = getattr(type(module), "__call__", None)
+        method = _call_method_of(module)
         if method is not nn.Module.__call__ and isinstance(method, types.FunctionType):
             return self.call(method, module, *args, **kwargs)
-        if module._forward_hooks or module._forward_pre_hooks:
+        if module._forward_hooks or module._forward_pre_hooks:  # pyright: ignore[reportPrivateUsage]
             raise UnsupportedConstructError(
                 f"a forward hook on a {type(module).__name__}",
                 hint="remove the hook before compiling, or call its function in `forward`",
@@ -521,7 +521,7 @@ class Operators:
             best_rank = best if key is None else self.if_exp(is_better, lambda r=item_rank: r, lambda r=best_rank: r)
         return best
 
-    def _any_all(self, stops_on_false: bool, plain: Callable[..., bool], items: Any) -> Any:
+    def _any_all(self, stops_on_false: bool, items: Any) -> Any:
         if isinstance(items, torch.Tensor):
             items = list(items)
         result: Any = stops_on_false
@@ -586,6 +586,11 @@ class _Range:
             hint="write a `for` loop over it",
             location=here(),
         )
+
+
+def _call_method_of(value: object) -> Any:
+    """The function that a call of the object runs, looked up as Python does: in the class."""
+    return next((vars(c)["__call__"] for c in type(value).__mro__ if "__call__" in vars(c)), None)
 
 
 def _nothing() -> None:

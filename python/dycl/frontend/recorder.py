@@ -10,13 +10,15 @@ One graph is recorded for each branch or loop body. A node may refer to nodes of
 region in MLIR may: nothing has to be lifted into arguments.
 """
 
+# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false, reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import operator
 import types
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -138,7 +140,7 @@ class Recorder(TorchDispatchMode):
         self._table = decompositions()
 
     @contextmanager
-    def active(self) -> Iterator[None]:
+    def active(self) -> Generator[None]:
         """Torch records here while this is entered."""
         with ExitStack() as stack:
             stack.enter_context(torch.no_grad())
@@ -245,7 +247,7 @@ class Recorder(TorchDispatchMode):
         node.meta["location"] = here()
 
     @contextmanager
-    def into(self, graph: fx.Graph) -> Iterator[None]:
+    def into(self, graph: fx.Graph) -> Generator[None]:
         """Records into another graph while this is entered."""
         outer, self.graph = self.graph, graph
         try:

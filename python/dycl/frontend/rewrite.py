@@ -14,9 +14,9 @@ calls in the same way (`operators.py` gives each its meaning). Names that a body
 function through `nonlocal`, so an operator reads, restores and merges them through the closure's cells; a variable that
 is undefined on one side is simply an empty cell.
 
-A jump inside a body becomes a returned *signal* (`return dycl__.Return(v)`, `dycl__.BREAK`, `dycl__.CONTINUE`), which the
-statement after the call passes on. No "did return" flag exists in the rewritten program: `control.py` lets the path that
-goes on stay open and joins the others where their jump lands.
+A jump inside a body becomes a returned *signal* (`return dycl__.Return(v)`, `dycl__.BREAK`, `dycl__.CONTINUE`), which
+the statement after the call passes on. No "did return" flag exists in the rewritten program: `control.py` lets the path
+that goes on stay open and joins the others where their jump lands.
 
 The tree keeps the user's line numbers and is compiled under the user's file name, so tracebacks, warnings and the
 locations in the IR point at the user's program without any source map.
@@ -121,9 +121,7 @@ def assigned_names(nodes: Sequence[ast.AST]) -> list[str]:
             return
         if isinstance(n, (ast.Import, ast.ImportFrom)):
             names.update((alias.asname or alias.name).split(".")[0] for alias in n.names if alias.name != "*")
-        elif isinstance(n, ast.ExceptHandler) and n.name:
-            names.add(n.name)
-        elif isinstance(n, (ast.MatchAs, ast.MatchStar)) and n.name:
+        elif (isinstance(n, ast.ExceptHandler) and n.name) or (isinstance(n, (ast.MatchAs, ast.MatchStar)) and n.name):
             names.add(n.name)
         elif isinstance(n, ast.MatchMapping) and n.rest:
             names.add(n.rest)

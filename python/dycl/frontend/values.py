@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Python values that depend on data: numbers made of tensors, and values that must not be used.
 
-`Number` stands for what `.item()` gives. It computes as Python does, in 64 bits: `t.item() * 0.5` is an f64 whatever the
-dtype of `t`, and together with a tensor it promotes like a Python number, not like a 0-d tensor.
+`Number` stands for what `.item()` gives. It computes as Python does, in 64 bits: `t.item() * 0.5` is an f64 whatever
+the dtype of `t`, and together with a tensor it promotes like a Python number, not like a 0-d tensor.
 
 `Unusable` stands for a variable whose value after a branch cannot be represented (a tensor on one side, None on the
 other). It may be overwritten or forgotten; using it in any way is refused with the reason. So a branch's temporaries
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import torch
+from torch.utils import _pytree as pytree
 
 from dycl.errors import SourceLocation, UnsupportedConstructError
 from dycl.frontend.locations import here
@@ -39,7 +40,7 @@ class Number:
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, tensor: torch.Tensor, type_: type) -> None:
-        assert tensor.dim() == 0 and tensor.dtype == _DTYPES[type_], (tensor.shape, tensor.dtype, type_)
+        assert (tensor.dim(), tensor.dtype) == (0, _DTYPES[type_]), (tensor.shape, tensor.dtype, type_)
         self.tensor = tensor
         self.type = type_
 
@@ -279,11 +280,12 @@ def _python_arithmetic(left: Any, right: Any, function: Callable[[Any, Any], Any
 
 def _torch_function_with_numbers(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A torch function called with numbers: with tensors beside them, each becomes a 0-d tensor of the dtype that keeps
-    the promotion of a Python number."""
+    the promotion of a Python number.
+    """
     name = getattr(func, "__name__", str(func))
     if func in (torch.full, torch.full_like, torch.Tensor.fill_, torch.Tensor.new_full):
         return _filled(func, args, kwargs)
-    flat, spec = torch.utils._pytree.tree_flatten((args, kwargs), is_leaf=lambda v: isinstance(v, Number))
+    flat, spec = pytree.tree_flatten((args, kwargs), is_leaf=lambda v: isinstance(v, Number))
     tensors = [v for v in flat if isinstance(v, torch.Tensor)]
     if func in (torch.tensor, torch.as_tensor):
         value = args[0]
@@ -297,7 +299,7 @@ def _torch_function_with_numbers(func: Callable[..., Any], args: tuple[Any, ...]
             if torch.promote_types(partner.dtype, other.dtype) != partner.dtype:
                 partner = other
         swapped = [v.like(partner) if isinstance(v, Number) else v for v in flat]
-        new_args, new_kwargs = torch.utils._pytree.tree_unflatten(swapped, spec)
+        new_args, new_kwargs = pytree.tree_unflatten(swapped, spec)
         try:
             return func(*new_args, **new_kwargs)
         except TypeError:
@@ -358,16 +360,16 @@ class Unusable:
         object.__setattr__(self, "_error", (reason, hint, location))
 
     def __getattribute__(self, name: str) -> Any:
-        if name in ("_error", "__class__", "__torch_function__"):
-            return object.__getattribute__(self, name)
-        refuse(self)
+        if name not in ("_error", "__class__", "__torch_function__"):
+            refuse(self)
+        return object.__getattribute__(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         refuse(self)
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        flat = torch.utils._pytree.tree_leaves((args, kwargs or {}))
+        flat = pytree.tree_leaves((args, kwargs or {}))
         refuse(next(v for v in flat if isinstance(v, Unusable)))
 
 
@@ -395,9 +397,10 @@ def _refusing(self: Unusable, *_: Any) -> NoReturn:
     refuse(self)
 
 
-for _name in (
-    "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul and rand or ror "
-    "xor rxor lshift rshift lt le gt ge eq ne neg pos abs invert bool int float index len iter next getitem setitem "
-    "delitem contains call enter exit format str round"
-).split():
+_USES = """
+add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul and rand or ror xor rxor
+lshift rshift lt le gt ge eq ne neg pos abs invert bool int float index len iter next getitem setitem delitem contains
+call enter exit format str round
+"""
+for _name in _USES.split():
     setattr(Unusable, f"__{_name}__", _refusing)

@@ -1,0 +1,417 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Branches, and where the paths that leave them meet again; `control.py` says how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import fx
+
+from dycl.errors import DyclError, SourceLocation, UnsupportedConstructError
+from dycl.frontend.joining import MISSING, Join, constant, map_frozen
+from dycl.frontend.locations import here
+from dycl.frontend.paths import Deferred, Fork, Scope, Side, Signal, Unwind
+from dycl.frontend.recorder import Recorder
+from dycl.frontend.state import (
+    UNDEFINED,
+    CellLocation,
+    Delta,
+    FrozenTensor,
+    Journal,
+    Location,
+    Snapshot,
+    TensorLocation,
+    freeze,
+    thaw,
+)
+from dycl.frontend.values import Number, TruthOnly, Unusable, refuse
+
+
+class Branches:
+    """The paths of the program that is being captured.
+
+    Attributes:
+        recorder: where ops go.
+        journal: where stores to attributes and containers are reported.
+    """
+
+    def __init__(self, recorder: Recorder, *, max_depth: int) -> None:
+        self.recorder = recorder
+        self.journal = Journal()
+        self.exceptions: list[tuple[str, ...]] = []
+        """What leaves the program: the name of a built-in exception, and its message if it has one."""
+        self._max_depth = max_depth
+        self._forks: list[Fork] = []
+        self._scopes: list[Scope] = []
+        self._depth = 0
+        self._cells: list[Sequence[CellLocation]] = []
+        """The variables that each construct around may write, innermost last."""
+
+    # Conditions ------------------------------------------------------------------------------------------------------
+
+    def predicate(self, test: Any) -> torch.Tensor | None:
+        """The recorded 0-d bool tensor of a condition on data, or None for one that Python decides."""
+        if isinstance(test, TruthOnly):
+            test = TruthOnly.truth(test)
+        if isinstance(test, Unusable):
+            refuse(test)
+        if isinstance(test, torch.Tensor):
+            if test.numel() != 1:
+                amount = "more than one value" if test.numel() else "no values"
+                raise RuntimeError(f"Boolean value of Tensor with {amount} is ambiguous")
+            test = Number(test.reshape(()).ne(0) if test.dtype != torch.bool else test.reshape(()), bool)
+        if isinstance(test, Number):
+            return freeze(test.converted(bool), self.recorder).raw
+        return None
+
+    def constant(self, value: bool | int | float) -> torch.Tensor:
+        """A recorded 0-d tensor (bool, i64, f64) with a known value, in the current graph."""
+        return constant(self.recorder, value)
+
+    # Scopes ----------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _scope(self, kind: str, **attributes: Any) -> Generator[Scope]:
+        scope = Scope(kind, len(self._forks), **attributes)
+        self._scopes.append(scope)
+        try:
+            yield scope
+        finally:
+            self._scopes.pop()
+
+    @contextmanager
+    def _writing(self, cells: Sequence[CellLocation]) -> Generator[None]:
+        self._cells.append(cells)
+        try:
+            yield
+        finally:
+            self._cells.pop()
+
+    def _snapshot(self) -> Snapshot:
+        cells = {cell.key: cell for group in self._cells for cell in group}
+        return Snapshot(cells.values(), self.journal, self.recorder)
+
+    def _target(self, signal: Signal | None) -> Scope | None:
+        if signal is None:
+            return None
+        return next(s for s in reversed(self._scopes) if s.kind == signal.kind)
+
+    def _signal(self, target: Scope | None, value: Any) -> Signal | None:
+        """The signal that takes the open path to `target`."""
+        if target is None:
+            return None
+        signal = Signal(target.kind, value)
+        if target.kind in ("return", "break", "continue") and self._target(signal) is target:
+            return signal
+        raise Unwind(target, value)
+
+    def _follow(self, body: Callable[[], Signal | None], scope: Scope) -> tuple[Scope, Any]:
+        """Runs code on the open path; gives where it goes then (`scope` if it falls out), and with what value."""
+        try:
+            signal = body()
+        except Unwind as unwind:
+            return unwind.target, unwind.value
+        except (DyclError, RecursionError, MemoryError):
+            raise
+        except Exception as error:
+            if len(self._forks) == scope.first_fork:
+                raise  # no other path is open: Python finds the handler
+            return self._raise(error)
+        return (self._target(signal) or scope), (signal.value if signal is not None else None)
+
+    # Branches --------------------------------------------------------------------------------------------------------
+
+    def if_(
+        self,
+        predicate: torch.Tensor,
+        then: Callable[[], Signal | None],
+        orelse: Callable[[], Signal | None],
+        cells: Sequence[CellLocation],
+    ) -> Signal | None:
+        """An `if` on data. Gives the signal of the path that goes on."""
+        location = here()
+        with self._writing(cells):
+            snapshot = self._snapshot()
+            a = self._trace_side(then, snapshot)
+            b = self._trace_side(orelse, snapshot)
+            if a.deferred or b.deferred or a.target is b.target:
+                base = max(a.target, b.target, key=self._reach)
+                target, value = self._join(predicate, a, b, base, snapshot, location)
+                return self._signal(target, value)
+        return self._signal(*self._park(predicate, a, b, snapshot, location))
+
+    def choose(self, predicate: torch.Tensor, then: Callable[[], Any], orelse: Callable[[], Any]) -> Any:
+        """A conditional expression on data: the joined value of two expressions."""
+        location = here()
+        snapshot = self._snapshot()
+
+        def run(side: Callable[[], Any]) -> Side:
+            box: list[Any] = []
+
+            def body() -> None:
+                box.append(side())
+
+            return self._trace_side(body, snapshot, lambda: box[0])
+
+        a, b = run(then), run(orelse)
+        if a.deferred or b.deferred or a.target is b.target:
+            base = max(a.target, b.target, key=self._reach)
+            target, value = self._join(predicate, a, b, base, snapshot, location)
+        else:
+            target, value = self._park(predicate, a, b, snapshot, location)
+        if target is not None:
+            raise Unwind(target, value)
+        return value
+
+    def _park(
+        self, predicate: torch.Tensor, a: Side, b: Side, snapshot: Snapshot, location: SourceLocation | None
+    ) -> tuple[Scope | None, Any]:
+        """Goes on in one side: the one that falls out, or else the one that does not jump as far."""
+        parked_is_then = self._reach(a.target) < self._reach(b.target)
+        parked, opened = (a, b) if parked_is_then else (b, a)
+        self._pass_finally(parked, snapshot)
+        self._open(Fork(predicate, self.recorder.graph, snapshot, parked, parked_is_then, location), opened.graph)
+        snapshot.redo(opened.delta)
+        return opened.target, thaw(opened.value)
+
+    def _reach(self, target: Scope | None) -> int:
+        return len(self._scopes) if target is None else self._scopes.index(target)
+
+    def _open(self, fork: Fork, graph: fx.Graph) -> None:
+        if len(self._forks) + self._depth >= self._max_depth:
+            raise UnsupportedConstructError(
+                f"more than {self._max_depth} conditions nest in each other",
+                hint="raise `Options.max_depth`, or turn a recursion or a long loop into a `while` on a tensor",
+                location=fork.location,
+            )
+        self._forks.append(fork)
+        self.recorder.graph = graph
+
+    def _trace_side(
+        self, body: Callable[[], Signal | None], snapshot: Snapshot, value_of: Callable[[], Any] = lambda: None
+    ) -> Side:
+        """Traces one side into a graph of its own and undoes what it changed.
+
+        Args:
+            value_of: the value of the side where it falls out.
+        """
+        outer, first_fork = self.recorder.graph, len(self._forks)
+        self._depth += 1
+        self.recorder.graph = fx.Graph()
+        try:
+            target, value = self._run(body)
+            side = self._collapse(first_fork, target, value_of() if target is None else value, None)
+            # What the side has changed as a whole.
+            side = Side(self.recorder.graph, snapshot.delta(), side.target, side.value, side.deferred)
+        finally:
+            self._depth -= 1
+            del self._forks[first_fork:]
+            self.recorder.graph = outer
+        snapshot.undo()
+        return side
+
+    def _run(self, body: Callable[[], Signal | None]) -> tuple[Scope | None, Any]:
+        """Runs a side or a loop body; gives where it goes at its end (None: it falls out)."""
+        try:
+            signal = body()
+        except Unwind as unwind:
+            return unwind.target, unwind.value
+        except (DyclError, RecursionError, MemoryError):
+            raise
+        except Exception as error:
+            return self._raise(error)
+        return self._target(signal), (signal.value if signal is not None else None)
+
+    def _join(
+        self,
+        predicate: torch.Tensor,
+        a: Side,
+        b: Side,
+        base: Scope | None,
+        snapshot: Snapshot,
+        location: SourceLocation | None,
+    ) -> tuple[Scope | None, Any]:
+        """Joins two sides in the current graph, applies what they changed, and forks again for deferred jumps.
+
+        Args:
+            base: where the joined path goes on to; sides that go elsewhere are told apart by a flag.
+
+        Returns:
+            where the path that is open now goes to, and its value.
+        """
+        joined = self._join_sides(predicate, a, b, base, snapshot, location)
+        self._refork(joined.deferred)
+        return joined.target, thaw(joined.value)
+
+    def _refork(self, deferred: list[Deferred]) -> None:
+        """Makes a fork again on the flag of each deferred jump."""
+        location = here()
+        for jump in deferred:
+            parked = Side(fx.Graph(), {}, jump.target, jump.value)
+            fork = Fork(jump.flag, self.recorder.graph, self._snapshot(), parked, True, location)
+            self._open(fork, fx.Graph())
+
+    def _join_sides(
+        self,
+        predicate: torch.Tensor,
+        a: Side,
+        b: Side,
+        base: Scope | None,
+        snapshot: Snapshot,
+        location: SourceLocation | None,
+    ) -> Side:
+        recorder = self.recorder
+        join = Join(self.recorder, location)
+        # The deferred jumps of both sides, by target; a side that ends in a jump to elsewhere takes part.
+        targets: list[Scope] = []
+        for side in (a, b):
+            assert side.target is not None or base is None, "a side that falls out decides the base"
+            for target in [*(d.target for d in side.deferred), *([side.target] if side.target is not base else [])]:
+                if target is not None and target not in targets:
+                    targets.append(target)
+        flagged: list[
+            tuple[Scope, Callable[[list[torch.Tensor]], torch.Tensor], Callable[[list[torch.Tensor]], Any]]
+        ] = []
+        for target in targets:
+            flags, values = zip(*(self._jump_of(side, target, base) for side in (a, b)), strict=True)
+            values = self._fill_missing(values)
+            flagged.append(
+                (target, join.raw(flags[0], flags[1]), join.plan(values[0], values[1], "the returned value"))
+            )
+        base_values = self._fill_missing([s.value if s.target is base else MISSING for s in (a, b)])
+        what = "the returned value" if base is not None else "the value"
+        value_plan = join.plan(base_values[0], base_values[1], what)
+        changes: list[tuple[Location, Callable[[list[torch.Tensor]], Any]]] = []
+        for key in {**a.delta, **b.delta}:
+            location_, _ = a.delta.get(key) or b.delta[key]
+            changes.append((location_, self._plan_change(join, location_, a.delta, b.delta, snapshot)))
+        results = join.emit(predicate, a.graph, b.graph)
+        for place, plan in changes:
+            snapshot.write(place, plan(results))
+        value = value_plan(results)
+        deferred = [Deferred(f(results), t, freeze(v(results), recorder)) for t, f, v in flagged]
+        return Side(recorder.graph, {}, base, freeze(value, recorder), deferred)
+
+    def _plan_change(
+        self, join: Join, place: Location, a: Delta, b: Delta, snapshot: Snapshot
+    ) -> Callable[[list[torch.Tensor]], Any]:
+        base = snapshot.base(place)
+        if isinstance(place, TensorLocation):
+            raws = [d[place.key][1] if place.key in d else base for d in (a, b)]
+            raws = [r.raw if isinstance(r, FrozenTensor) else r for r in raws]
+            return join.raw(raws[0], raws[1])
+        values = [d[place.key][1] if place.key in d else freeze(base, self.recorder) for d in (a, b)]
+        for mine, other in (values, values[::-1]):
+            if mine is UNDEFINED and other is not UNDEFINED:
+                unusable = Unusable(
+                    f"{place.name} is undefined on one side of the condition, and is used after that",
+                    "assign it on both sides, or before the condition",
+                    here(),
+                )
+                return lambda _: unusable
+        return join.plan(values[0], values[1], place.name)
+
+    def _jump_of(self, side: Side, target: Scope, base: Scope | None) -> tuple[torch.Tensor, Any]:
+        """Whether the side jumps to `target`, as a recorded bool, and with what value (frozen)."""
+        with self.recorder.into(side.graph):
+            for jump in side.deferred:
+                if jump.target is target:
+                    return jump.flag, jump.value
+            return self.constant(side.target is target and side.target is not base), (
+                side.value if side.target is target else MISSING
+            )
+
+    def _fill_missing(self, values: Sequence[Any]) -> list[Any]:
+        """Stands poison in for the value of a side that has none; no path reads it."""
+        a, b = values
+        if a is MISSING and b is MISSING:
+            return [None, None]
+
+        return [self._poison(b) if a is MISSING else a, self._poison(a) if b is MISSING else b]
+
+    def _poison(self, value: Any) -> Any:
+        """A frozen value of the same types that no path reads."""
+
+        def leaf(tensor: FrozenTensor) -> FrozenTensor:
+            raw = self.recorder.poison(tensor.raw)
+            original = tensor.original
+            # Another object than the original: for a join the two sides must not be the same value.
+            return FrozenTensor(raw, Number(original.tensor, original.type) if isinstance(original, Number) else raw)
+
+        return map_frozen(value, leaf)
+
+    # Landing ---------------------------------------------------------------------------------------------------------
+
+    def _land(self, scope: Scope, target: Scope, value: Any) -> tuple[Scope, Any]:
+        """Joins the jumps that land at the end of `scope` with the path that is open there.
+
+        Args:
+            target: where the open path goes: `scope` itself, or farther.
+
+        Returns:
+            the same for the path that is open afterwards.
+        """
+        landing = [i for i in range(scope.first_fork, len(self._forks)) if self._forks[i].parked.target is scope]
+        if not landing:
+            return target, value
+        if target is not scope and landing[0] == len(self._forks) - 1:
+            return scope, self._swap(target, value)
+        side = self._collapse(landing[0], target, value, scope)
+        assert side.target is not None
+        self._refork(side.deferred)
+        return side.target, thaw(side.value)
+
+    def _swap(self, target: Scope, value: Any) -> Any:
+        """Parks the open path and goes on in the side that was parked at the newest fork; gives that side's value."""
+        fork = self._forks[-1]
+        opened, resumed = self._close(fork, target, value, []), fork.parked
+        fork.parked, fork.parked_is_then = opened, not fork.parked_is_then
+        self.recorder.graph = resumed.graph
+        fork.snapshot.redo(resumed.delta)
+        return thaw(resumed.value)
+
+    def _close(self, fork: Fork, target: Scope | None, value: Any, deferred: list[Deferred]) -> Side:
+        """The open side of the newest fork as a traced side; undoes what it changed."""
+        frozen = freeze(value, self.recorder)
+        side = Side(self.recorder.graph, fork.snapshot.delta(), target, frozen, deferred)
+        fork.snapshot.undo()
+        return side
+
+    def _collapse(
+        self,
+        first: int,
+        target: Scope | None,
+        value: Any,
+        base: Scope | None,
+        deferred: Sequence[Deferred] = (),
+    ) -> Side:
+        """Joins all forks from number `first` on, innermost first, into one path in the graph of the outermost.
+
+        Args:
+            target, value, deferred: where the open path goes.
+            base: where the joined path should go on, if some path goes there.
+        """
+        while len(self._forks) > first:
+            fork = self._forks.pop()
+            opened = self._close(fork, target, value, list(deferred))
+            self.recorder.graph = fork.outer
+            sides = (fork.parked, opened) if fork.parked_is_then else (opened, fork.parked)
+            # The joined path goes where both go; else to the landing; else on where the open side goes.
+            meets = [s.target for s in sides]
+            goal = target if meets[0] is meets[1] or base not in meets else base
+            joined = self._join_sides(fork.predicate, sides[0], sides[1], goal, fork.snapshot, fork.location)
+            target, value, deferred = joined.target, thaw(joined.value), joined.deferred
+        return Side(self.recorder.graph, {}, target, freeze(value, self.recorder), list(deferred))
+
+    # Exceptions are the business of `exceptions.py` ------------------------------------------------------------------
+
+    def _raise(self, error: Exception) -> tuple[Scope, Any]:
+        """Where a path goes that raises while other paths are open, and with what value."""
+        raise NotImplementedError
+
+    def _pass_finally(self, side: Side, snapshot: Snapshot) -> None:
+        """Runs, on a side that is parked, the `finally` clauses between it and where it jumps to."""
+        raise NotImplementedError

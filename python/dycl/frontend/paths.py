@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What paths through the program are made of: jumps, the places where they land, traced sides, open forks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import fx
+
+from dycl.errors import SourceLocation
+from dycl.frontend.state import Delta, Snapshot
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What a rewritten body returns when it jumps; None means that it fell out of its end."""
+
+    kind: str  # "return", "break" or "continue"
+    value: Any = None
+
+
+BREAK = Signal("break")
+CONTINUE = Signal("continue")
+
+
+Handler = tuple[Callable[[], Any], Callable[[BaseException], Signal | None]]
+"""An `except` clause: its exception types, and its body."""
+
+
+@dataclass(eq=False)
+class Scope:
+    """A place where jumps land, or that they pass.
+
+    `kind` is "return", "break" or "continue" for the end of a function, of a loop, of an iteration, where the signals
+    of that kind land; "try" for the end of a `try` statement and "raise" for the end of the program, where exceptions
+    land; "handlers" while `except` clauses are in force, "finally" while a `finally` clause is.
+    """
+
+    kind: str
+    first_fork: int
+    """How many forks were open when it began."""
+    handlers: Sequence[Handler] = ()
+    end: Scope | None = None
+    """Of "handlers": the end of their `try` statement."""
+    final: Callable[[], Signal | None] | None = None
+    """Of "finally": the clause."""
+
+
+class Unwind(BaseException):
+    """Takes a jump out of the Python frames between an exception under a condition and where it is handled."""
+
+    def __init__(self, target: Scope, value: Any) -> None:
+        super().__init__()
+        self.target = target
+        self.value = value
+
+
+@dataclass(eq=False)
+class Deferred:
+    """A jump that is taken after a join iff `flag` holds."""
+
+    flag: torch.Tensor
+    target: Scope
+    value: Any  # frozen
+
+
+@dataclass(eq=False)
+class Side:
+    """One traced side of a fork.
+
+    `target` is where its end jumps to (None: it falls out), with `value` (frozen); each deferred jump comes before it.
+    """
+
+    graph: fx.Graph
+    delta: Delta
+    target: Scope | None = None
+    value: Any = None
+    deferred: list[Deferred] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Fork:
+    """A condition one side of which is parked, while the other is open."""
+
+    predicate: torch.Tensor
+    outer: fx.Graph
+    snapshot: Snapshot
+    parked: Side
+    parked_is_then: bool
+    location: SourceLocation | None
