@@ -176,7 +176,12 @@ def test_module_agrees_with_eager_over_a_sequence_of_calls(module, shape, tolera
 def test_state_is_what_the_model_writes():
     signature = capture(State(), (torch.zeros(3),), {}, Options()).signature
     assert sorted(spec.name for spec in signature.state) == ["factor", "h", "k", "steps"]
-    assert {spec.name: spec.dtype for spec in signature.state} == {"factor": "f64", "h": "f32", "k": "i64", "steps": "i64"}
+    assert {spec.name: spec.dtype for spec in signature.state} == {
+        "factor": "f64",
+        "h": "f32",
+        "k": "i64",
+        "steps": "i64",
+    }
 
 
 def test_tied_weights_are_one_parameter():
