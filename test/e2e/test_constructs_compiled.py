@@ -34,7 +34,7 @@ def assert_close(got: object, expected: object) -> None:
 def run_compiled(program: dycl.Program, inputs: tuple[torch.Tensor, ...]) -> object:
     try:
         return program(*inputs)
-    except (ValueError, KeyError, AssertionError) as error:
+    except (ArithmeticError, ValueError, KeyError, AssertionError) as error:
         return error
 
 

@@ -43,7 +43,7 @@ def run_eager(case: Case, inputs: tuple[torch.Tensor, ...]) -> object:
     """What eager gives: a value, or the exception that leaves the function."""
     try:
         return case.function(*inputs)
-    except (ValueError, KeyError, AssertionError) as error:
+    except (ArithmeticError, ValueError, KeyError, AssertionError) as error:
         return error
 
 
@@ -570,3 +570,25 @@ def helper_returns_or_raises(x):
     except Exit as e:
         x = e.result
     return x
+
+
+@case((X,), (N,), (Z,), (B,), unreached=3)
+def divisions(x):
+    n = x.abs().sum().item()
+    k = int(n)
+    total = 7 // k + 7 % k
+    total /= n
+    return x * total, 1.0 / k
+
+
+@case((X,), (N,), (Z,), (B,))
+def assigned_in_an_endless_loop(x):
+    n = 0
+    while True:
+        step = x * n
+        label = n * 2
+        n += 1
+        x = x + 1
+        if x.sum() > 3 or n > 4:
+            break
+    return x, step, label

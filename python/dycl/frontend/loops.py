@@ -85,9 +85,7 @@ class Loops(Exceptions):
             predicate = self.predicate(value)
             if predicate is None and not truth(value):
                 return None
-            if predicate is None and endless and self._exits_on_data(test, body):
-                predicate = self.constant(True)
-            if predicate is None:
+            if predicate is None and not (endless and self._exits_on_data(test, body)):
                 return body
             is_loop = True
             return lambda: self._dynamic_while(predicate, test, body, has_else=orelse is not None)
@@ -138,19 +136,19 @@ class Loops(Exceptions):
 
     def _dynamic_while(
         self,
-        first: torch.Tensor,
+        first: torch.Tensor | None,
         test: Callable[[], Any],
         body: Callable[[], Signal | None],
         *,
         has_else: bool,
     ) -> None:
-        """A loop on data, from the state as it is, given its first test."""
+        """A loop on data, from the state as it is, given its first test (None: it holds)."""
         location = here()
         snapshot = self._snapshot()
         carried: dict[tuple[Any, ...], Carried] = {}
         for _ in range(MAX_LOOP_ROUNDS):
             traced = self._trace_loop_body(test, body, carried, snapshot)
-            fresh = self._newly_carried(traced.delta, carried, snapshot, location)
+            fresh = self._newly_carried(traced.delta, carried, snapshot, location, first is None)
             if not fresh:
                 break
             carried.update(fresh)
@@ -166,6 +164,7 @@ class Loops(Exceptions):
                 hint="set a variable before the `break` and test it after the loop",
                 location=location,
             )
+        first = self.constant(True) if first is None else first
         self._emit_loop(first, traced, carried, snapshot, location)
 
     def _trace_loop_body(
@@ -225,6 +224,7 @@ class Loops(Exceptions):
         carried: dict[tuple[Any, ...], Carried],
         snapshot: Snapshot,
         location: SourceLocation | None,
+        runs: bool,
     ) -> dict[tuple[Any, ...], Carried]:
         """The places that the body changes and that are not carried yet; checks the types of those that are."""
         fresh: dict[tuple[Any, ...], Carried] = {}
@@ -235,7 +235,7 @@ class Loops(Exceptions):
                 continue
             if isinstance(value, (bool, int, float, str, type(None))) and same_constant(snapshot.base(place), value):
                 continue
-            fresh[key] = Carried.of(place, freeze(snapshot.base(place), self.recorder), value, location)
+            fresh[key] = Carried.of(place, freeze(snapshot.base(place), self.recorder), value, location, runs)
         return fresh
 
     def _emit_loop(
@@ -307,34 +307,42 @@ class LoopBody:
 class Carried:
     """A place whose value a loop carries from iteration to iteration.
 
-    A variable that is undefined before the loop, or that no common type fits, is not carried but unusable: at the
-    start of the body (reading it there would read the iteration before) and after the loop.
+    A variable that is undefined before the loop, or that no common type fits, is unusable at the start of the body
+    (reading it there would read the iteration before) and after the loop. After a loop that runs at least once
+    (`while True`) the value of the last iteration is what it holds, so that is carried, but never read inside.
     """
 
     place: Location
-    init: Any  # frozen
+    init: Any  # frozen; where it is not read inside, any value of its type
     unusable: Unusable | None
-    location: SourceLocation | None
+    is_read_after: bool = True
 
     @staticmethod
-    def of(place: Location, init: Any, after: Any, location: SourceLocation | None) -> Carried:
+    def of(place: Location, init: Any, after: Any, location: SourceLocation | None, runs: bool) -> Carried:
+        """How the body's change of a place is carried; `runs` says that at least one iteration runs."""
         if isinstance(place, TensorLocation):
-            return Carried(place, init, None, location)
+            return Carried(place, init, None)
+        hint = "give it the same type, dtype and shape before the loop"
         if init is UNDEFINED:
             reason = f"{place.name} is assigned in the loop only, and is used where no iteration may have run before"
-            return Carried(place, init, Unusable(reason, "assign it before the loop", location), location)
-        if isinstance(thaw(init), Unusable):
-            return Carried(place, init, thaw(init), location)
-        found = difference(init, after)
-        if found:
+            hint = "assign it before the loop"
+        elif isinstance(thaw(init), Unusable):
+            return Carried(place, init, thaw(init), is_read_after=False)
+        elif found := difference(init, after):
             reason = f"{place.name} is {found[0]} before the loop and {found[1]} after an iteration"
-            hint = "give it the same type, dtype and shape before the loop"
-            return Carried(place, init, Unusable(reason, hint, location), location)
-        return Carried(place, init, None, location)
+        else:
+            return Carried(place, init, None)
+        unusable = Unusable(reason, hint, location)
+        can_carry = runs and _is_carriable(after)
+        return Carried(place, after if can_carry else init, unusable, is_read_after=can_carry)
+
+    @property
+    def is_carried(self) -> bool:
+        return self.unusable is None or self.is_read_after
 
     def check(self, after: Any, location: SourceLocation | None) -> None:
         """What one iteration makes of the value must be of its type."""
-        if self.unusable is not None or isinstance(self.place, TensorLocation):
+        if not self.is_carried or isinstance(self.place, TensorLocation):
             return
         found = difference(self.init, after)
         if found:
@@ -346,17 +354,18 @@ class Carried:
 
     def begin(self, recorder: Recorder, snapshot: Snapshot) -> None:
         """Puts placeholders of the body's graph in the place."""
-        if self.unusable is not None:
-            snapshot.write(self.place, self.unusable)
-            return
 
         def placeholder(raw: torch.Tensor) -> torch.Tensor:
             return recorder.placeholder("carried", raw)
 
-        if isinstance(self.place, TensorLocation):
-            snapshot.write(self.place, placeholder(self.init if isinstance(self.init, torch.Tensor) else self.init.raw))
-            return
-        snapshot.write(self.place, self._map(recorder, placeholder))
+        if self.unusable is not None:
+            if self.is_read_after:
+                self._map(recorder, placeholder)
+            snapshot.write(self.place, self.unusable)
+        elif isinstance(self.place, TensorLocation):
+            snapshot.write(self.place, placeholder(self.init.raw))
+        else:
+            snapshot.write(self.place, self._map(recorder, placeholder))
 
     def _map(self, recorder: Recorder, make: Callable[[torch.Tensor], torch.Tensor]) -> Any:
         """A value like the initial one, of other tensors, in the order of `init_tensors`."""
@@ -375,21 +384,19 @@ class Carried:
         return leaf(self.init)
 
     def init_tensors(self, recorder: Recorder) -> list[torch.Tensor]:
-        return self._tensors(recorder, self.init)
+        tensors = self._tensors(recorder, self.init)
+        return tensors if self.unusable is None else [recorder.poison(t) for t in tensors]
 
     def next_tensors(self, recorder: Recorder, after: Any) -> list[torch.Tensor]:
         """The tensors of the value after an iteration; `after` is None where the last round left it unchanged."""
         if after is None:
-            if self.unusable is not None:
-                return []
-            raise AssertionError(f"{self.place.name} is carried but not changed")
+            assert not self.is_carried, f"{self.place.name} is carried but not changed"
+            return []
         return self._tensors(recorder, after)
 
     def _tensors(self, recorder: Recorder, value: Any) -> list[torch.Tensor]:
-        if self.unusable is not None:
+        if not self.is_carried:
             return []
-        if isinstance(self.place, TensorLocation):
-            return [value.raw if isinstance(value, FrozenTensor) else value]
         found: list[torch.Tensor] = []
 
         def collect(v: Any) -> None:
@@ -406,12 +413,19 @@ class Carried:
 
     def finish(self, recorder: Recorder, results: list[torch.Tensor], snapshot: Snapshot) -> None:
         """Puts the loop's results in the place, taking them from the front of `results`."""
-        if self.unusable is not None:
+        if not self.is_carried:
             snapshot.write(self.place, self.unusable)
         elif isinstance(self.place, TensorLocation):
             snapshot.write(self.place, results.pop(0))
         else:
             snapshot.write(self.place, self._map(recorder, lambda _: results.pop(0)))
+
+
+def _is_carriable(value: Any) -> bool:
+    """Whether a frozen value is made of tensors and numbers, and constants that are the same in every iteration."""
+    if isinstance(value, (FrozenNode, FrozenContents)):
+        return all(_is_carriable(v) for v in value.items)
+    return isinstance(value, FrozenTensor) or number_type(value) is not None
 
 
 def difference(before: Any, after: Any) -> tuple[str, str] | None:

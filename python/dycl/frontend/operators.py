@@ -26,7 +26,7 @@ from dycl.frontend.convert import Converter, NoSourceError
 from dycl.frontend.locations import here, is_internal
 from dycl.frontend.paths import BREAK, CONTINUE, Handler, Signal
 from dycl.frontend.state import AttributeLocation, CellLocation, ContainerLocation
-from dycl.frontend.values import Number, TruthOnly, Unusable, refuse
+from dycl.frontend.values import Number, TruthOnly, Unusable, python_arithmetic, refuse
 
 _AUGMENTED = {
     "Add": operator.iadd,
@@ -43,6 +43,7 @@ _AUGMENTED = {
     "LShift": operator.ilshift,
     "RShift": operator.irshift,
 }
+_DIVISIONS = {"Div": (operator.truediv, "/"), "FloorDiv": (operator.floordiv, "//"), "Mod": (operator.mod, "%")}
 _COMPARE = {
     "Lt": operator.lt,
     "LtE": operator.le,
@@ -319,9 +320,24 @@ class Operators:
 
         return pick(0)
 
+    def divide(self, name: str, left: Any, right: Any) -> Any:
+        """`/`, `//` and `%`: a division of Python numbers raises where the divisor, on data, is zero."""
+        function, symbol = _DIVISIONS[name]
+        if not isinstance(right, Number) or not isinstance(left, (Number, bool, int, float)):
+            return function(left, right)
+
+        def fail() -> None:
+            kinds = [v.type if isinstance(v, Number) else type(v) for v in (left, right)]
+            function(kinds[0](1), kinds[1](0))
+
+        self.if_(right == 0, fail, None, ())
+        return python_arithmetic(left, right, function, symbol, divisor_is_checked=True)
+
     def augmented(self, name: str, target: Any, value: Any) -> Any:
         """The new value of a variable after `target <op>= value`."""
         self._touch(target)
+        if name in _DIVISIONS and isinstance(value, Number):
+            return self.divide(name, target, value)
         return _AUGMENTED[name](target, value)
 
     def augment_attr(self, name: str, owner: Any, attribute: str, value: Any) -> None:

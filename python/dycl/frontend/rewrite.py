@@ -573,6 +573,12 @@ class _Rewriter(ast.NodeTransformer):
         node.operand = operand
         return node
 
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        node.left, node.right = self.visit(node.left), self.visit(node.right)
+        if not isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod)) or isinstance(node.right, ast.Constant):
+            return node
+        return _locate(_call("divide", ast.Constant(type(node.op).__name__), node.left, node.right), node)
+
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         if _contains(node.body, (ast.NamedExpr,)) or _contains(node.orelse, (ast.NamedExpr,)):
             return self.generic_visit(node)

@@ -96,7 +96,7 @@ class Number:
         if not isinstance(other, (Number, bool, int, float)):
             return NotImplemented
         left, right = (other, self) if reflected else (self, other)
-        return _python_arithmetic(left, right, function, name)
+        return python_arithmetic(left, right, function, name)
 
     def __add__(self, other: Any) -> Any:
         return self._binary(other, operator.add, "+")
@@ -235,8 +235,18 @@ class Number:
         return _torch_function_with_numbers(func, args, kwargs)
 
 
-def _python_arithmetic(left: Any, right: Any, function: Callable[[Any, Any], Any], name: str) -> Any:
-    """`left <op> right` of Python numbers, at least one of which depends on data."""
+def python_arithmetic(
+    left: Any, right: Any, function: Callable[[Any, Any], Any], name: str, *, divisor_is_checked: bool = False
+) -> Any:
+    """`left <op> right` of Python numbers, at least one of which depends on data.
+
+    Args:
+        left: the left operand.
+        right: the right operand.
+        function: what computes it on tensors, and on plain numbers.
+        name: the operator as Python writes it.
+        divisor_is_checked: the paths on which `right` is zero have left already.
+    """
     types = [v.type if isinstance(v, Number) else type(v) for v in (left, right)]
     kind = max(types, key=_RANK.__getitem__)
     if name in ("<", "<=", ">", ">=", "==", "!="):
@@ -251,14 +261,14 @@ def _python_arithmetic(left: Any, right: Any, function: Callable[[Any, Any], Any
     if kind is bool:
         kind = int
     if name in ("/", "//", "%"):
-        if isinstance(right, Number):
+        if isinstance(right, Number) and not divisor_is_checked:
             raise UnsupportedConstructError(
-                f"`{name}` by a Python number that depends on tensor values: it raises ZeroDivisionError for some",
-                hint="divide the tensors, before `.item()`",
+                f"`{name}` by a Python number that depends on tensor values, in code that dycl does not rewrite",
+                hint="divide in a function of your own, or divide the tensors, before `.item()`",
                 location=here(),
             )
-        if right == 0:
-            raise ZeroDivisionError("division by zero" if name == "/" else "integer modulo by zero")
+        if not isinstance(right, Number) and right == 0:
+            function(types[0](1), right)  # raises what Python raises
         if name == "/":
             kind = float
     if name == "**":
