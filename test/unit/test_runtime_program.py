@@ -308,7 +308,7 @@ def taken(program):
 
 def test_last_path_of_a_branch(gate_bundle):
     program = dycl.load(gate_bundle)
-    assert program.last_path == ()
+    assert program.last_path == []
     program(UP)
     first, second, third, last = program.last_path
     assert (first.source, first.target, first.label, first.count) == ("entry", "gate#0", "next", 1)

@@ -103,7 +103,7 @@ def to_networkx(hcfg: Mapping[str, Any], regions: Iterable[Region]) -> networkx.
     return graph
 
 
-def walk(hcfg: Mapping[str, Any], decisions: Iterable[Decision]) -> tuple[PathEdge, ...]:
+def walk(hcfg: Mapping[str, Any], decisions: Iterable[Decision]) -> list[PathEdge]:
     """The edges that a call took from entry to exit, each once with its count, in the order of first use.
 
     `decisions` is what `decide` recorded: (predicate, decision), in order.
@@ -128,7 +128,7 @@ def walk(hcfg: Mapping[str, Any], decisions: Iterable[Decision]) -> tuple[PathEd
         taken[here, there, label] += 1
         here = there
     replay.check_end()
-    return tuple(PathEdge(*edge, count) for edge, count in taken.items())
+    return [PathEdge(*edge, count) for edge, count in taken.items()]
 
 
 class _Replay:

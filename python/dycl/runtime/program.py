@@ -87,9 +87,9 @@ class Program:
         return to_networkx(self._bundle.hcfg, self.regions)
 
     @property
-    def last_path(self) -> tuple[PathEdge, ...]:
-        """The edges of `hcfg` that the last call took, in order, each with its count; () before any call."""
-        return () if self._decisions is None else walk(self._bundle.hcfg, self._decisions)
+    def last_path(self) -> list[PathEdge]:
+        """The edges of `hcfg` that the last call took, in order, each with its count; empty before any call."""
+        return [] if self._decisions is None else walk(self._bundle.hcfg, self._decisions)
 
     def prepare(self) -> None:
         """Load the regions onto the device now, not at the first call.
