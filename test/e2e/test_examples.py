@@ -50,6 +50,8 @@ def test_readme_commands_and_code_work(root, run_command, tmp_path):
             continue  # What `make` does, this test runs in.
         done = run_command("bash", "-euc", commands, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, ""), commands
+    host = next(block for block in code_blocks(readme, "text") if block.startswith("def main"))
+    assert host in (tmp_path / "digits.dycl" / "host.py").read_text()
     done = run_command(sys.executable, "-c", use, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "net.dycl" / "host.py").is_file()
