@@ -89,9 +89,9 @@ struct MaterializePoisonPass : public dycl::impl::DyclMaterializePoisonPassBase<
       auto tensor = dyn_cast<RankedTensorType>(type);
       TypedAttr zero = !tensor || tensor.hasStaticShape() ? builder.getZeroAttr(type) : TypedAttr();
       if (!zero) {
-        InFlightDiagnostic diagnostic =
-            poison.emitError() << "a value of type " << type
-                               << " is undefined on this path, and no stand-in of that type can be made";
+        InFlightDiagnostic diagnostic = poison.emitError()
+                                        << "a value of type " << type
+                                        << " is undefined on this path, and no stand-in of that type can be made";
         diagnostic.attachNote(user->getLoc()) << "it is computed with here";
         return signalPassFailure();
       }

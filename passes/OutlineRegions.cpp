@@ -364,7 +364,8 @@ void Planner::run() {
 
 class Builder {
 public:
-  Builder(func::FuncOp function, Planner &planner) : function(function), planner(planner), symbols(function->getParentOp()) {}
+  Builder(func::FuncOp function, Planner &planner)
+      : function(function), planner(planner), symbols(function->getParentOp()) {}
 
   /// Outlines the pieces of `block` and of the blocks in it, in program order.
   LogicalResult buildBlock(Block *block);
@@ -388,9 +389,9 @@ private:
 LogicalResult Builder::checkBorder(Value value, Operation *op) {
   if (isBorderType(value.getType()))
     return success();
-  InFlightDiagnostic diagnostic = op->emitError()
-                                  << "a value of type " << value.getType()
-                                  << " would have to leave its region; expected a tensor, i1, i32, i64, index, f32 or f64";
+  InFlightDiagnostic diagnostic =
+      op->emitError() << "a value of type " << value.getType()
+                      << " would have to leave its region; expected a tensor, i1, i32, i64, index, f32 or f64";
   if (Operation *def = value.getDefiningOp(); def && def != op)
     diagnostic.attachNote(def->getLoc()) << "defined here";
   return diagnostic;
@@ -400,7 +401,8 @@ LogicalResult Builder::buildPiece(Piece &piece, Operation *before) {
   SmallVector<Value> liveOuts;
   for (Operation *op : piece.compute)
     for (OpResult result : op->getResults())
-      if (planner.isLiveIn(result) || llvm::any_of(result.getUses(), [&](OpOperand &use) { return planner.isHostUse(use); }))
+      if (planner.isLiveIn(result) ||
+          llvm::any_of(result.getUses(), [&](OpOperand &use) { return planner.isHostUse(use); }))
         liveOuts.push_back(result);
 
   for (Value value : piece.liveIns)
@@ -481,9 +483,9 @@ void Builder::buildProgram() {
     }
   }
   OpBuilder builder(function);
-  auto program = ProgramOp::create(builder, function.getLoc(), function.getSymName(), function.getFunctionType(),
-                                   /*sym_visibility=*/StringAttr(), function.getArgAttrsAttr(),
-                                   function.getResAttrsAttr());
+  auto program =
+      ProgramOp::create(builder, function.getLoc(), function.getSymName(), function.getFunctionType(),
+                        /*sym_visibility=*/StringAttr(), function.getArgAttrsAttr(), function.getResAttrsAttr());
   program.getBody().takeBody(function.getBody());
   Operation *end = program.getBody().front().getTerminator();
   builder.setInsertionPoint(end);

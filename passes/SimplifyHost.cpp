@@ -131,7 +131,8 @@ bool SimplifyHostPass::dropUnused(Region &region) {
   BitVector deadArguments(body.getNumArguments());
   for (unsigned index = 0; index < deadArguments.size(); ++index) {
     for (unsigned earlier = 0; earlier < index && !body.getArgument(index).use_empty(); ++earlier)
-      if (llvm::all_of(region.invokes, [&](InvokeOp call) { return call.getOperand(index) == call.getOperand(earlier); }))
+      if (llvm::all_of(region.invokes,
+                       [&](InvokeOp call) { return call.getOperand(index) == call.getOperand(earlier); }))
         body.getArgument(index).replaceAllUsesWith(body.getArgument(earlier));
     deadArguments[index] = body.getArgument(index).use_empty();
   }
@@ -143,8 +144,8 @@ bool SimplifyHostPass::dropUnused(Region &region) {
   for (InvokeOp &invoke : region.invokes) {
     invoke->eraseOperands(deadArguments);
     OpBuilder builder(invoke);
-    auto smaller = InvokeOp::create(builder, invoke.getLoc(), end.getOperandTypes(), invoke.getCalleeAttr(),
-                                    invoke.getOperands());
+    auto smaller =
+        InvokeOp::create(builder, invoke.getLoc(), end.getOperandTypes(), invoke.getCalleeAttr(), invoke.getOperands());
     unsigned next = 0;
     for (OpResult result : invoke->getResults())
       if (!deadResults[result.getResultNumber()])

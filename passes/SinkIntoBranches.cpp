@@ -4,9 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/IR/Dominance.h"
-#include "mlir/Transforms/ControlFlowSinkUtils.h"
 #include "passes/Passes.h"
 #include "passes/Utils/HostOps.h"
 
@@ -18,28 +17,57 @@ namespace dycl {
 using namespace mlir;
 using namespace dycl;
 
+/// The branch that holds every use of `op`, or null.
+static Region *findOnlyBranch(Operation *op) {
+  Region *branch = nullptr;
+  for (Operation *user : op->getUsers()) {
+    Operation *here = op->getBlock()->findAncestorOpInBlock(*user);
+    if (here == user || !isa<scf::IfOp, scf::IndexSwitchOp>(here))
+      return nullptr;
+    Region *region = user->getParentRegion();
+    while (region->getParentOp() != here)
+      region = region->getParentOp()->getParentRegion();
+    if (branch && branch != region)
+      return nullptr;
+    branch = region;
+  }
+  return branch;
+}
+
 namespace {
 
 struct SinkIntoBranchesPass : public dycl::impl::DyclSinkIntoBranchesPassBase<SinkIntoBranchesPass> {
   using DyclSinkIntoBranchesPassBase::DyclSinkIntoBranchesPassBase;
 
   void runOnOperation() override {
-    DominanceInfo dominance(getOperation());
-    // Outer control flow first: an operation then sinks level by level, as deep as its uses allow.
-    getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
-      if (!isa<scf::IfOp, scf::IndexSwitchOp>(op) || !isHostBlock(op->getBlock()))
-        return;
-      SmallVector<Region *> branches;
-      for (Region &region : op->getRegions())
-        if (!region.empty())
-          branches.push_back(&region);
-      numSunk += controlFlowSink(
-          branches, dominance, [](Operation *candidate, Region *) { return isMovable(candidate); },
-          [](Operation *candidate, Region *region) {
-            candidate->moveBefore(&region->front(), region->front().begin());
-          });
-    });
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      for (Block &block : function.getBody())
+        sink(block);
   }
+
+private:
+  void sink(Block &block);
 };
+
+/// Sinks level by level: what goes into a branch is looked at again there. (Upstream's `controlFlowSink` overlooks what is
+/// used only by operations nested in those of a branch.)
+void SinkIntoBranchesPass::sink(Block &block) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : block)
+    ops.push_back(&op);
+  // Users first, so that what they use follows them.
+  for (Operation *op : llvm::reverse(ops)) {
+    if (op->use_empty() || isControlFlow(op) || !isMovable(op))
+      continue;
+    if (Region *branch = findOnlyBranch(op)) {
+      op->moveBefore(&branch->front(), branch->front().begin());
+      ++numSunk;
+    }
+  }
+  for (Operation &op : block)
+    if (isControlFlow(&op))
+      for (Block *inner : getBlocksInOrder(&op))
+        sink(*inner);
+}
 
 } // namespace

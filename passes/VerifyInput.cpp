@@ -117,7 +117,8 @@ LogicalResult VerifyInputPass::checkOp(Operation *op) {
   if (auto parameter = dyn_cast<ParameterOp>(op))
     return checkParameter(parameter);
   if (isa<ProgramOp, InvokeOp, RegionOp, ReturnOp>(op))
-    return op->emitError() << "'" << op->getName() << "' is made by a later phase; expected a program that is not outlined";
+    return op->emitError() << "'" << op->getName()
+                           << "' is made by a later phase; expected a program that is not outlined";
   return checkLoop(op);
 }
 

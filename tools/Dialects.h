@@ -39,13 +39,13 @@
 namespace dycl {
 
 inline void registerDialects(mlir::DialectRegistry &registry) {
-  registry.insert<DyclDialect, mlir::affine::AffineDialect, mlir::arith::ArithDialect,
-                  mlir::bufferization::BufferizationDialect, mlir::cf::ControlFlowDialect,
-                  mlir::complex::ComplexDialect, mlir::func::FuncDialect, mlir::index::IndexDialect,
-                  mlir::linalg::LinalgDialect, mlir::math::MathDialect, mlir::memref::MemRefDialect,
-                  mlir::ml_program::MLProgramDialect, mlir::quant::QuantDialect, mlir::scf::SCFDialect,
-                  mlir::shape::ShapeDialect, mlir::sparse_tensor::SparseTensorDialect, mlir::tensor::TensorDialect,
-                  mlir::tosa::TosaDialect, mlir::ub::UBDialect, mlir::vector::VectorDialect>();
+  registry
+      .insert<DyclDialect, mlir::affine::AffineDialect, mlir::arith::ArithDialect,
+              mlir::bufferization::BufferizationDialect, mlir::cf::ControlFlowDialect, mlir::complex::ComplexDialect,
+              mlir::func::FuncDialect, mlir::index::IndexDialect, mlir::linalg::LinalgDialect, mlir::math::MathDialect,
+              mlir::memref::MemRefDialect, mlir::ml_program::MLProgramDialect, mlir::quant::QuantDialect,
+              mlir::scf::SCFDialect, mlir::shape::ShapeDialect, mlir::sparse_tensor::SparseTensorDialect,
+              mlir::tensor::TensorDialect, mlir::tosa::TosaDialect, mlir::ub::UBDialect, mlir::vector::VectorDialect>();
   mlir::func::registerInlinerExtension(registry);
 }
 

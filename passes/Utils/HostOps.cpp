@@ -20,9 +20,7 @@
 
 using namespace mlir;
 
-bool dycl::isHostScalar(Type type) {
-  return type.isInteger(1) || type.isInteger(64) || type.isIndex() || type.isF64();
-}
+bool dycl::isHostScalar(Type type) { return type.isInteger(1) || type.isInteger(64) || type.isIndex() || type.isF64(); }
 
 bool dycl::isBorderType(Type type) {
   return isHostScalar(type) || isa<RankedTensorType>(type) || type.isInteger(32) || type.isF32();

@@ -51,6 +51,6 @@ int main(int argc, char **argv) {
   llvm::cl::AddExtraVersionPrinter([](llvm::raw_ostream &out) { out << "dycl " << DYCL_VERSION << "\n"; });
 
   llvm::SmallVector<char *> arguments = dycl::allowUnregisteredDialects(argc, argv);
-  return mlir::asMainReturnCode(mlir::MlirOptMain(arguments.size(), arguments.data(),
-                                                  "Optimizer of dynamic neural networks\n", registry));
+  return mlir::asMainReturnCode(
+      mlir::MlirOptMain(arguments.size(), arguments.data(), "Optimizer of dynamic neural networks\n", registry));
 }

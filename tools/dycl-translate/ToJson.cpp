@@ -80,8 +80,8 @@ static llvm::json::Object describeGraph(ProgramOp program) {
     nodes.push_back(std::move(described));
   }
   for (const HostEdge &edge : graph.getEdges())
-    edges.push_back(llvm::json::Object{
-        {"source", int64_t(edge.source)}, {"target", int64_t(edge.target)}, {"label", edge.label}});
+    edges.push_back(
+        llvm::json::Object{{"source", int64_t(edge.source)}, {"target", int64_t(edge.target)}, {"label", edge.label}});
   return llvm::json::Object{{"nodes", std::move(nodes)}, {"edges", std::move(edges)}};
 }
 
@@ -91,8 +91,8 @@ LogicalResult dycl::translateToJson(ModuleOp module, llvm::raw_ostream &out) {
     return failure();
   llvm::json::Array inputs, outputs, regions;
   for (auto [index, type] : llvm::enumerate(program->getArgumentTypes()))
-    inputs.push_back(llvm::json::Object{{"name", llvm::json::fixUTF8(program->getArgumentName(index))},
-                                        {"type", printType(type)}});
+    inputs.push_back(
+        llvm::json::Object{{"name", llvm::json::fixUTF8(program->getArgumentName(index))}, {"type", printType(type)}});
   for (Type type : program->getResultTypes())
     outputs.push_back(llvm::json::Object{{"type", printType(type)}});
   for (auto region : module.getOps<RegionOp>())

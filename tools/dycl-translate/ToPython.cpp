@@ -614,7 +614,8 @@ LogicalResult PythonEmitter::emit(llvm::raw_ostream &out) {
   }
   for (const std::string &function : functions)
     out << "\n\n" << function;
-  out << "\n\nif __name__ == \"__main__\":\n    import host_runtime\n\n    host_runtime.run_as_script(main, __file__)\n";
+  out << "\n\nif __name__ == \"__main__\":\n    import host_runtime\n\n    host_runtime.run_as_script(main, "
+         "__file__)\n";
   return success();
 }
 

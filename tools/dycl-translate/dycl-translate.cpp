@@ -31,8 +31,7 @@ FailureOr<ProgramOp> dycl::findPartitionedProgram(ModuleOp module) {
 }
 
 /// `translate` as a translation of any operation, which must be a module.
-template <typename Function>
-static auto onModule(Function translate) {
+template <typename Function> static auto onModule(Function translate) {
   return [translate](Operation *op, llvm::raw_ostream &out) -> LogicalResult {
     auto module = dyn_cast<ModuleOp>(op);
     if (!module)

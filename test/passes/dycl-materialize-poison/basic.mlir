@@ -1,0 +1,64 @@
+// RUN: dycl-opt %s --dycl-materialize-poison -split-input-file -verify-diagnostics | FileCheck %s
+
+// Poison that reaches a computation, here through a branch and a loop, becomes zeros of its type; poison that is only
+// passed on and returned stays.
+// CHECK-LABEL: func.func @main
+func.func @main(%p: i1, %n: index, %x: tensor<4xf32>, %y: tensor<8xi64>) -> (tensor<4xf32>, tensor<8xi64>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  // CHECK: scf.if
+  // CHECK: else
+  // CHECK-DAG: %[[ZERO:.+]] = arith.constant dense<0.000000e+00> : tensor<4xf32>
+  // CHECK-DAG: %[[POISON:.+]] = ub.poison : tensor<8xi64>
+  // CHECK: scf.yield %[[ZERO]], %[[POISON]]
+  %0:2 = scf.if %p -> (tensor<4xf32>, tensor<8xi64>) {
+    scf.yield %x, %y : tensor<4xf32>, tensor<8xi64>
+  } else {
+    %1 = ub.poison : tensor<4xf32>
+    %2 = ub.poison : tensor<8xi64>
+    scf.yield %1, %2 : tensor<4xf32>, tensor<8xi64>
+  }
+  %3 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %0#0) -> (tensor<4xf32>) {
+    %4 = math.exp %a : tensor<4xf32>
+    scf.yield %4 : tensor<4xf32>
+  }
+  return %3, %0#1 : tensor<4xf32>, tensor<8xi64>
+}
+
+// -----
+
+// The loop-carried value is undefined at first, and only computed with after it is set.
+// CHECK-LABEL: func.func @main
+// CHECK: %[[POISON:.+]] = ub.poison
+// CHECK: scf.while (%{{.+}} = %[[POISON]], %{{.+}} = %{{.+}})
+func.func @main(%x: tensor<4xf32>, %n: i64) -> tensor<4xf32> {
+  %c0 = arith.constant 0 : i64
+  %c1 = arith.constant 1 : i64
+  %poison = ub.poison : tensor<4xf32>
+  %0:2 = scf.while (%a = %poison, %i = %c0) : (tensor<4xf32>, i64) -> (tensor<4xf32>, i64) {
+    %p = arith.cmpi slt, %i, %n : i64
+    scf.condition(%p) %a, %i : tensor<4xf32>, i64
+  } do {
+  ^bb0(%a: tensor<4xf32>, %i: i64):
+    %1 = math.exp %x : tensor<4xf32>
+    %2 = arith.addi %i, %c1 : i64
+    scf.yield %1, %2 : tensor<4xf32>, i64
+  }
+  return %0#0 : tensor<4xf32>
+}
+
+// -----
+
+// No stand-in has the right size where the size is dynamic.
+func.func @main(%p: i1, %x: tensor<?xf32>) -> tensor<?xf32> {
+  %0 = scf.if %p -> (tensor<?xf32>) {
+    scf.yield %x : tensor<?xf32>
+  } else {
+    // expected-error @+1 {{a value of type 'tensor<?xf32>' is undefined on this path, and no stand-in of that type can be made}}
+    %1 = ub.poison : tensor<?xf32>
+    scf.yield %1 : tensor<?xf32>
+  }
+  // expected-note @+1 {{it is computed with here}}
+  %2 = math.exp %0 : tensor<?xf32>
+  return %2 : tensor<?xf32>
+}
