@@ -12,15 +12,18 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dycl.errors import DyclError, InputError
+from dycl.errors import CompileError, DyclError, InputError
 from dycl.options import PHASES, Options
 from dycl.version import version
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from dycl.signature import Signature, TensorSpec
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -194,6 +197,9 @@ def _positive(text: str) -> int:
 
 
 def _compile(given: argparse.Namespace) -> None:
+    missing = [name for name in ("torch", "torch_mlir", "iree.compiler") if find_spec(name) is None]
+    if missing:
+        raise CompileError(f"compiling needs {', '.join(missing)}: pip install 'dycl[compiler]'")
     from dycl.compiler import build, compile_to
     from dycl.compiler.api import import_model
     from dycl.compiler.targets import parse_targets
@@ -294,16 +300,22 @@ def _run(given: argparse.Namespace) -> None:
 
     program = load(given.bundle, device=given.device)
     signature = program.signature
-    if given.output and len(given.output) != len(signature.outputs):
-        raise InputError(f"{len(given.output)} --output are given; expected {len(signature.outputs)}, or none to print")
+    specs = _output_specs(signature)
+    if given.output and len(given.output) != len(specs):
+        raise InputError(f"{len(given.output)} --output are given; expected {len(specs)}, or none to print")
     try:
-        specs = [spec.to_json() for spec in signature.inputs]
-        arrays = check_inputs([parse_input(text) for text in given.input], specs)
+        takes = [spec.to_json() for spec in signature.inputs]
+        arrays = check_inputs([parse_input(text) for text in given.input], takes)
     except InputProblem as problem:
         raise InputError(str(problem)) from problem
     args, kwargs = signature.input_structure.build(lambda leaf: arrays[leaf.index])
-    outputs = _flatten(program(*args, **kwargs))
-    named = {spec.name: array for spec, array in zip(signature.outputs, outputs, strict=True)}
+    try:
+        outputs = _flatten(program(*args, **kwargs))
+    except DyclError:
+        raise
+    except Exception as error:  # What the model itself raises, such as a ValueError of its own.
+        raise DyclError(f"the model raised {type(error).__name__}: {error}") from error
+    named = {spec.name: array for spec, array in zip(specs, outputs, strict=True)}
     if given.json:
         print(json.dumps({"outputs": [{"name": n, "type": _type(a), "values": a.tolist()} for n, a in named.items()]}))
     elif given.output:
@@ -312,6 +324,11 @@ def _run(given: argparse.Namespace) -> None:
     else:
         for name, array in named.items():
             print(f"{name}: {_type(array)}\n{array}")
+
+
+def _output_specs(signature: Signature) -> tuple[TensorSpec, ...]:
+    """The outputs that a caller sees: the last of a program that may raise says what it raises."""
+    return signature.outputs[:-1] if signature.exceptions else signature.outputs
 
 
 def _flatten(value: Any) -> list[Array]:
@@ -367,7 +384,7 @@ def _summary(bundle: str) -> dict[str, Any]:
         "dycl_version": read.manifest["dycl_version"],
         "targets": [t["target"] for t in targets],
         "inputs": [{"name": s.name, "type": str(s)} for s in read.signature.inputs],
-        "outputs": [{"name": s.name, "type": str(s)} for s in read.signature.outputs],
+        "outputs": [{"name": s.name, "type": str(s)} for s in _output_specs(read.signature)],
         "state": [{"name": s.name, "type": str(s)} for s in read.signature.state],
         "predicates": sum(node["kind"] == "predicate" for node in nodes),
         "regions": regions,

@@ -33,6 +33,15 @@ def make(size=3):
 def make_model():
     return Net()
 
+class Strict(torch.nn.Module):
+    def forward(self, x):
+        if x.sum() < 0:
+            raise ValueError("x is negative")
+        return x
+
+def make_strict():
+    return Strict(), (torch.zeros(3),)
+
 class Positive(torch.nn.Module):
     def forward(self, x):
         return x[x > 0]
@@ -140,6 +149,13 @@ def test_run_names_a_wrong_input(dycl_command, nets_bundle, folder, inputs, mess
     assert not (folder / "a.npy").exists()
 
 
+def test_run_says_what_the_model_raises(dycl_command, folder):
+    succeed(dycl_command("compile", "nets.py:make_strict", "-o", "strict.dycl"))
+    succeed(dycl_command("run", "strict.dycl", "--input", "3xf32=1", "--output", "y.npy"))
+    error = fail(dycl_command("run", "strict.dycl", "--input", "3xf32=-1"))
+    assert error == "error: the model raised ValueError: x is negative"
+
+
 def test_run_wants_as_many_output_files_as_outputs(dycl_command, nets_bundle):
     inputs = "--input", "4xf32=1", "--input", "4xf32=1"
     error = fail(dycl_command("run", "nets.dycl", *inputs, "--output", "a.npy"))
@@ -196,7 +212,7 @@ def test_program_can_be_resumed_from_any_phases_dump(dycl_command, folder):
 
 def test_unsupported_construct_is_named_with_its_line(dycl_command, folder):
     error = fail(dycl_command("compile", "nets.py:make_positive", "-o", "positive.dycl"))
-    assert error.startswith(f"error: {folder}/nets.py:17 (in forward): ")
+    assert error.startswith(f"error: {folder}/nets.py:26 (in forward): ")
     assert "size depends on values" in error
     assert "fixed size" in error
     assert not (folder / "positive.dycl").exists()

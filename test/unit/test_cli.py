@@ -197,6 +197,12 @@ def test_wrong_factory_argument(nets, capsys, given, message):
     assert failure(capsys, "compile", "nets.py:make", *arguments, "-o", "net.dycl").startswith(f"error: {message}")
 
 
+def test_compiling_without_the_compilers_says_what_to_install(nets, capsys, monkeypatch):
+    monkeypatch.setattr("dycl.cli.find_spec", lambda name: None if name == "torch" else object())
+    error = failure(capsys, "compile", "nets.py:make", "-o", "net.dycl")
+    assert error == "error: compiling needs torch: pip install 'dycl[compiler]'"
+
+
 def test_wrong_target(nets, capsys):
     error = failure(capsys, "compile", "nets.py:make", "--target", "llvm-gpu", "-o", "net.dycl")
     assert error.startswith("error: unknown backend 'llvm-gpu' in target 'llvm-gpu'; known backends: llvm-cpu")
