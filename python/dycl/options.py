@@ -23,6 +23,8 @@ class Options:
         dump_phases: a folder to keep each phase's result in; None keeps nothing.
         progress: report progress on standard error while regions compile; None for "on a terminal only".
         max_depth: how deep conditions may nest; beyond it `compile` refuses, naming the line.
+        max_specializations: into how many whole paths the program may be taken apart where the sides of a condition
+            disagree on a value (None and a tensor, two dtypes) that is used afterwards.
     """
 
     simplify_host: bool = True
@@ -33,6 +35,7 @@ class Options:
     dump_phases: str | None = None
     progress: bool | None = None
     max_depth: int = 400
+    max_specializations: int = 16
 
     def __post_init__(self) -> None:
         if self.compile_to is not None and self.compile_to not in PHASES:

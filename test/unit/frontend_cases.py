@@ -592,3 +592,80 @@ def assigned_in_an_endless_loop(x):
         if x.sum() > 3 or n > 4:
             break
     return x, step, label
+
+
+@case((X,), (N,), (Z,), (B,))
+def none_on_one_side(x):
+    h = None
+    if x.sum() > 0:
+        h = x * 2
+    y = x + 1
+    if y.max() > 3:
+        y = y * 3
+    if h is None:
+        return y
+    return y + h
+
+
+@case((X,), (N,), (Z,), (B,), unreached=1)
+def dtype_differs(x):
+    if x.sum() > 0:
+        k = x.to(torch.float64)
+    elif x.sum() < -5:
+        k = x.long()
+    else:
+        k = x
+    return (k * 2).float(), k.sum().item() > 1
+
+
+@case((X,), (N,), (Z,), (B,))
+def shape_differs(x):
+    y = x[:2] if x.sum() > 0 else x
+    return y.sum() + y.numel()
+
+
+@case((X,), (N,), (Z,), (B,), unreached=2)
+def list_grows_on_one_side(x):
+    out = [x]
+    for i in range(3):
+        if x.sum() > i:
+            break
+        out.append(x + i)
+        x = x + 1
+    return sum(out), len(out)
+
+
+@case((X,), (N,), (Z,), (B,), unreached=3)
+def patience(x):
+    """PABEE: the first comparison is with None."""
+    last, count = None, 0
+    for i in range(4):
+        x = x * 1.5 + 0.3
+        label = x.argmax().item()
+        if last is not None and label == last:
+            count += 1
+        else:
+            count = 0
+        last = label
+        if count == 2:
+            break
+    return x, i
+
+
+@case((X,), (N,), (Z,), (B,))
+def defined_together(x):
+    if x.sum() > 0:
+        bonus = x * 5
+        found = True
+    else:
+        found = False
+    return x + bonus if found else x
+
+
+@case((X,), (N,), (Z,), (B,))
+def int_or_float(x):
+    s = 1
+    if x.sum() > 0:
+        s = 2.5
+    t = s * 2
+    return x * t

@@ -12,6 +12,7 @@ from torch import nn
 
 from dycl.errors import DyclError, UnsupportedConstructError
 from dycl.frontend import import_program
+from dycl.options import Options
 
 X = torch.tensor([1.0, -2.0, 3.0])
 
@@ -78,14 +79,17 @@ def test_undefined_on_one_side():
     refused(forward, X, match="`y` is undefined on one side of the condition")
 
 
-def test_is_none_of_a_value_that_is_none_on_one_side():
+def test_more_disagreements_than_specializations():
     def forward(x):
-        y = None
-        if x.sum() > 0:
-            y = x
-        return x if y is None else y
+        total = x
+        for i in range(6):
+            y = x if x.sum() > i else None
+            total = total + (1 if y is None else y)
+        return total
 
-    refused(forward, X, match="`y` is a tensor")
+    import_program(forward, (X,), {}, Options(max_specializations=64))
+    with pytest.raises(UnsupportedConstructError, match="the value is a tensor"):
+        import_program(forward, (X,), {}, Options(max_specializations=8))
 
 
 def test_loop_variable_that_changes_its_type():
@@ -162,11 +166,13 @@ def test_every_path_raises():
     refused(forward, X, match="every path raises")
 
 
-def test_list_that_grows_on_one_side():
+def test_list_that_grows_on_one_side_in_a_loop_on_data():
     def forward(x):
         out = []
-        if x.sum() > 0:
-            out.append(x)
+        while x.sum() > 0:
+            if x.max() > 1:
+                out.append(x)
+            x = x - 1
         return x
 
     refused(forward, X, match="holds 1 items .* and 0 after the other")

@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import fx
 
-from dycl.errors import DyclError, SourceLocation, UnsupportedConstructError
+from dycl.errors import DyclError, UnsupportedConstructError
 from dycl.frontend.joining import MISSING, Join, constant, map_frozen
 from dycl.frontend.locations import here
-from dycl.frontend.paths import Deferred, Fork, Scope, Side, Signal, Unwind
+from dycl.frontend.paths import Deferred, Fork, Scope, Side, Signal, Site, Stop, Unwind
 from dycl.frontend.recorder import Recorder
 from dycl.frontend.state import (
     UNDEFINED,
@@ -30,6 +30,12 @@ from dycl.frontend.state import (
 from dycl.frontend.values import Number, TruthOnly, Unusable, refuse
 
 
+class _StoppedSide(Exception):  # noqa: N818 (not an error: it takes a traced side to where it is joined)
+    def __init__(self, side: Side) -> None:
+        super().__init__()
+        self.side = side
+
+
 class Branches:
     """The paths of the program that is being captured.
 
@@ -38,7 +44,14 @@ class Branches:
         journal: where stores to attributes and containers are reported.
     """
 
-    def __init__(self, recorder: Recorder, *, max_depth: int) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        *,
+        max_depth: int,
+        assumed: Mapping[int, bool] | None = None,
+        stop_at: int | None = None,
+    ) -> None:
         self.recorder = recorder
         self.journal = Journal()
         self.exceptions: list[tuple[str, ...]] = []
@@ -47,6 +60,12 @@ class Branches:
         self._forks: list[Fork] = []
         self._scopes: list[Scope] = []
         self._depth = 0
+        self._loops_around = 0
+        self._sites = 0
+        self._assumed: dict[int | None, bool] = dict(assumed or {})
+        self._stop_at = stop_at
+        self._has_stopped = False
+        """The site that this run is for has been met: what sides change does not matter any more."""
         self._cells: list[Sequence[CellLocation]] = []
         """The variables that each construct around may write, innermost last."""
 
@@ -132,48 +151,42 @@ class Branches:
         cells: Sequence[CellLocation],
     ) -> Signal | None:
         """An `if` on data. Gives the signal of the path that goes on."""
-        location = here()
+        site, assumed = self._meet(predicate)
+        if assumed is not None:
+            return then() if assumed else orelse()
         with self._writing(cells):
             snapshot = self._snapshot()
-            a = self._trace_side(then, snapshot)
-            b = self._trace_side(orelse, snapshot)
+            a, b = self._trace_sides(predicate, then, orelse, snapshot, site)
             if a.deferred or b.deferred or a.target is b.target:
                 base = max(a.target, b.target, key=self._reach)
-                target, value = self._join(predicate, a, b, base, snapshot, location)
+                target, value = self._join(predicate, a, b, base, snapshot, site)
                 return self._signal(target, value)
-        return self._signal(*self._park(predicate, a, b, snapshot, location))
+        return self._signal(*self._park(predicate, a, b, snapshot, site))
 
     def choose(self, predicate: torch.Tensor, then: Callable[[], Any], orelse: Callable[[], Any]) -> Any:
         """A conditional expression on data: the joined value of two expressions."""
-        location = here()
+        site, assumed = self._meet(predicate)
+        if assumed is not None:
+            return then() if assumed else orelse()
         snapshot = self._snapshot()
-
-        def run(side: Callable[[], Any]) -> Side:
-            box: list[Any] = []
-
-            def body() -> None:
-                box.append(side())
-
-            return self._trace_side(body, snapshot, lambda: box[0])
-
-        a, b = run(then), run(orelse)
+        a, b = self._trace_sides(predicate, then, orelse, snapshot, site, gives_value=True)
         if a.deferred or b.deferred or a.target is b.target:
             base = max(a.target, b.target, key=self._reach)
-            target, value = self._join(predicate, a, b, base, snapshot, location)
+            target, value = self._join(predicate, a, b, base, snapshot, site)
         else:
-            target, value = self._park(predicate, a, b, snapshot, location)
+            target, value = self._park(predicate, a, b, snapshot, site)
         if target is not None:
             raise Unwind(target, value)
         return value
 
     def _park(
-        self, predicate: torch.Tensor, a: Side, b: Side, snapshot: Snapshot, location: SourceLocation | None
+        self, predicate: torch.Tensor, a: Side, b: Side, snapshot: Snapshot, site: Site
     ) -> tuple[Scope | None, Any]:
         """Goes on in one side: the one that falls out, or else the one that does not jump as far."""
         parked_is_then = self._reach(a.target) < self._reach(b.target)
         parked, opened = (a, b) if parked_is_then else (b, a)
         self._pass_finally(parked, snapshot)
-        self._open(Fork(predicate, self.recorder.graph, snapshot, parked, parked_is_then, location), opened.graph)
+        self._open(Fork(predicate, self.recorder.graph, snapshot, parked, parked_is_then, site), opened.graph)
         snapshot.redo(opened.delta)
         return opened.target, thaw(opened.value)
 
@@ -185,38 +198,91 @@ class Branches:
             raise UnsupportedConstructError(
                 f"more than {self._max_depth} conditions nest in each other",
                 hint="raise `Options.max_depth`, or turn a recursion or a long loop into a `while` on a tensor",
-                location=fork.location,
+                location=fork.site.location,
             )
         self._forks.append(fork)
         self.recorder.graph = graph
 
-    def _trace_side(
-        self, body: Callable[[], Signal | None], snapshot: Snapshot, value_of: Callable[[], Any] = lambda: None
-    ) -> Side:
+    def _meet(self, predicate: torch.Tensor) -> tuple[Site, bool | None]:
+        """The site of a condition, and the side that this run is to take there, if it is not both."""
+        if self._loops_around:
+            return Site(None, here()), None
+        site = Site(self._sites, here())
+        self._sites += 1
+        if site.number == self._stop_at:
+            raise Stop(predicate)
+        return site, self._assumed.get(site.number)
+
+    def _trace_sides(
+        self,
+        predicate: torch.Tensor,
+        then: Callable[[], Any],
+        orelse: Callable[[], Any],
+        snapshot: Snapshot,
+        site: Site,
+        *,
+        gives_value: bool = False,
+    ) -> tuple[Side, Side]:
+        """Traces both sides of a condition."""
+        sides: list[Side] = []
+        for body in (then, orelse):
+            try:
+                sides.append(self._trace_side(body, snapshot, gives_value))
+            except _StoppedSide as stopped:
+                # The site that this run is for lies in this side. The other side does not reach it.
+                other = Side(fx.Graph(), {}, None, freeze(Number.of(False), self.recorder))
+                with self.recorder.into(other.graph):
+                    other.value = freeze(Number.of(False), self.recorder)
+                pair = (other, stopped.side) if sides else (stopped.side, other)
+                joined = self._join_sides(predicate, *pair, None, snapshot, site)
+                raise Stop(joined.value.raw) from None
+        return sides[0], sides[1]
+
+    def _trace_side(self, body: Callable[[], Any], snapshot: Snapshot, gives_value: bool) -> Side:
         """Traces one side into a graph of its own and undoes what it changed.
 
         Args:
-            value_of: the value of the side where it falls out.
+            body: gives the signal of a jump, or None; or, if `gives_value`, the value of the side.
+            snapshot: the state that the side starts from.
+            gives_value: see `body`.
         """
         outer, first_fork = self.recorder.graph, len(self._forks)
         self._depth += 1
         self.recorder.graph = fx.Graph()
+        stopped = False
         try:
-            target, value = self._run(body)
-            side = self._collapse(first_fork, target, value_of() if target is None else value, None)
+            try:
+                target, value = self._run(body, gives_value)
+            except Stop as stop:
+                target, value, stopped = None, self._stopped(first_fork, None, stop), True
+            side = self._collapse(first_fork, target, value, None)
             # What the side has changed as a whole.
-            side = Side(self.recorder.graph, snapshot.delta(), side.target, side.value, side.deferred)
+            delta = {} if self._has_stopped else snapshot.delta()
+            side = Side(self.recorder.graph, delta, side.target, side.value, side.deferred)
         finally:
             self._depth -= 1
             del self._forks[first_fork:]
             self.recorder.graph = outer
         snapshot.undo()
+        if stopped:
+            raise _StoppedSide(side)
         return side
 
-    def _run(self, body: Callable[[], Signal | None]) -> tuple[Scope | None, Any]:
+    def _stopped(self, first_fork: int, target: Scope | None, stop: Stop) -> Number:
+        """The open path's value where a run stops: the site's condition. On parked paths the site is not reached."""
+        self._has_stopped = True
+        for fork in self._forks[first_fork:]:
+            with self.recorder.into(fork.parked.graph):
+                fork.parked.value = freeze(Number.of(False), self.recorder)
+            fork.parked.target, fork.parked.delta = target, {}
+        return Number(self.recorder.wrap(stop.condition), bool)
+
+    def _run(self, body: Callable[[], Any], gives_value: bool = False) -> tuple[Scope | None, Any]:
         """Runs a side or a loop body; gives where it goes at its end (None: it falls out)."""
         try:
             signal = body()
+            if gives_value:
+                return None, signal
         except Unwind as unwind:
             return unwind.target, unwind.value
         except (DyclError, RecursionError, MemoryError):
@@ -232,7 +298,7 @@ class Branches:
         b: Side,
         base: Scope | None,
         snapshot: Snapshot,
-        location: SourceLocation | None,
+        site: Site,
     ) -> tuple[Scope | None, Any]:
         """Joins two sides in the current graph, applies what they changed, and forks again for deferred jumps.
 
@@ -242,16 +308,16 @@ class Branches:
         Returns:
             where the path that is open now goes to, and its value.
         """
-        joined = self._join_sides(predicate, a, b, base, snapshot, location)
+        joined = self._join_sides(predicate, a, b, base, snapshot, site)
         self._refork(joined.deferred)
         return joined.target, thaw(joined.value)
 
     def _refork(self, deferred: list[Deferred]) -> None:
         """Makes a fork again on the flag of each deferred jump."""
-        location = here()
+        site = Site(None, here())
         for jump in deferred:
             parked = Side(fx.Graph(), {}, jump.target, jump.value)
-            fork = Fork(jump.flag, self.recorder.graph, self._snapshot(), parked, True, location)
+            fork = Fork(jump.flag, self.recorder.graph, self._snapshot(), parked, True, site)
             self._open(fork, fx.Graph())
 
     def _join_sides(
@@ -261,10 +327,10 @@ class Branches:
         b: Side,
         base: Scope | None,
         snapshot: Snapshot,
-        location: SourceLocation | None,
+        site: Site,
     ) -> Side:
         recorder = self.recorder
-        join = Join(self.recorder, location)
+        join = Join(self.recorder, site)
         # The deferred jumps of both sides, by target; a side that ends in a jump to elsewhere takes part.
         targets: list[Scope] = []
         for side in (a, b):
@@ -309,7 +375,8 @@ class Branches:
                 unusable = Unusable(
                     f"{place.name} is undefined on one side of the condition, and is used after that",
                     "assign it on both sides, or before the condition",
-                    here(),
+                    join.site.location,
+                    join.site.number,
                 )
                 return lambda _: unusable
         return join.plan(values[0], values[1], place.name)
@@ -376,7 +443,8 @@ class Branches:
     def _close(self, fork: Fork, target: Scope | None, value: Any, deferred: list[Deferred]) -> Side:
         """The open side of the newest fork as a traced side; undoes what it changed."""
         frozen = freeze(value, self.recorder)
-        side = Side(self.recorder.graph, fork.snapshot.delta(), target, frozen, deferred)
+        delta = {} if self._has_stopped else fork.snapshot.delta()
+        side = Side(self.recorder.graph, delta, target, frozen, deferred)
         fork.snapshot.undo()
         return side
 
@@ -402,7 +470,7 @@ class Branches:
             # The joined path goes where both go; else to the landing; else on where the open side goes.
             meets = [s.target for s in sides]
             goal = target if meets[0] is meets[1] or base not in meets else base
-            joined = self._join_sides(fork.predicate, sides[0], sides[1], goal, fork.snapshot, fork.location)
+            joined = self._join_sides(fork.predicate, sides[0], sides[1], goal, fork.snapshot, fork.site)
             target, value, deferred = joined.target, thaw(joined.value), joined.deferred
         return Side(self.recorder.graph, {}, target, freeze(value, self.recorder), list(deferred))
 

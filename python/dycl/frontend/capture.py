@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,47 +20,16 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.errors import DyclError, UnsupportedConstructError
 from dycl.frontend.control import Control
-from dycl.frontend.graph import Graph, eliminate_dead_code
+from dycl.frontend.graph import DTYPE_NAMES, CapturedProgram, Graph, eliminate_dead_code
 from dycl.frontend.joining import describe
 from dycl.frontend.locations import raised_at
 from dycl.frontend.operators import Operators
 from dycl.frontend.recorder import Recorder, outside_modes
+from dycl.frontend.specialize import capture_specialized
 from dycl.frontend.state import AttributeLocation, ContainerLocation, freeze
 from dycl.frontend.values import Number, Unusable, refuse
 from dycl.options import Options
 from dycl.signature import Signature, Structure, TensorSpec, structure_of
-
-DTYPE_NAMES = {
-    torch.float32: "f32",
-    torch.float64: "f64",
-    torch.float16: "f16",
-    torch.bfloat16: "bf16",
-    torch.int64: "i64",
-    torch.int32: "i32",
-    torch.int16: "i16",
-    torch.int8: "i8",
-    torch.uint8: "ui8",
-    torch.bool: "i1",
-}
-
-
-@dataclass
-class CapturedProgram:
-    """A model as one structured graph.
-
-    Attributes:
-        graph: its placeholders are the inputs, the state, then the parameters; its outputs are those of `signature`.
-        signature: the program's border.
-        parameters: each weight by its key, in the order of the placeholders.
-        state: the initial values of `signature.state`.
-        rewritten: the rewritten source of each function that was called.
-    """
-
-    graph: Graph
-    signature: Signature
-    parameters: dict[str, torch.Tensor]
-    state: dict[str, torch.Tensor]
-    rewritten: str
 
 
 @dataclass(eq=False)
@@ -93,21 +62,28 @@ def capture(
 ) -> CapturedProgram:
     """The structured graph of `model(*args, **kwargs)`, with all paths that other tensor values could take.
 
+    Where the sides of a condition disagree on a value that is used afterwards, the rest of the program is traced apart
+    for each of them (`specialize.py`).
+
     Raises:
         UnsupportedConstructError: the model uses something that is not compiled.
         DyclError: the model raises on the way.
     """
-    numbers: list[_StateAttribute] = []
-    while True:
-        run = _Run(model, args, kwargs, options, tuple(numbers))
-        program = run.execute()
-        # Attributes that turn out to be numbers that change have to be inputs from the start: run again.
-        fresh = [
-            a for a in run.changed_numbers if (a.owner, a.attribute) not in [(n.owner, n.attribute) for n in numbers]
-        ]
-        if not fresh:
-            return program
-        numbers.extend(fresh)
+    exceptions: list[tuple[str, ...]] = []
+
+    def run(assumed: Mapping[int, bool], stop_at: int | None) -> CapturedProgram:
+        numbers: list[_StateAttribute] = []
+        while True:
+            attempt = _Run(model, args, kwargs, options, tuple(numbers), assumed, stop_at, exceptions)
+            program = attempt.execute()
+            # Attributes that turn out to be numbers that change have to be inputs from the start: run again.
+            known = [(n.owner, n.attribute) for n in numbers]
+            fresh = [a for a in attempt.changed_numbers if (a.owner, a.attribute) not in known]
+            if not fresh:
+                return program
+            numbers.extend(fresh)
+
+    return capture_specialized(run, options.max_specializations)
 
 
 class _Run:
@@ -120,6 +96,9 @@ class _Run:
         kwargs: dict[str, Any],
         options: Options,
         numbers: tuple[_StateAttribute, ...],
+        assumed: Mapping[int, bool],
+        stop_at: int | None,
+        exceptions: list[tuple[str, ...]],
     ) -> None:
         self._model = model
         self._args = args
@@ -128,7 +107,8 @@ class _Run:
         self._numbers = numbers
         self.recorder = Recorder(allow_random=options.allow_random)
         self.recorder.lift = self._lift
-        self.control = Control(self.recorder, max_depth=options.max_depth)
+        self.control = Control(self.recorder, max_depth=options.max_depth, assumed=assumed, stop_at=stop_at)
+        self.control.exceptions = exceptions
         self.operators = Operators(self.control, self._adopt)
         self._root = self.recorder.graph
         self._inputs: list[_Input] = []
@@ -333,7 +313,7 @@ class _Run:
             mutated_inputs=tuple(written),
             state=tuple(_spec(s.name, s.raw) for s in state),
             parameter_names=tuple(positional_names(self._model)),
-            exceptions=tuple(self.control.exceptions),
+            exceptions=tuple(self.control.exceptions) if code is not None else (),
         )
         with outside_modes():
             weights = {p.name: p.real.detach() for p in used}

@@ -16,8 +16,7 @@ from typing import Any
 from dycl.errors import DyclError, UnsupportedConstructError
 from dycl.frontend.branches import Branches
 from dycl.frontend.locations import here, raised_at, raised_in_library
-from dycl.frontend.paths import Handler, Scope, Side, Signal, Unwind
-from dycl.frontend.recorder import Recorder
+from dycl.frontend.paths import Handler, Scope, Side, Signal, Stop, Unwind
 from dycl.frontend.state import CellLocation, FrozenNode, Snapshot, freeze, thaw
 from dycl.frontend.values import Number
 
@@ -26,12 +25,11 @@ class Exceptions(Branches):
     """Adds functions, `try` statements, and the end of the program.
 
     Attributes:
-        exceptions: what leaves the program: the name of a built-in exception, and its message if it has one.
+        exceptions: what leaves the program: the name of a built-in exception, and its message if it has one. Set
+            before the first use; runs of one program share it.
     """
 
-    def __init__(self, recorder: Recorder, *, max_depth: int) -> None:
-        super().__init__(recorder, max_depth=max_depth)
-        self.exceptions: list[tuple[str, ...]] = []
+    exceptions: list[tuple[str, ...]]
 
     # Functions and programs ------------------------------------------------------------------------------------------
 
@@ -54,6 +52,9 @@ class Exceptions(Branches):
         with self._scope("raise") as scope:
             try:
                 result = body()
+            except Stop as stop:
+                side = self._collapse(0, scope, self._stopped(0, scope, stop), scope)
+                return thaw(side.value), None
             except Unwind as unwind:
                 raise UnsupportedConstructError(
                     "every path raises an exception", hint="return a value on some path", location=here()

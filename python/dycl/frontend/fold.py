@@ -15,8 +15,7 @@ from collections.abc import Iterator
 import torch
 from torch import fx
 
-from dycl.frontend.capture import CapturedProgram
-from dycl.frontend.graph import eliminate_dead_code
+from dycl.frontend.graph import CapturedProgram, eliminate_dead_code
 from dycl.frontend.recorder import BATCH_NORM, aten, nested_graphs
 
 

@@ -7,9 +7,25 @@ import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import fx
 
 from dycl.frontend.recorder import COND, WHILE, graph_outputs, nested_graphs
+from dycl.signature import Signature
+
+DTYPE_NAMES = {
+    torch.float32: "f32",
+    torch.float64: "f64",
+    torch.float16: "f16",
+    torch.bfloat16: "bf16",
+    torch.int64: "i64",
+    torch.int32: "i32",
+    torch.int16: "i16",
+    torch.int8: "i8",
+    torch.uint8: "ui8",
+    torch.bool: "i1",
+}
+"""MLIR's spelling of each dtype that a program may take or give."""
 
 
 @dataclass
@@ -23,6 +39,25 @@ class Graph:
 
     body: fx.Graph
     placeholders: list[fx.Node]
+
+
+@dataclass
+class CapturedProgram:
+    """A model as one structured graph.
+
+    Attributes:
+        graph: its placeholders are the inputs, the state, then the parameters; its outputs are those of `signature`.
+        signature: the program's border.
+        parameters: each weight by its key, in the order of the placeholders.
+        state: the initial values of `signature.state`.
+        rewritten: the rewritten source of each function that was called.
+    """
+
+    graph: Graph
+    signature: Signature
+    parameters: dict[str, torch.Tensor]
+    state: dict[str, torch.Tensor]
+    rewritten: str
 
 
 def eliminate_dead_code(graph: fx.Graph) -> None:
@@ -123,6 +158,37 @@ def _reached(roots: list[fx.Node]) -> set[fx.Node]:
             for n in inner.nodes:
                 stack.extend(n.all_input_nodes)
     return seen
+
+
+def copy_nodes(graph: fx.Graph, into: fx.Graph, values: dict[fx.Node, fx.Node]) -> list[fx.Node]:
+    """Copies the ops of a graph, and the graphs in it, to the end of another; gives the nodes that it yields.
+
+    Args:
+        graph: what is copied, without its placeholders.
+        into: where to.
+        values: what stands for each node from outside; the copies are added.
+    """
+    for node in graph.nodes:
+        if node.op != "call_function":
+            continue
+        copy = into.node_copy(node, lambda n: values[n])
+        copy.meta = dict(node.meta)
+        values[node] = copy
+        if node.target is COND:
+            copy.meta["branches"] = tuple(_copy_graph(g, values) for g in node.meta["branches"])
+        elif node.target is WHILE:
+            copy.meta["body"] = _copy_graph(node.meta["body"], values)
+    return [values[n] for n in graph_outputs(graph)]
+
+
+def _copy_graph(graph: fx.Graph, values: dict[fx.Node, fx.Node]) -> fx.Graph:
+    fresh = fx.Graph()
+    for node in graph.nodes:
+        if node.op == "placeholder":
+            values[node] = fresh.node_copy(node)
+            values[node].meta = dict(node.meta)
+    fresh.output(tuple(copy_nodes(graph, fresh, values)))
+    return fresh
 
 
 def print_graph(graph: fx.Graph, indent: str = "") -> str:

@@ -16,7 +16,7 @@ import torch
 from torch import fx
 from torch.utils import _pytree as pytree
 
-from dycl.frontend.capture import CapturedProgram
+from dycl.frontend.graph import CapturedProgram
 from dycl.frontend.recorder import COND, POISON, WHILE, graph_outputs, nested_graphs
 
 

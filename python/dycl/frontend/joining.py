@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import fx
 
-from dycl.errors import SourceLocation, UnsupportedConstructError
+from dycl.frontend.paths import Site
 from dycl.frontend.recorder import COND, Recorder
 from dycl.frontend.state import UNDEFINED, FrozenContents, FrozenNode, FrozenTensor, freeze, thaw
-from dycl.frontend.values import Number, PythonNumber, Unusable, same_constant
+from dycl.frontend.values import DisagreementError, Number, PythonNumber, Unusable, same_constant
 
 
 def constant(recorder: Recorder, value: PythonNumber) -> torch.Tensor:
@@ -23,9 +23,9 @@ def constant(recorder: Recorder, value: PythonNumber) -> torch.Tensor:
 class Join:
     """The `cond` node that joins two sides: collects pairs of tensors, then rebuilds values from its results."""
 
-    def __init__(self, recorder: Recorder, location: SourceLocation | None) -> None:
+    def __init__(self, recorder: Recorder, site: Site) -> None:
         self._recorder = recorder
-        self._location = location
+        self.site = site
         self._pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._index: dict[tuple[int, int], int] = {}
 
@@ -50,10 +50,11 @@ class Join:
             plans = [self.plan(x, y, what) for x, y in zip(a.items, b.items, strict=True)]
             return lambda results: a.rebuild([p(results) for p in plans])
         if isinstance(a, FrozenContents) and isinstance(b, FrozenContents):
-            raise UnsupportedConstructError(
+            raise DisagreementError(
                 f"{what} holds {len(a.items)} items after one side of the condition and {len(b.items)} after the other",
                 hint="append on both sides, or write into a tensor of fixed size",
-                location=self._location,
+                location=self.site.location,
+                site=self.site.number,
             )
         if same_constant(a, b):
             return lambda _: a
@@ -90,7 +91,8 @@ class Join:
         return Unusable(
             f"{what} is {describe(a)} if the condition holds and {describe(b)} if not, and is used after that",
             "give it the same type, dtype and shape on both sides",
-            self._location,
+            self.site.location,
+            self.site.number,
         )
 
     def raw(self, a: torch.Tensor, b: torch.Tensor) -> Callable[[list[torch.Tensor]], torch.Tensor]:
@@ -107,7 +109,7 @@ class Join:
             (recorder.node_of(predicate),),
             [a for a, _ in self._pairs],
             branches=(then, orelse),
-            location=self._location,
+            location=self.site.location,
         )
         return list(results)
 

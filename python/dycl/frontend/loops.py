@@ -176,6 +176,7 @@ class Loops(Exceptions):
     ) -> LoopBody:
         outer, first_fork = self.recorder.graph, len(self._forks)
         self._depth += 1
+        self._loops_around += 1
         graph = self.recorder.graph = fx.Graph()
         try:
             for place in carried.values():
@@ -199,6 +200,7 @@ class Loops(Exceptions):
             delta = snapshot.delta()
         finally:
             self._depth -= 1
+            self._loops_around -= 1
             del self._forks[first_fork:]
             self.recorder.graph = outer
         snapshot.undo()

@@ -81,6 +81,26 @@ class Side:
     deferred: list[Deferred] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Site:
+    """One meeting of the program with a condition on data.
+
+    `number` counts them in the order of tracing, the same in every run up to a given one; it is None inside a loop on
+    data, whose body stands for many meetings.
+    """
+
+    number: int | None
+    location: SourceLocation | None
+
+
+class Stop(BaseException):
+    """Ends a run at a site: the program's result is whether the site is reached with its condition holding."""
+
+    def __init__(self, condition: torch.Tensor) -> None:
+        super().__init__()
+        self.condition = condition
+
+
 @dataclass(eq=False)
 class Fork:
     """A condition one side of which is parked, while the other is open."""
@@ -90,4 +110,4 @@ class Fork:
     snapshot: Snapshot
     parked: Side
     parked_is_then: bool
-    location: SourceLocation | None
+    site: Site

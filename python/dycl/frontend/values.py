@@ -354,6 +354,16 @@ def same_constant(a: Any, b: Any) -> bool:
     return False
 
 
+class DisagreementError(UnsupportedConstructError):
+    """The sides of a condition disagree on a value that is used after it; `site` is the condition's number, if any."""
+
+    def __init__(
+        self, construct: str, *, hint: str, location: SourceLocation | None = None, site: int | None = None
+    ) -> None:
+        super().__init__(construct, hint=hint, location=location)
+        self.site = site
+
+
 class Unusable:
     """A value that may be overwritten or dropped, and is refused with the reason when it is used.
 
@@ -361,13 +371,15 @@ class Unusable:
         reason: what makes it unusable, e.g. "`h` is a tensor f32[3] on one side of the `if` at line 7 and None ...".
         hint: what to write instead.
         location: where the value became unusable.
+        site: the number of the condition whose sides disagree, where the rest of the program can be traced apart for
+            each side.
     """
 
     __slots__ = ("_error",)
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, reason: str, hint: str, location: SourceLocation | None) -> None:
-        object.__setattr__(self, "_error", (reason, hint, location))
+    def __init__(self, reason: str, hint: str, location: SourceLocation | None, site: int | None = None) -> None:
+        object.__setattr__(self, "_error", (reason, hint, location, site))
 
     def __getattribute__(self, name: str) -> Any:
         if name not in ("_error", "__class__", "__torch_function__"):
@@ -399,8 +411,8 @@ class TruthOnly(Unusable):
 
 def refuse(value: Unusable) -> NoReturn:
     """Raises the error of an unusable value."""
-    reason, hint, origin = object.__getattribute__(value, "_error")
-    raise UnsupportedConstructError(reason, hint=hint, location=origin or here())
+    reason, hint, origin, site = object.__getattribute__(value, "_error")
+    raise DisagreementError(reason, hint=hint, location=origin or here(), site=site)
 
 
 def _refusing(self: Unusable, *_: Any) -> NoReturn:
