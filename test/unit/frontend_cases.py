@@ -635,19 +635,19 @@ def list_grows_on_one_side(x):
     return sum(out), len(out)
 
 
-@case((X,), (N,), (Z,), (B,), unreached=3)
+@case((X,), (N,), (Z,), (B,))
 def patience(x):
     """PABEE: the first comparison is with None."""
     last, count = None, 0
     for i in range(4):
-        x = x * 1.5 + 0.3
+        x = torch.stack([x[1] - i, x[0] + 0.3, x[2] * 0.5])
         label = x.argmax().item()
         if last is not None and label == last:
             count += 1
         else:
             count = 0
         last = label
-        if count == 2:
+        if count == 1:
             break
     return x, i
 

@@ -62,7 +62,7 @@ class Branches:
         self._depth = 0
         self._loops_around = 0
         self._sites = 0
-        self._assumed: dict[int | None, bool] = dict(assumed or {})
+        self._assumed = dict(assumed or {})
         self._stop_at = stop_at
         self._has_stopped = False
         """The site that this run is for has been met: what sides change does not matter any more."""
@@ -207,11 +207,11 @@ class Branches:
         """The site of a condition, and the side that this run is to take there, if it is not both."""
         if self._loops_around:
             return Site(None, here()), None
-        site = Site(self._sites, here())
+        number = self._sites
         self._sites += 1
-        if site.number == self._stop_at:
+        if number == self._stop_at:
             raise Stop(predicate)
-        return site, self._assumed.get(site.number)
+        return Site(number, here()), self._assumed.get(number)
 
     def _trace_sides(
         self,
