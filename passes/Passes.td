@@ -42,6 +42,35 @@ def DyclVerifyInputPass : Pass<"dycl-verify-input", "::mlir::ModuleOp"> {
   let options = [Option<"entry", "entry", "std::string", "\"main\"", "Name of the function that is the program">];
 }
 
+def DyclInlineCallsPass : Pass<"dycl-inline-calls", "::mlir::ModuleOp"> {
+  let summary = "Inline every call, so that the entry is the whole program";
+  let description = [{
+    Input: functions of one block, none recursive. Output: the entry alone, with the bodies of the functions in place of
+    the calls. Operations keep their locations. Upstream's inliner does not do: it asserts on an unregistered operation
+    with a body (`tm_tensor`), and nests a call site in the location a call.
+
+    Example:
+
+    ```mlir
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = func.call @body(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    func.func private @body(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = math.exp %x : tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    // becomes
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = math.exp %x : tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    ```
+  }];
+  let options = [Option<"entry", "entry", "std::string", "\"main\"", "Name of the function that is the program">];
+  let statistics = [Statistic<"numInlined", "num-inlined", "Calls inlined">];
+}
+
 def DyclStripElementAssertsPass : Pass<"dycl-strip-element-asserts", "::mlir::ModuleOp"> {
   let summary = "Drop assertions inside the bodies of tensor operations";
   let description = [{

@@ -40,9 +40,9 @@ void dycl::buildOptimizePipeline(OpPassManager &manager, const PipelineOptions &
   DyclVerifyInputPassOptions verifyInput;
   verifyInput.entry = options.entry;
   manager.addPass(createDyclVerifyInputPass(verifyInput));
-  // The inliner would canonicalize with every pattern; here it only inlines.
-  manager.addPass(createInlinerPass(llvm::StringMap<OpPassManager>(), [](OpPassManager &) {}));
-  manager.addPass(createSymbolDCEPass());
+  DyclInlineCallsPassOptions inlineCalls;
+  inlineCalls.entry = options.entry;
+  manager.addPass(createDyclInlineCallsPass(inlineCalls));
   manager.addPass(createDyclStripElementAssertsPass());
   // Flags are followed while they are still constants in the branches: canonicalized, they are the condition again.
   manager.addPass(createDyclSinkIntoBranchesPass());

@@ -193,21 +193,22 @@ void SimplifyHostPass::runOnOperation() {
 /// Names the regions that are left region_0, region_1, … in program order, the order in which they stand. One that lost
 /// its last call with the control flow around it goes.
 void SimplifyHostPass::renumber() {
-  SymbolTableCollection symbols;
-  SymbolUserMap users(symbols, getOperation());
+  DenseMap<Attribute, SmallVector<InvokeOp>> calls;
+  getOperation().walk([&](InvokeOp invoke) { calls[invoke.getCalleeAttr().getAttr()].push_back(invoke); });
   unsigned next = 0;
   for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
     if (!function.isPrivate() || !function.getSymName().starts_with(kRegionPrefix))
       continue;
-    if (users.useEmpty(function)) {
+    auto found = calls.find(function.getSymNameAttr());
+    if (found == calls.end()) {
       function.erase();
       ++numErased;
       continue;
     }
     // The numbers only go down, so no name is taken.
     auto name = StringAttr::get(&getContext(), kRegionPrefix + Twine(next++));
-    for (Operation *user : users.getUsers(function))
-      cast<InvokeOp>(user).setCallee(name);
+    for (InvokeOp invoke : found->second)
+      invoke.setCallee(name);
     function.setSymNameAttr(name);
   }
 }

@@ -49,8 +49,8 @@ private:
   void sink(Block &block);
 };
 
-/// Sinks level by level: what goes into a branch is looked at again there. (Upstream's `controlFlowSink` overlooks what is
-/// used only by operations nested in those of a branch.)
+/// Sinks level by level: what goes into a branch is looked at again there. (Upstream's `controlFlowSink` overlooks what
+/// is used only by operations nested in those of a branch.)
 void SinkIntoBranchesPass::sink(Block &block) {
   SmallVector<Operation *> ops;
   for (Operation &op : block)

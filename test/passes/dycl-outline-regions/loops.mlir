@@ -6,14 +6,14 @@
 func.func @main(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<i64>) {
   %c0 = arith.constant 0 : index
   %zero = arith.constant 0.0 : f32
-  // CHECK-DAG: %[[N0:.+]] = arith.constant 0 : i64
-  // CHECK-DAG: %[[N1:.+]] = arith.constant 1 : i64
+  // CHECK: %[[N0:.+]] = arith.constant 0 : i64
   %n0 = arith.constant 0 : i64
   %n1 = arith.constant 1 : i64
   // CHECK: %[[R:.+]]:2 = scf.while (%[[A:.+]] = %[[X]], %[[N:.+]] = %[[N0]])
   // CHECK-NEXT: %[[P:.+]] = dycl.invoke @region_0(%[[A]]) : (tensor<4xf32>) -> i1
   // CHECK-NEXT: scf.condition(%[[P]]) %[[A]], %[[N]]
   // CHECK: ^bb0(%[[B:.+]]: tensor<4xf32>, %[[M:.+]]: i64):
+  // CHECK-NEXT: %[[N1:.+]] = arith.constant 1 : i64
   // CHECK-NEXT: %[[NEXT:.+]] = arith.addi %[[M]], %[[N1]]
   // CHECK-NEXT: %[[C:.+]] = dycl.invoke @region_1(%[[B]]) : (tensor<4xf32>) -> tensor<4xf32>
   // CHECK-NEXT: scf.yield %[[C]], %[[NEXT]]

@@ -114,9 +114,9 @@ func.func @main(%x: tensor<4xf32>, %p: tensor<i1>, %q: tensor<i1>) -> tensor<4xf
 // CHECK-SAME: (%[[X:.+]]: tensor<?xf32>, %[[P:.+]]: tensor<i1>)
 func.func @main(%x: tensor<?xf32>, %p: tensor<i1>) -> (tensor<?xf32>, tensor<?xf32>) {
   // CHECK: %[[T:.+]] = dycl.invoke @region_0(%[[P]]) : (tensor<i1>) -> i1
-  // CHECK: scf.if %[[T]]
+  // CHECK: %[[S:.+]] = scf.if %[[T]]
   // CHECK-NEXT: dycl.invoke @region_1(%[[X]]) : (tensor<?xf32>) -> tensor<?xf32>
-  // CHECK: %[[N:.+]] = dycl.invoke @region_2(%[[X]]) : (tensor<?xf32>) -> index
+  // CHECK: %[[N:.+]] = dycl.invoke @region_2(%[[S]]) : (tensor<?xf32>) -> index
   // CHECK: scf.for %{{.+}} = %{{.+}} to %[[N]]
   // CHECK-LABEL: func.func private @region_1
   // CHECK: %[[D:.+]] = tensor.dim
@@ -133,7 +133,6 @@ func.func @main(%x: tensor<?xf32>, %p: tensor<i1>) -> (tensor<?xf32>, tensor<?xf
     scf.yield %x : tensor<?xf32>
   }
   %n = tensor.dim %0, %c0 : tensor<?xf32>
-  %m = tensor.dim %x, %c0 : tensor<?xf32>
   %3 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %0) -> (tensor<?xf32>) {
     %4 = math.exp %a : tensor<?xf32>
     scf.yield %4 : tensor<?xf32>
