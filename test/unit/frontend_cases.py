@@ -669,3 +669,17 @@ def int_or_float(x):
         s = 2.5
     t = s * 2
     return x * t
+
+
+@case((X,), (N,), (Z,), (B,))
+def torch_cond_itself(x):
+    def larger(a, b):
+        return a * 2 + b, b + 3
+
+    return torch.cond(x.sum() > 0, larger, lambda a, b: (a - b, b * 2), (x, x + 1))
+
+
+@case((X,), (N,), (Z,), (B,))
+def torch_while_loop_itself(x):
+    count = torch.zeros((), dtype=torch.int64)
+    return torch.while_loop(lambda n, y: y.sum() < 10, lambda n, y: (n + 1, y + n), (count, x + 0.5))

@@ -305,3 +305,24 @@ def test_first_condition_that_folds_to_true_keeps_the_exit_test():
     text = import_program(forward, (torch.zeros(3),)).mlir
     assert "scf.while" in text
     assert "scf.for" not in text
+
+
+class Exported(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(3, 3)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls.add_(1)
+        return torch.cond(x.sum() > 0, lambda x: self.fc(x) * 2, lambda x: x - 1 + self.calls, (x,))
+
+
+def test_exported_program():
+    torch.manual_seed(0)
+    model = Exported().eval()
+    exported = torch.export.export(model, (torch.randn(2, 3),))
+    imported = import_program(exported, ())
+    assert [spec.name for spec in imported.signature.state] == ["calls"]
+    assert set(imported.parameters) == {"fc.weight", "fc.bias"}
+    assert "scf.if" in imported.mlir

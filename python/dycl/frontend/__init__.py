@@ -34,9 +34,10 @@ def import_program(
     """Captures a model on example arguments and imports it into MLIR.
 
     Args:
-        model: an `nn.Module` or a plain function. It and the arguments are left as they were.
+        model: an `nn.Module`, a plain function, or a `torch.export.ExportedProgram`. It and the arguments are left as
+            they were.
         args, kwargs: example arguments. Tensors are inputs of the program (their values do not matter), everything
-            else is a constant of it.
+            else is a constant of it. Without any, an `ExportedProgram`'s own examples serve.
         options: see `Options`.
 
     Raises:
@@ -44,6 +45,10 @@ def import_program(
         CompileError: torch-mlir cannot lower an operation.
     """
     options = options or Options()
+    if isinstance(model, torch.export.ExportedProgram):
+        if not args and not kwargs and model.example_inputs is not None:
+            args, kwargs = model.example_inputs
+        model = _unlifted(model)
     # Tracing adds a few frames to each call of the user's, some of them on the C stack.
     with _recursion_limit(3_000):
         program = capture(model, tuple(args), dict(kwargs or {}), options)
@@ -60,6 +65,14 @@ def import_program(
         state={name: _array(tensor) for name, tensor in program.state.items()},
         rewritten=program.rewritten,
     )
+
+
+def _unlifted(program: torch.export.ExportedProgram) -> torch.nn.Module:
+    """An exported program as a module, without the hooks that check its inputs: the compiled program checks its own."""
+    module = program.module(check_guards=False)
+    for hooks in (module._forward_pre_hooks, module._forward_hooks):  # pyright: ignore[reportPrivateUsage]
+        hooks.clear()
+    return module
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:

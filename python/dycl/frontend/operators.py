@@ -99,6 +99,14 @@ class Operators:
             math.trunc: functools.partial(self._rounded, math.trunc, torch.trunc),
         }
 
+        # What takes functions and runs them under a condition: torch's own way to say what dycl finds by itself.
+        self._higher_order: dict[int, Callable[..., Any]] = {
+            id(torch.cond): self._torch_cond,
+            id(torch.ops.higher_order.cond): self._torch_cond,
+            id(torch.while_loop): self._torch_while_loop,
+            id(torch.ops.higher_order.while_loop): self._torch_while_loop,
+        }
+
     # Jumps -----------------------------------------------------------------------------------------------------------
 
     @staticmethod
@@ -353,6 +361,9 @@ class Operators:
         for value in (function, *args, *kwargs.values()):
             if isinstance(value, Unusable):
                 refuse(value)
+        higher_order = self._higher_order.get(id(function))
+        if higher_order is not None:
+            return higher_order(*args, **kwargs)
         if isinstance(function, types.FunctionType):
             return self._call_function(function, args, kwargs)
         if isinstance(function, types.MethodType):
@@ -426,7 +437,7 @@ class Operators:
     def _call_module(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._adopt(module)
         method = _call_method_of(module)
-        if method is not nn.Module.__call__ and isinstance(method, types.FunctionType):
+        if isinstance(method, types.FunctionType) and not is_internal(method.__code__.co_filename):
             return self.call(method, module, *args, **kwargs)
         if module._forward_hooks or module._forward_pre_hooks:  # pyright: ignore[reportPrivateUsage]
             raise UnsupportedConstructError(
@@ -480,6 +491,28 @@ class Operators:
                 location=here(),
             )
         return [self._tolist(row) for row in tensor]
+
+    def _torch_cond(
+        self, pred: Any, true_fn: Callable[..., Any], false_fn: Callable[..., Any], operands: Any = ()
+    ) -> Any:
+        """`torch.cond`."""
+        return self.if_exp(pred, lambda: self.call(true_fn, *operands), lambda: self.call(false_fn, *operands))
+
+    def _torch_while_loop(
+        self, cond_fn: Callable[..., Any], body_fn: Callable[..., Any], carried_inputs: Any, additional_inputs: Any = ()
+    ) -> Any:
+        """`torch.while_loop`."""
+        carried = tuple(carried_inputs)
+
+        def test() -> Any:
+            return self.call(cond_fn, *carried, *additional_inputs)
+
+        def step() -> Signal | None:
+            nonlocal carried
+            carried = tuple(self.call(body_fn, *carried, *additional_inputs))
+
+        self._control.while_(test, step, None, cell_locations(("carried",), step), truth=bool)
+        return carried
 
     # Built-ins that learn about data ---------------------------------------------------------------------------------
 
