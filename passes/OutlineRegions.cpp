@@ -14,11 +14,9 @@
 #include "dialects/Dycl/IR/DyclOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/Matchers.h"
 #include "passes/Passes.h"
 #include "passes/Utils/HostOps.h"
 #include "passes/Utils/Locations.h"
@@ -39,27 +37,6 @@ namespace {
 // Facts about single operations
 //===----------------------------------------------------------------------===//
 
-/// Whether `op` is sunk into each region that needs it rather than passed: constants, parameters, and tensors made of
-/// nothing but a constant.
-bool isAlwaysSunk(Operation *op) {
-  if (op->hasTrait<OpTrait::ConstantLike>() || isa<ParameterOp, ub::PoisonOp, tensor::EmptyOp>(op))
-    return true;
-  auto fill = dyn_cast<linalg::FillOp>(op);
-  if (!fill || fill->getNumResults() != 1)
-    return false;
-  return matchPattern(fill.getInputs()[0], m_Constant()) && fill.getOutputs()[0].getDefiningOp<tensor::EmptyOp>();
-}
-
-/// Whether computing `op` again costs no more than passing its result: besides what is always sunk, arithmetic on
-/// scalars, sizes and elements of tensors, changes of static type.
-bool isCheap(Operation *op) {
-  if (isAlwaysSunk(op) || isa<tensor::DimOp, tensor::ExtractOp, tensor::CastOp>(op))
-    return true;
-  auto isScalar = [](Type type) { return type.isIntOrIndexOrFloat(); };
-  return op->getNumRegions() == 0 && isPure(op) && llvm::all_of(op->getOperandTypes(), isScalar) &&
-         llvm::all_of(op->getResultTypes(), isScalar);
-}
-
 /// Calls `callback` for every value that `op` uses and does not define itself, nested uses included.
 void forEachUsedValue(Operation *op, function_ref<void(Value)> callback) {
   op->walk([&](Operation *inner) {
@@ -69,6 +46,47 @@ void forEachUsedValue(Operation *op, function_ref<void(Value)> callback) {
         callback(operand);
     }
   });
+}
+
+/// Finds what is sunk into each region that needs it rather than passed: constants, parameters, and whatever is computed
+/// of nothing else, such as the transpose of a weight. IREE hoists such computations into the loading of the region, so
+/// that they cost nothing per call.
+class ConstantFinder {
+public:
+  bool isConstant(Operation *op) {
+    auto [entry, isNew] = known.try_emplace(op, false);
+    if (!isNew)
+      return entry->second;
+    bool result = compute(op);
+    return known[op] = result;
+  }
+  void forget(Operation *op) { known.erase(op); }
+
+private:
+  bool compute(Operation *op) {
+    if (op->hasTrait<OpTrait::ConstantLike>() || isa<ParameterOp, ub::PoisonOp>(op))
+      return true;
+    if (op->getNumResults() == 0 || !isMovable(op) || isControlFlow(op))
+      return false;
+    bool result = true;
+    forEachUsedValue(op, [&](Value value) {
+      Operation *def = value.getDefiningOp();
+      result = result && def && isConstant(def);
+    });
+    return result;
+  }
+
+  DenseMap<Operation *, bool> known;
+};
+
+/// Whether computing `op` again costs no more than passing its result: arithmetic on scalars, sizes and elements of
+/// tensors, changes of static type.
+bool isCheap(Operation *op) {
+  if (isa<tensor::DimOp, tensor::ExtractOp, tensor::CastOp, tensor::EmptyOp>(op))
+    return true;
+  auto isScalar = [](Type type) { return type.isIntOrIndexOrFloat(); };
+  return op->getNumRegions() == 0 && isPure(op) && llvm::all_of(op->getOperandTypes(), isScalar) &&
+         llvm::all_of(op->getResultTypes(), isScalar);
 }
 
 //===----------------------------------------------------------------------===//
@@ -136,6 +154,7 @@ private:
   bool isHostCapable(Operation *op, const llvm::DenseSet<Operation *> &capable) const;
 
   func::FuncOp function;
+  ConstantFinder finder;
   llvm::MapVector<Block *, BlockPlan> blocks; ///< host blocks in program order
   DenseMap<Operation *, OpPlan> ops;          ///< operations of host blocks, ends excluded
   SmallVector<Operation *> programOrder;
@@ -180,12 +199,12 @@ void Planner::eraseUnread() {
       op->erase();
 }
 
-/// Clones what is always sunk into each host block that uses it, so that a constant is materialized, where the host
+/// Clones what is constant into each host block that uses it, so that a constant is materialized, where the host
 /// needs it, on the path that needs it.
 void Planner::sinkConstants() {
   SmallVector<Operation *> constants;
   function.walk<WalkOrder::PreOrder>([&](Operation *op) {
-    if (isAlwaysSunk(op) && ::isHostBlock(op->getBlock()))
+    if (op != function && ::isHostBlock(op->getBlock()) && finder.isConstant(op))
       constants.push_back(op);
   });
   auto hostBlockOf = [](Operation *op) { return getHostLevelOp(op)->getBlock(); };
@@ -201,8 +220,10 @@ void Planner::sinkConstants() {
       for (OpOperand *operand : operands)
         operand->set(clone->getResult(cast<OpResult>(operand->get()).getResultNumber()));
     }
-    if (op->use_empty())
+    if (op->use_empty()) {
+      finder.forget(op);
       op->erase();
+    }
   }
 }
 
@@ -277,7 +298,7 @@ void Planner::classify() {
     bool isRead = llvm::any_of(op->getUses(), [&](OpOperand &use) { return isHostUse(use); });
     if (isRead && capable.contains(op))
       plan.kind = Kind::Host;
-    else if (!isRead && isCheap(op))
+    else if (!isRead && (isCheap(op) || finder.isConstant(op)))
       plan.kind = Kind::Cheap;
   }
 }
@@ -331,7 +352,7 @@ void Planner::closePiece(Piece &piece) {
   for (size_t next = 0; next < body.size(); ++next)
     forEachUsedValue(body[next], [&](Value value) {
       Operation *def = value.getDefiningOp();
-      if (def && ops.contains(def) && (ops[def].kind == Kind::Cheap || isAlwaysSunk(def)))
+      if (def && ops.contains(def) && (ops[def].kind == Kind::Cheap || finder.isConstant(def)))
         body.insert(def);
     });
   piece.body = llvm::to_vector(body);

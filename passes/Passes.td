@@ -261,8 +261,9 @@ def DyclOutlineRegionsPass : Pass<"dycl-outline-regions", "::mlir::ModuleOp"> {
     stays in the piece that the user wrote it in if that is picked. So k early exits take k region calls on their
     longest path, k being the number of pieces that a decision waits for.
 
-    Live-ins and live-outs are exact. Constants, parameters, `tensor.empty` and fills with a constant are sunk into each
-    region that uses them, as are sizes and scalars computed from values at hand; none of them is passed.
+    Live-ins and live-outs are exact. Constants, parameters, and what is computed of nothing else (a transposed weight, a
+    tensor of zeros) are sunk into each region that uses them, where IREE computes them once on loading; so are sizes
+    and scalars computed from values at hand. None of them is passed.
 
     Limits: a value that leaves a region is a ranked tensor or one of `i1`, `i32`, `i64`, `index`, `f32`, `f64`.
     An unregistered operation outside `tm_tensor` is taken to have side effects and keeps its piece.
