@@ -20,6 +20,7 @@
 #include "passes/Passes.h"
 #include "passes/Utils/HostOps.h"
 #include "passes/Utils/Locations.h"
+#include "passes/Utils/Regions.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
 

@@ -342,6 +342,26 @@ def DyclSimplifyHostPass : Pass<"dycl-simplify-host", "::mlir::ModuleOp"> {
   ];
 }
 
+def DyclMergeRegionsPass : Pass<"dycl-merge-regions", "::mlir::ModuleOp"> {
+  let summary = "Compile the same code once";
+  let description = [{
+    Input: a `dycl.program` and its regions as functions. Output: the same, where regions with equal code (the same
+    operations, attributes, parameters and types, whatever their locations) are one, called from each place. A gate
+    that several blocks share, or a layer called in two branches, is then compiled once.
+
+    Example:
+
+    ```mlir
+    %0 = dycl.invoke @region_0(%x) : (tensor<4xf32>) -> tensor<4xf32>
+    %1 = dycl.invoke @region_1(%0) : (tensor<4xf32>) -> tensor<4xf32>
+    // becomes, if @region_0 and @region_1 have the same body
+    %0 = dycl.invoke @region_0(%x) : (tensor<4xf32>) -> tensor<4xf32>
+    %1 = dycl.invoke @region_0(%0) : (tensor<4xf32>) -> tensor<4xf32>
+    ```
+  }];
+  let statistics = [Statistic<"numMerged", "num-merged", "Regions that were another one's code">];
+}
+
 def DyclLegalizeScalarsPass : Pass<"dycl-legalize-scalars", "::mlir::ModuleOp"> {
   let summary = "Truncate scalars in a way that IREE computes rightly";
   let description = [{

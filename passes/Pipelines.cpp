@@ -62,6 +62,7 @@ void dycl::buildOutlinePipeline(OpPassManager &manager, const PipelineOptions &o
   manager.addPass(createDyclOutlineRegionsPass(outline));
   if (options.simplifyHost)
     manager.addPass(createDyclSimplifyHostPass());
+  manager.addPass(createDyclMergeRegionsPass());
   manager.addPass(createDyclLegalizeScalarsPass());
   manager.addPass(createDyclAnnotateCostPass());
   manager.nest<ProgramOp>().addPass(createDyclVerifyHostPass());

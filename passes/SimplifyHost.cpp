@@ -15,7 +15,7 @@
 #include "passes/Passes.h"
 #include "passes/Pipelines.h"
 #include "passes/Utils/HostOps.h"
-#include "llvm/ADT/MapVector.h"
+#include "passes/Utils/Regions.h"
 
 namespace dycl {
 #define GEN_PASS_DEF_DYCLSIMPLIFYHOSTPASS
@@ -67,7 +67,6 @@ private:
   bool forwardResults(Region &region);
   bool dropUnused(Region &region);
   void eraseDeadOps(func::FuncOp function);
-  void renumber();
 };
 
 /// Replaces results that are an argument, a constant or an earlier result of the region.
@@ -157,14 +156,9 @@ bool SimplifyHostPass::dropUnused(Region &region) {
 }
 
 bool SimplifyHostPass::simplifyOnce() {
-  llvm::MapVector<StringAttr, Region> regions;
-  getOperation().walk([&](InvokeOp invoke) { regions[invoke.getCalleeAttr().getAttr()].invokes.push_back(invoke); });
-
   bool changed = false;
-  for (auto &[name, region] : regions) {
-    region.function = getOperation().lookupSymbol<func::FuncOp>(name);
-    if (!region.function)
-      continue;
+  for (auto &[function, invokes] : collectInvokes(getOperation())) {
+    Region region{function, invokes};
     changed |= forwardResults(region);
     changed |= dropUnused(region);
     if (region.getReturn().getNumOperands() == 0 && isRemovable(region.function)) {
@@ -187,30 +181,7 @@ void SimplifyHostPass::runOnOperation() {
     if (failed(runPipeline(cleanup, getOperation())))
       return signalPassFailure();
   } while (simplifyOnce());
-  renumber();
-}
-
-/// Names the regions that are left region_0, region_1, … in program order, the order in which they stand. One that lost
-/// its last call with the control flow around it goes.
-void SimplifyHostPass::renumber() {
-  DenseMap<Attribute, SmallVector<InvokeOp>> calls;
-  getOperation().walk([&](InvokeOp invoke) { calls[invoke.getCalleeAttr().getAttr()].push_back(invoke); });
-  unsigned next = 0;
-  for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
-    if (!function.isPrivate() || !function.getSymName().starts_with(kRegionPrefix))
-      continue;
-    auto found = calls.find(function.getSymNameAttr());
-    if (found == calls.end()) {
-      function.erase();
-      ++numErased;
-      continue;
-    }
-    // The numbers only go down, so no name is taken.
-    auto name = StringAttr::get(&getContext(), kRegionPrefix + Twine(next++));
-    for (InvokeOp invoke : found->second)
-      invoke.setCallee(name);
-    function.setSymNameAttr(name);
-  }
+  numErased += renumberRegions(getOperation());
 }
 
 } // namespace

@@ -18,9 +18,6 @@
 
 namespace dycl {
 
-/// What the names of outlined regions start with; a number follows.
-inline constexpr llvm::StringLiteral kRegionPrefix = "region_";
-
 /// Whether a value of `type` is a number to the host: `i1`, `i64`, `index`, `f64`, which Python's bool, int and float
 /// hold exactly.
 bool isHostScalar(mlir::Type type);

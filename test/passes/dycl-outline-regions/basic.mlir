@@ -139,3 +139,31 @@ func.func @main(%x: tensor<4xf32>, %f: tensor<i1>) -> tensor<4xf32> {
   }
   return %0 : tensor<4xf32>
 }
+
+// -----
+
+// What is computed of a weight alone is done in each region that uses it, not passed from one to the next.
+// CHECK-LABEL: dycl.program @main
+// CHECK-SAME: (%[[X:.+]]: tensor<2x3xf32>, %[[P:.+]]: tensor<i1>)
+func.func @main(%x: tensor<2x3xf32>, %p: tensor<i1>) -> tensor<2x3xf32> {
+  // CHECK-NEXT: %[[R:.+]]:2 = dycl.invoke @region_0(%[[X]], %[[P]]) : (tensor<2x3xf32>, tensor<i1>) -> (tensor<2x3xf32>, i1)
+  // CHECK: dycl.invoke @region_1(%[[R]]#0) : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK-LABEL: func.func private @region_0
+  // CHECK: dycl.parameter
+  // CHECK: linalg.transpose
+  // CHECK-LABEL: func.func private @region_1
+  // CHECK: dycl.parameter
+  // CHECK: linalg.transpose
+  %w = dycl.parameter "w" : tensor<3x2xf32>
+  %empty = tensor.empty() : tensor<2x3xf32>
+  %t = linalg.transpose ins(%w : tensor<3x2xf32>) outs(%empty : tensor<2x3xf32>) permutation = [1, 0]
+  %0 = arith.addf %x, %t : tensor<2x3xf32>
+  %p0 = tensor.extract %p[] : tensor<i1>
+  %1 = scf.if %p0 -> (tensor<2x3xf32>) {
+    %2 = arith.mulf %0, %t : tensor<2x3xf32>
+    scf.yield %2 : tensor<2x3xf32>
+  } else {
+    scf.yield %0 : tensor<2x3xf32>
+  }
+  return %1 : tensor<2x3xf32>
+}
