@@ -51,7 +51,7 @@ def generated_inputs(like: tuple[torch.Tensor, ...]) -> list[tuple[torch.Tensor,
     """Seeded inputs of many sizes and means, to reach the paths that the named ones do not."""
     generator = torch.Generator().manual_seed(0)
     return [
-        tuple(torch.randn(t.shape, generator=generator) * scale + mean for t in like)
+        tuple((torch.randn(t.shape, generator=generator) * scale + mean).to(t.dtype) for t in like)
         for scale in (0.1, 1.0, 3.0, 10.0)
         for mean in (-30.0, -5.0, -1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 30.0)
     ]

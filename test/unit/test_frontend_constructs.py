@@ -6,6 +6,7 @@ from __future__ import annotations
 import builtins
 import copy
 
+import frontend_more_cases  # noqa: F401 (registers its cases)
 import pytest
 import torch
 from frontend_cases import CASES, Case, generated_inputs, run_eager

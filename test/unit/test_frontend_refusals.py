@@ -178,6 +178,17 @@ def test_list_that_grows_on_one_side_in_a_loop_on_data():
     refused(forward, X, match="holds 1 items .* and 0 after the other")
 
 
+def test_list_that_grows_in_a_loop_on_data():
+    def forward(x):
+        out = []
+        while x.sum() < 5:
+            out.append(x)
+            x = x + 1
+        return out
+
+    refused(forward, X, match="holds 0 items before a loop on a tensor and 1 after an iteration")
+
+
 def test_generator_with_a_condition_on_data():
     def rows(x):
         for row in x:
@@ -211,6 +222,15 @@ def test_number_as_a_size():
     refused(forward, X, match="depends on")
 
 
+def test_print_of_tensor_values_is_left_out_with_a_warning():
+    def forward(x):
+        print("positive", x.sum())
+        return x
+
+    with pytest.warns(UserWarning, match=r"test_frontend_refusals.py:\d+ .*: a `print` of tensor values is left out"):
+        import_program(forward, (X,))
+
+
 def test_dropout_in_training_mode():
     refused(nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5)), X, match="gives other values at every run")
 
@@ -231,14 +251,24 @@ def test_recursion_on_data():
             return forward(x + 1)
         return x
 
-    refused(forward, X, match="recursion|nest in each other")
+    refused(forward, X, match="conditions nest in each other|calls nest in each other")
+
+
+def recursive_at_module_level(x):
+    if x.sum() < 100:
+        return recursive_at_module_level(x + 1)
+    return x
+
+
+def test_recursion_on_data_at_module_level():
+    refused(recursive_at_module_level, X, match="nest in each other")
 
 
 def test_recursion_without_end():
     def forward(x):
         return forward(x + 1)
 
-    refused(forward, X, match="recursion that does not end")
+    refused(forward, X, match="calls nest in each other")
 
 
 def test_argument_that_is_neither_tensor_nor_constant():

@@ -49,11 +49,9 @@ def import_program(
         if not args and not kwargs and model.example_inputs is not None:
             args, kwargs = model.example_inputs
         model = _unlifted(model)
-    # Tracing adds a few frames to each call of the user's, some of them on the C stack.
-    with _recursion_limit(3_000):
-        program = capture(model, tuple(args), dict(kwargs or {}), options)
-    # Importing takes a few frames, all of them Python's, for each level of nested conditions.
+    # Tracing and importing take some frames for each level of calls and conditions, whose depths are limited.
     with _recursion_limit(20_000):
+        program = capture(model, tuple(args), dict(kwargs or {}), options)
         fold_batch_norms(program, enabled=options.fold_batch_norm)
         signature = program.signature
         names = [spec.name for spec in (*signature.inputs, *signature.state)]

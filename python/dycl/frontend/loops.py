@@ -19,6 +19,7 @@ from dycl.frontend.recorder import WHILE, Recorder
 from dycl.frontend.state import (
     UNDEFINED,
     CellLocation,
+    ContainerLocation,
     Delta,
     FrozenContents,
     FrozenNode,
@@ -330,6 +331,13 @@ class Carried:
             hint = "assign it before the loop"
         elif isinstance(thaw(init), Unusable):
             return Carried(place, init, thaw(init), is_read_after=False)
+        elif isinstance(place, ContainerLocation) and difference(init, after):
+            raise UnsupportedConstructError(
+                f"{place.name} holds {len(init.items)} items before a loop on a tensor and {len(after.items)} after an "
+                "iteration",
+                hint="write into a tensor of fixed size, at a counter",
+                location=location,
+            )
         elif found := difference(init, after):
             reason = f"{place.name} is {found[0]} before the loop and {found[1]} after an iteration"
         else:

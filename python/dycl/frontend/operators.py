@@ -78,6 +78,7 @@ class Operators:
         self._control = control
         self._adopt = adopt
         self.converter = Converter(self)
+        self._call_depth = 0
         self._foreign: dict[int, tuple[nn.Module, bool]] = {}
         self._without_source: dict[types.CodeType, str] = {}
         self._builtins: dict[Any, Callable[..., Any]] = {
@@ -123,7 +124,18 @@ class Operators:
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            return self._control.function(lambda: function(*args, **kwargs))
+            if self._call_depth >= MAX_CALL_DEPTH:
+                raise UnsupportedConstructError(
+                    f"more than {MAX_CALL_DEPTH} calls nest in each other",
+                    hint="a recursion has to end on what is known at compile time, such as a depth or a list; "
+                    "turn one on tensor values into a `while`",
+                    location=here(),
+                )
+            self._call_depth += 1
+            try:
+                return self._control.function(lambda: function(*args, **kwargs))
+            finally:
+                self._call_depth -= 1
 
         wrapper.__dycl_rewritten__ = function  # type: ignore[attr-defined]
         return wrapper
@@ -296,7 +308,14 @@ class Operators:
 
     def setitem(self, owner: Any, index: Any, value: Any) -> None:
         self._touch(owner)
-        owner[_index(index)] = value
+        if isinstance(owner, torch.Tensor) and _is_scalar_index(index):
+            # Torch would ask the index for its value; as a tensor with one element it need not.
+            row = value[None] if isinstance(value, torch.Tensor) and value.dim() else value
+            owner[_as_rows(index)] = row.tensor.to(owner.dtype) if isinstance(row, Number) else row
+        else:
+            owner[_index(index)] = (
+                value.like(owner) if isinstance(value, Number) and isinstance(owner, torch.Tensor) else value
+            )
 
     def delitem(self, owner: Any, index: Any) -> None:
         self._touch(owner)
@@ -309,6 +328,8 @@ class Operators:
     def getitem(self, owner: Any, index: Any) -> Any:
         if isinstance(owner, (list, tuple)) and isinstance(index, (Number, torch.Tensor)):
             return self._select(owner, index)
+        if isinstance(owner, torch.Tensor) and _is_scalar_index(index):
+            return owner[_as_rows(index)].squeeze(0)
         return owner[_index(index)]
 
     def _select(self, items: list[Any] | tuple[Any, ...], index: Number | torch.Tensor) -> Any:
@@ -619,6 +640,9 @@ class Operators:
         return Number(function(value.tensor).to(torch.int64), int)
 
 
+MAX_CALL_DEPTH = 300
+"""How deep calls of the user's functions may nest. Python's own limit would strike inside torch's C++, which aborts."""
+
 MAX_TOLIST = 64
 """How many elements `.tolist()` takes apart at most."""
 
@@ -644,6 +668,31 @@ def _call_method_of(value: object) -> Any:
 
 def _nothing() -> None:
     return None
+
+
+def _is_scalar_index(index: Any) -> bool:
+    """Whether an index of a tensor is made of integers, at least one of which depends on data."""
+    parts = index if isinstance(index, tuple) else (index,)
+
+    def depends(part: Any) -> bool:
+        if isinstance(part, Number):
+            return part.type is int
+        return isinstance(part, torch.Tensor) and part.dim() == 0 and not part.dtype.is_floating_point
+
+    is_bool = any(isinstance(p, torch.Tensor) and p.dtype == torch.bool for p in parts)
+    return not is_bool and any(map(depends, parts)) and all(depends(p) or type(p) is int for p in parts)
+
+
+def _as_rows(index: Any) -> tuple[torch.Tensor, ...]:
+    """An index of integers as tensors of one element each: it gives a row more than the index itself."""
+    parts = index if isinstance(index, tuple) else (index,)
+
+    def one(part: Any) -> torch.Tensor:
+        if isinstance(part, Number):
+            return part.tensor.reshape(1)
+        return part.reshape(1) if isinstance(part, torch.Tensor) else torch.tensor([part])
+
+    return tuple(one(p) for p in parts)
 
 
 def _index(index: Any) -> Any:

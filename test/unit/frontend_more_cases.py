@@ -1,0 +1,404 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""More functions of the corpus: loops over numbers on data, containers, objects, built-ins. See `frontend_cases.py`."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+
+import torch
+from frontend_cases import B, N, X, Z, case
+
+INTS = ((torch.tensor(5),), (torch.tensor(0),), (torch.tensor(-3),), (torch.tensor(12),))
+
+
+@case(*INTS)
+def collatz(n):
+    c = 0
+    while n > 1:
+        if n % 2 == 0:
+            n = n // 2
+        else:
+            n = 3 * n + 1
+        c += 1
+        if c > 20:
+            break
+    return n, c
+
+
+@case(*INTS)
+def fib(n):
+    a, b = torch.tensor(0), torch.tensor(1)
+    for _ in range(n):
+        a, b = b, a + b
+    return a
+
+
+@case(*INTS)
+def loopvar_after(n):
+    i = -1
+    for i in range(n):
+        if i > 3:
+            break
+    return i
+
+
+@case(*INTS)
+def nested_for(n):
+    s = 0
+    for i in range(n):
+        for j in range(i):
+            if j > 2:
+                continue
+            s = s + i * j
+    return s
+
+
+@case(*INTS, unreached=1)
+def while_and_for(n):
+    t = torch.zeros(())
+    while n > 0:
+        for k in range(3):
+            t = t + k * n
+            if t > 20:
+                return t, n
+        n = n - 1
+    return t, n
+
+
+@case((X,), (N,), (Z,), (B,))
+def iter_rows_break(x):
+    s = torch.zeros(())
+    for v in x:
+        if v < 0:
+            break
+        s = s + v
+    else:
+        s = s + 100
+    return s
+
+
+@case((X,), (N,), (Z,), (B,))
+def enum_zip(x):
+    s = torch.zeros(())
+    for i, (a, b) in enumerate(zip(x, x * 2)):
+        if a > b:
+            s = s - i
+        else:
+            s = s + a * i
+    return s
+
+
+@case((X,), (N,), (Z,), (B,))
+def dict_items(x):
+    d = {"a": x, "b": x + 1}
+    out = {}
+    for k, v in d.items():
+        out[k] = v * 2 if v.sum() > 1 else v
+    return out
+
+
+@case((X,), (N,), (Z,), (B,))
+def comprehension(x):
+    f = lambda v: v * 2 if v > 0 else -v
+    return torch.stack([f(v) for v in x]), sum([v for v in x])
+
+
+@case((X,), (N,), (Z,), (B,), unreached=2)
+def recursion_static(x, depth=3):
+    if depth == 0:
+        return x
+    if x.sum() > 0:
+        return recursion_static(x - 1, depth - 1)
+    return recursion_static(x + 2, depth - 1)
+
+
+@case((X,), (N,), (Z,), (B,))
+def fstring(x):
+    msg = f"shape {tuple(x.shape)} {x.dim()}"
+    if x.sum() > 0:
+        return x * len(msg)
+    return x
+
+
+@case((X,), (N,), (Z,), (B,))
+def swap(x):
+    a, b = x, x * 2
+    if x.sum() > 0:
+        a, b = b, a
+    return a - b
+
+
+@case((X,), (N,), (Z,), (B,))
+def setitem_tensor(x):
+    y = x.clone()
+    if y[0] > 0:
+        y[0] = y[1]
+    else:
+        y[1:] = 7
+    y[y.argmax()] = 100.0
+    return y
+
+
+@case((X,), (N,), (Z,), (B,))
+def inplace_chain(x):
+    y = torch.zeros(3)
+    for i in range(3):
+        if x[i] > 0:
+            y[i] += x[i]
+        else:
+            y[i] -= 1
+    return y
+
+
+@case((X,), (N,), (Z,), (B,))
+def global_const(x):
+    return x * math.pi if x.sum() > math.e else x / math.sqrt(2)
+
+
+class Obj:
+    def __init__(s):
+        s.v = 1
+        s.t = None
+
+    def inc(s, k):
+        if k.sum() > 0:
+            s.v = s.v + 1
+            return s.v
+        s.v = s.v - 1
+        return s.v
+
+
+@case((X,), (N,), (Z,), (B,))
+def objects(x):
+    o = Obj()
+    o.inc(x)
+    o.inc(x)
+    o.inc(-x)
+    return x * o.v
+
+
+@case((X,), (N,), (Z,), (B,))
+def early_return_none(x):
+    if x.sum() > 0:
+        return x, None
+    return x * 2, None
+
+
+@case((X,), (N,), (Z,), (B,))
+def cond_expr_nested(x):
+    return x if x.sum() > 5 else (x * 2 if x.sum() > 0 else (x * 3 if x.sum() == 0 else x * 4))
+
+
+@case((X,), (N,), (Z,), (B,))
+def bool_value(x):
+    flag = x.sum() > 0
+    if flag:
+        y = x + 1
+    else:
+        y = x - 1
+    ok = bool(flag) and True
+    return y, ok
+
+
+@case((X,), (N,), (Z,), (B,))
+def is_pos_flags(x):
+    found = False
+    idx = -1
+    for i in range(3):
+        if not found and x[i] > 1:
+            found = True
+            idx = i
+    return found, idx
+
+
+@case((X,), (N,), (Z,), (B,))
+def while_flag(x):
+    done = False
+    n = 0
+    while not done:
+        x = x + 1
+        n += 1
+        if x.sum() > 10:
+            done = True
+    return x, n
+
+
+@case((X,), (N,), (Z,), (B,))
+def complex_break(x):
+    n = 0
+    while True:
+        n += 1
+        if n > 5:
+            break
+        if x.sum() > n:
+            continue
+        x = x + 1
+        if x.max() > 8:
+            return x, n
+    return x * 2, n
+
+
+@case((X,), (N,), (Z,), (B,))
+def tuple_state(x):
+    st = (x, 0)
+    while st[0].sum() < 10:
+        st = (st[0] + 1, st[1] + 1)
+    return st
+
+
+@case((X,), (N,), (Z,), (B,))
+def dict_state(x):
+    st = {"x": x, "n": 0}
+    while st["x"].sum() < 10:
+        st["x"] = st["x"] + 1
+        st["n"] += 1
+    return st
+
+
+@case((X,), (N,), (Z,), (B,), unreached=1)
+def list_state(x):
+    st = [x, 0]
+    for i in range(4):
+        if st[0].sum() > 5:
+            break
+        st[0] = st[0] + i
+        st[1] = i
+    return st
+
+
+@case((X,), (N,), (Z,), (B,))
+def typed(x: torch.Tensor) -> torch.Tensor:
+    y: torch.Tensor = x
+    z: int
+    z = 3
+    if y.sum() > z:
+        y = y * z
+    return y
+
+
+@case((X,), (N,), (Z,), (B,))
+def assert_static(x):
+    assert x.shape[0] == 3, "bad"
+    assert isinstance(x, torch.Tensor)
+    if x.sum() > 0:
+        return x
+    return x + 1
+
+
+@case((X,), (N,), (Z,), (B,))
+def starargs(x):
+    def f(*a, k=1, **kw):
+        if a[0].sum() > 0:
+            return a[0] * k
+        return sum(a) + kw["z"]
+
+    return f(x, x + 1, k=3, z=2)
+
+
+@case((X,), (N,), (Z,), (B,))
+def delvar(x):
+    t = x * 2
+    if x.sum() > 0:
+        y = t
+    else:
+        y = -t
+    del t
+    return y
+
+
+@case((X,), (N,), (Z,), (B,))
+def numeric(x):
+    n = int(x.abs().sum())
+    k = n * 2 + 1
+    k -= 3
+    if k > 7 and n != 0:
+        return x * k
+    return x / (n + 1)
+
+
+@case((X,), (N,), (Z,), (B,))
+def tolist(x):
+    a, b, c = x.tolist()
+    if a > b:
+        return x * c
+    return x * a
+
+
+@case((X,), (N,), (Z,), (B,))
+def aug_ops(x):
+    y = x.clone()
+    y += 1
+    y *= 2
+    y -= x
+    y /= 2
+    y **= 2
+    n = 3
+    n <<= 1
+    n |= 1
+    if y.sum() > n:
+        y //= 2
+    return y
+
+
+@case((X,), (N,), (Z,), (B,))
+def while_else_break(x):
+    i = 0
+    while i < 4:
+        if x.sum() > i + 3:
+            break
+        x = x + 1
+        i += 1
+    else:
+        return x * 10
+    return x
+
+
+@case((X,), (N,), (Z,), (B,))
+def multi_target(x):
+    a = b = x
+    if x.sum() > 0:
+        a = a + 1
+    return a - b, a + b
+
+
+@case((X,), (N,), (Z,), (B,), unreached=1)
+def nonbool_cond(x):
+    if x[0]:
+        return x + 1
+    if int(x[1]) & 1:
+        return x
+    return x - 1
+
+
+@case((X,), (N,), (Z,), (B,))
+def try_ok(x):
+    try:
+        y = x.nope
+    except AttributeError:
+        y = x * 2
+    if y.sum() > 0:
+        return y
+    return x
+
+
+@case((X,), (N,), (Z,), (B,), unreached=1)
+def ctx_mgr(x):
+    with contextlib.nullcontext() as c, torch.no_grad():
+        for i in range(3):
+            if x.sum() > i:
+                return x * i
+    return x
+
+
+@case((X,), (N,), (Z,), (B,))
+def slices(x):
+    y = x[:-1]
+    if y.sum() < 0:
+        y = y.flip(0)
+    return torch.cat([y, x[-1:]])
+
+
+@case((X,), (N,), (Z,), (B,))
+def chained_methods(x):
+    return x.clamp(min=0).sum().sqrt() if (x > 0).any() else x.abs().mean()
