@@ -21,8 +21,8 @@ inline constexpr llvm::StringLiteral kRegionPrefix = "region_";
 /// The calls in `module` by the function that they call, in program order.
 llvm::MapVector<mlir::func::FuncOp, mlir::SmallVector<InvokeOp>> collectInvokes(mlir::ModuleOp module);
 
-/// Erases regions that nothing calls, and names the others region_0, region_1, … in the order in which they stand, which
-/// is program order. Returns how many it erased.
+/// Erases regions that nothing calls, and names the others region_0, region_1, … in the order in which they stand,
+/// which is program order. Returns how many it erased.
 unsigned renumberRegions(mlir::ModuleOp module);
 
 } // namespace dycl

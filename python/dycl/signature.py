@@ -106,7 +106,9 @@ class Structure:
         cls = _resolve_class(self.type)
         if self.kind == "namedtuple":
             # Where the class cannot be imported (a device without the user's code), an equal-looking one serves.
-            cls = cls or namedtuple(self.type.rpartition(":")[2].rpartition(".")[2], [str(k) for k in self.keys])
+            if cls is None:
+                name = self.type.rpartition(":")[2].rpartition(".")[2]
+                cls = namedtuple(name, [str(key) for key in self.keys])  # pyright: ignore[reportUntypedNamedTuple]
             return cls(*values)
         if self.kind == "dataclass":
             named = dict(zip(self.keys, values, strict=True))

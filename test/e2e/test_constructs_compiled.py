@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Every construct of the corpus, compiled: the program agrees with eager, and takes each edge that eager's paths need."""
+"""Every construct of the corpus, compiled: the program agrees with eager, on inputs that take different paths."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@
 They are not formatted by hand into fewer statements: each shows the construct it is named after.
 """
 
+# ruff: noqa: RUF021 (written as users write it)
 from __future__ import annotations
 
 import dataclasses

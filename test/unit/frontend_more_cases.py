@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """More functions of the corpus: loops over numbers on data, containers, objects, built-ins. See `frontend_cases.py`."""
 
+# ruff: noqa: B905, C416 (written as users write it)
 from __future__ import annotations
 
 import contextlib

@@ -211,7 +211,7 @@ class Exits(nn.Module):
 
     def forward(self, x):
         y = x
-        for layer, head in zip(self.layers, self.heads):
+        for layer, head in zip(self.layers, self.heads, strict=True):
             x = torch.relu(layer(x))
             y = head(x)
             if y.softmax(-1).max() > 0.9:

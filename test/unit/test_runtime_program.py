@@ -105,7 +105,7 @@ class Result:
 
 def nested_gate(tmp_path, arguments, result):
     """The gate program with its input and its output in the places of `X` in two nested values."""
-    leaf = lambda value: Structure("tensor", index=0) if value is X else None  # noqa: E731
+    leaf = lambda value: Structure("tensor", index=0) if value is X else None
     program, imported = handwritten.gate_program(structure_of(arguments, leaf), structure_of(result, leaf))
     return dycl.load(handwritten.write(program, imported, tmp_path / "nested.dycl"))
 
