@@ -30,7 +30,7 @@ namespace {
 
 class Builder {
 public:
-  Builder(func::FuncOp function, Planner &planner)
+  Builder(func::FuncOp function, RegionPlanner &planner)
       : function(function), planner(planner), symbols(function->getParentOp()) {}
 
   /// Outlines the pieces of `block` and of the blocks in it, in program order.
@@ -45,7 +45,7 @@ private:
   LogicalResult checkBorder(Value value, Operation *op);
 
   func::FuncOp function;
-  Planner &planner;
+  RegionPlanner &planner;
   SymbolTable symbols;
   DenseMap<Value, Value> hostValues; ///< a result of an outlined operation -> that of the call
   SmallVector<func::FuncOp> regions;
@@ -183,7 +183,7 @@ struct OutlineRegionsPass : public dycl::impl::DyclOutlineRegionsPassBase<Outlin
       function.emitError("expected a body of one block");
       return signalPassFailure();
     }
-    Planner planner(function);
+    RegionPlanner planner(function);
     planner.run();
     Builder builder(function, planner);
     if (failed(builder.buildBlock(&function.getBody().front())))
