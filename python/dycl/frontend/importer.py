@@ -276,7 +276,22 @@ def import_graph(
         _finish_main(module, len(argument_names), argument_names, parameter_keys)
         module.operation.attributes["sym_name"] = ir.StringAttr.get(name)
         module.operation.verify()
-        return ImportedGraph(as_torch, module.operation.get_asm(enable_debug_info=True))
+        return ImportedGraph(as_torch, _text(module))
+
+
+def _text(module: ir.Module) -> str:
+    """The module's text with locations: pretty, but generic where it holds `tm_tensor` ops (sorts, scatters, scans).
+
+    Those are of torch-mlir's own; `dycl-opt` and IREE's parser of another version know only their generic form.
+    """
+    names: set[str] = set()
+
+    def note(op: ir.Operation) -> ir.WalkResult:
+        names.add(op.name.partition(".")[0])
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(note)
+    return module.operation.get_asm(enable_debug_info=True, print_generic_op_form="tm_tensor" in names)
 
 
 def _import_main(
