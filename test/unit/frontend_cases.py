@@ -353,7 +353,7 @@ def anyall(x):
     return x
 
 
-@case((X,), (N,), (Z,), (B,))
+@case((X,), (N,), (Z,), (B,), unreached=1)
 def dynidx(x):
     outs = [x + 1, x * 2, x - 3]
     return outs[x.argmax()]

@@ -61,6 +61,7 @@ class Branches:
         self._scopes: list[Scope] = []
         self._depth = 0
         self._loops_around = 0
+        self._shared: dict[tuple[Any, ...], CellLocation] = {}
         self._sites = 0
         self._assumed = dict(assumed or {})
         self._stop_at = stop_at
@@ -109,8 +110,12 @@ class Branches:
         finally:
             self._cells.pop()
 
+    def share(self, cells: Sequence[CellLocation]) -> None:
+        """Makes variables that a nested function assigns part of every snapshot: any call may write them."""
+        self._shared.update({cell.key: cell for cell in cells})
+
     def _snapshot(self) -> Snapshot:
-        cells = {cell.key: cell for group in self._cells for cell in group}
+        cells = {**self._shared, **{cell.key: cell for group in self._cells for cell in group}}
         return Snapshot(cells.values(), self.journal, self.recorder)
 
     def _target(self, signal: Signal | None) -> Scope | None:
@@ -358,6 +363,7 @@ class Branches:
         for place, plan in changes:
             snapshot.write(place, plan(results))
         value = value_plan(results)
+        join.note_aliases()
         deferred = [Deferred(f(results), t, freeze(v(results), recorder)) for t, f, v in flagged]
         return Side(recorder.graph, {}, base, freeze(value, recorder), deferred)
 

@@ -20,10 +20,11 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.errors import DyclError, UnsupportedConstructError
 from dycl.frontend.control import Control
-from dycl.frontend.graph import DTYPE_NAMES, CapturedProgram, Graph, eliminate_dead_code
+from dycl.frontend.graph import DTYPE_NAMES, CapturedProgram, Graph, eliminate_dead_code, first_out_of_scope
 from dycl.frontend.joining import describe
 from dycl.frontend.locations import raised_at
 from dycl.frontend.operators import Operators
+from dycl.frontend.reachable import MODULE_INTERNALS, Reachable
 from dycl.frontend.recorder import Recorder, outside_modes
 from dycl.frontend.specialize import capture_specialized
 from dycl.frontend.state import AttributeLocation, ContainerLocation, freeze
@@ -115,6 +116,7 @@ class _Run:
         self._weights: dict[int, _Input] = {}
         self._number_inputs: list[tuple[_StateAttribute, _Input]] = []
         self._adopted: dict[int, nn.Module] = {}
+        self._reachable = Reachable(model)
         self._restore: list[Callable[[], None]] = []
         self._names: set[str] = set()
         self.changed_numbers: list[_StateAttribute] = []
@@ -246,7 +248,7 @@ class _Run:
             path = f"{prefix}{name}." if name else prefix
             for table in (child._parameters, child._buffers):  # pyright: ignore[reportPrivateUsage]
                 self._exchange(table, path)
-            plain = {k: v for k, v in vars(child).items() if not k.startswith("_") or isinstance(v, torch.Tensor)}
+            plain = {k: v for k, v in vars(child).items() if k not in MODULE_INTERNALS}
             for key, value in plain.items():
                 if isinstance(value, torch.Tensor):
                     self._exchange(vars(child), path, key)
@@ -301,7 +303,14 @@ class _Run:
         roots = [*outputs, *(self.recorder.unwrap(arguments[i].seen) for i in written), *new_state]
         self._root.output(tuple(self.recorder.node_of(raw) for raw in roots))
         eliminate_dead_code(self._root)
-
+        misplaced = first_out_of_scope(self._root)
+        if misplaced is not None:
+            raise UnsupportedConstructError(
+                "a value made on one side of a condition is used outside of it: the model keeps state in a way that "
+                "dycl does not see (an iterator, a container of a library's, a C extension)",
+                hint="keep it in a variable, an attribute, a list or a dict",
+                location=misplaced.meta.get("location"),
+            )
         used = [p for p in parameters if self.recorder.node_of(p.raw).users]
         graph = Graph(self._root, [self.recorder.node_of(i.raw) for i in (*arguments, *state, *used)])
         signature = Signature(
@@ -346,17 +355,25 @@ class _Run:
         for location, old in self.control.journal.since(0).values():
             now = location.get()
             if isinstance(location, ContainerLocation):
-                if not location.get().same(old) and self._is_shared(location.owner):
-                    raise _unsupported_state("a list or dict of the model", "items of other number or kind")
+                path = self._reachable.path_of(location.owner)
+                if path is not None and not now.same(old):
+                    raise _unsupported_state(f"`{path}`", "other items than before")
                 continue
-            if now is old or not isinstance(location, AttributeLocation) or not self._outlives(location.owner):
+            path = self._reachable.path_of(getattr(location, "owner", None))
+            if now is old or not isinstance(location, AttributeLocation) or path is None:
                 continue
-            self._attribute_state(location, old, now, state, new_state)
+            self._attribute_state(location, f"{path}.{location.key[2]}".lstrip("."), old, now, state, new_state)
 
     def _attribute_state(
-        self, location: AttributeLocation, old: Any, now: Any, state: list[_Input], new_state: list[torch.Tensor]
+        self,
+        location: AttributeLocation,
+        path: str,
+        old: Any,
+        now: Any,
+        state: list[_Input],
+        new_state: list[torch.Tensor],
     ) -> None:
-        name = location.name
+        name = f"`{path}`"
         made = next(
             (m for m in [*self._weights.values(), *(m for _, m in self._number_inputs)] if _is_value(m, old)), None
         )
@@ -379,18 +396,9 @@ class _Run:
             kind = now.type if isinstance(now, Number) else type(now)
             if kind is not type(old):
                 raise _unsupported_state(name, f"a Python {kind.__name__} where a {type(old).__name__} was")
-            self.changed_numbers.append(_StateAttribute(location.owner, location.key[2], f"{location.key[2]}"))
+            self.changed_numbers.append(_StateAttribute(location.owner, location.key[2], path))
         else:
             raise _unsupported_state(name, f"{describe(now)} where {describe(old)} was")
-
-    def _outlives(self, owner: Any) -> bool:
-        """Whether an object existed before the run: a module, or something that one holds."""
-        if isinstance(owner, nn.Module):
-            return True
-        return any(value is owner for module in self._adopted.values() for value in vars(module).values())
-
-    def _is_shared(self, container: Any) -> bool:
-        return any(value is container for module in self._adopted.values() for value in vars(module).values())
 
 
 def _is_value(made: _Input, value: Any) -> bool:

@@ -14,6 +14,7 @@ import types
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from dycl.errors import SourceLocation, UnsupportedConstructError
 from dycl.frontend.rewrite import RUNTIME, is_rewritable, rewrite_function
 
 
@@ -65,6 +66,7 @@ class Converter:
         if not is_rewritable(node):
             raise NoSourceError("it is a generator or a coroutine")
         assert isinstance(node, (ast.FunctionDef, ast.Lambda))
+        refuse_global_stores(node, code)
         module = rewrite_function(node, code.co_freevars, class_name)
         compiled = compile(module, code.co_filename, "exec", dont_inherit=True, flags=code.co_flags & _FUTURE_FLAGS)
         factory = next(c for c in compiled.co_consts if isinstance(c, types.CodeType))
@@ -75,6 +77,18 @@ class Converter:
             module.body[0].body[0]  # type: ignore[attr-defined]
         )
         return inner
+
+
+def refuse_global_stores(node: ast.FunctionDef | ast.Lambda, code: types.CodeType) -> None:
+    """A function that assigns a global: what it would leave there is not a value."""
+    declared = {name for n in ast.walk(node) if isinstance(n, ast.Global) for name in n.names}
+    for n in ast.walk(node):
+        if isinstance(n, ast.Name) and n.id in declared and not isinstance(n.ctx, ast.Load):
+            raise UnsupportedConstructError(
+                f"an assignment to the global `{n.id}`",
+                hint="return the value, or keep it in an attribute or a buffer of the module",
+                location=SourceLocation(code.co_filename, n.lineno, code.co_name, n.col_offset + 1),
+            )
 
 
 _FUTURE_FLAGS = 0x1FE0000

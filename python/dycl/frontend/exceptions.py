@@ -9,8 +9,8 @@ exception that leaves the program becomes a number among its results.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from dycl.errors import DyclError, UnsupportedConstructError
@@ -181,11 +181,17 @@ class Exceptions(Branches):
                 "a jump out of a `finally` clause", hint="jump after the `try` statement", location=here()
             )
 
+    @contextmanager
+    def guarded_context(self) -> Generator[None]:
+        """While it is entered, no jump under a condition may leave: `__exit__` would not be run on its path."""
+        with self._scope("finally"):
+            yield
+
     def _refuse_finally(self, target: Scope) -> None:
         """An exception under a condition cannot pass a `finally` clause."""
         if any(s.kind == "finally" for s in self._scopes[self._scopes.index(target) + 1 :]):
             raise UnsupportedConstructError(
-                "an exception under a condition on a tensor passes a `finally` clause",
+                "an exception under a condition on a tensor passes a `finally` clause or a `with`",
                 hint="handle the exception inside that `try`, or do without `finally`",
                 location=here(),
             )
@@ -194,6 +200,12 @@ class Exceptions(Branches):
         """Runs, on a side that is parked, the `finally` clauses between it and where it jumps to."""
         assert side.target is not None
         passed = self._scopes[self._scopes.index(side.target) + 1 :]
+        if any(s.kind == "finally" and s.final is None for s in passed):
+            raise UnsupportedConstructError(
+                "a jump under a condition on a tensor leaves a `with` statement",
+                hint="jump after the `with`, or do without it; torch's own contexts may be left",
+                location=here(),
+            )
         finals = [s for s in reversed(passed) if s.final is not None]
         if not finals:
             return

@@ -81,6 +81,21 @@ def eliminate_dead_code(graph: fx.Graph) -> None:
             eliminate_dead_code(node.meta["body"])
 
 
+def first_out_of_scope(graph: fx.Graph, visible: frozenset[fx.Node] = frozenset()) -> fx.Node | None:
+    """A node that uses a value which is not made before it on every path; None in a well-formed graph."""
+    seen = set(visible)
+    seen.update(n for n in graph.nodes if n.op == "placeholder")
+    for node in graph.nodes:
+        if not seen.issuperset(node.all_input_nodes):
+            return node
+        for inner in nested_graphs(node):
+            found = first_out_of_scope(inner, frozenset(seen))
+            if found is not None:
+                return found
+        seen.add(node)
+    return None
+
+
 def _forget(graph: fx.Graph) -> None:
     """Takes away the uses that a graph, about to be dropped, makes of nodes around it."""
     for node in reversed(list(graph.nodes)):

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.frontend.paths import Site
 from dycl.frontend.recorder import COND, Recorder
@@ -28,6 +29,7 @@ class Join:
         self.site = site
         self._pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._index: dict[tuple[int, int], int] = {}
+        self._made: dict[tuple[int, int], tuple[FunctionalTensor, tuple[Any, Any]]] = {}
 
     def _result(self, a: torch.Tensor, b: torch.Tensor) -> int:
         key = (id(a), id(b))
@@ -72,7 +74,16 @@ class Join:
         kind = kinds[0]
         if kind is not None:
             return lambda results: Number(recorder.wrap(results[index]), kind)
-        return lambda results: recorder.wrap(results[index])
+        originals = (a.original, b.original)
+        key = (id(originals[0]), id(originals[1]))
+
+        def rebuild(results: list[torch.Tensor]) -> FunctionalTensor:
+            # Two variables that are one tensor on both sides are one tensor afterwards.
+            if key not in self._made:
+                self._made[key] = (recorder.wrap(results[index]), originals)
+            return self._made[key][0]
+
+        return rebuild
 
     def _plan_numbers(self, a: Any, b: Any) -> Callable[[list[torch.Tensor]], Any] | None:
         """Two Python numbers of one type, at least one of them constant, become a number that depends on data."""
@@ -98,6 +109,18 @@ class Join:
     def raw(self, a: torch.Tensor, b: torch.Tensor) -> Callable[[list[torch.Tensor]], torch.Tensor]:
         index = self._result(a, b)
         return lambda results: results[index]
+
+    def note_aliases(self) -> None:
+        """Notes what the joined tensors share storage with on one of the sides; to be called when all are made."""
+        made = list(self._made.values())
+        storages = [[_storage(t) for t in originals] for _, originals in made]
+        for i, (joined, originals) in enumerate(made):
+            for original in originals:
+                if isinstance(original, FunctionalTensor):
+                    self._recorder.note_alias(joined, original, self.site.number)
+            for j, (other, _) in enumerate(made):
+                if i != j and any(a is not None and a is b for a, b in zip(storages[i], storages[j], strict=True)):
+                    self._recorder.note_alias(joined, other, self.site.number)
 
     def emit(self, predicate: torch.Tensor, then: fx.Graph, orelse: fx.Graph) -> list[torch.Tensor]:
         """Records the node in the current graph."""
@@ -145,6 +168,10 @@ def describe(value: Any) -> str:
     if isinstance(value, (tuple, list, dict)):
         return f"a {type(value).__name__} of {len(value)}"
     return f"an object of type {type(value).__name__}"
+
+
+def _storage(tensor: Any) -> Any:
+    return tensor.untyped_storage() if isinstance(tensor, FunctionalTensor) else None
 
 
 class Missing:

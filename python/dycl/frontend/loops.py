@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.errors import SourceLocation, UnsupportedConstructError
 from dycl.frontend.exceptions import Exceptions
@@ -428,7 +429,10 @@ class Carried:
         elif isinstance(self.place, TensorLocation):
             snapshot.write(self.place, results.pop(0))
         else:
-            snapshot.write(self.place, self._map(recorder, lambda _: results.pop(0)))
+            after = self._map(recorder, lambda _: results.pop(0))
+            if isinstance(after, FunctionalTensor) and isinstance(thaw(self.init), FunctionalTensor):
+                recorder.note_alias(after, thaw(self.init), None)  # no iteration may have run
+            snapshot.write(self.place, after)
 
 
 def _is_carriable(value: Any) -> bool:

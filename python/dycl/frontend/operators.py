@@ -8,6 +8,8 @@ structure of branches and loops is `control.py`'s.
 from __future__ import annotations
 
 import builtins
+import contextlib
+import dis
 import functools
 import inspect
 import math
@@ -121,6 +123,7 @@ class Operators:
 
     def function(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Makes each call of a rewritten function a place where its `return`s land."""
+        self._control.share(_written_outer_cells(function))
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -169,10 +172,14 @@ class Operators:
         if predicate is None:
             return first if bool(first) is stops_on else self._short_circuit(rest[0](), rest[1:], stops_on)
         truths: list[Number] = []
+        has_truths: list[bool] = []
 
         def go_on() -> Any:
             value = self._short_circuit(rest[0](), rest[1:], stops_on)
-            truths.append(self._as_truth(value))
+            # Python does not ask for the truth of the last operand, and one with several elements has none.
+            has_truth = not isinstance(value, torch.Tensor) or value.numel() == 1
+            truths.append(self._as_truth(value) if has_truth else Number.of(stops_on))
+            has_truths.append(has_truth)
             return value, truths[-1]
 
         def stop() -> Any:
@@ -181,7 +188,7 @@ class Operators:
         sides = (stop, go_on) if stops_on else (go_on, stop)
         value, truth = self._control.choose(predicate, *sides)
         # `tensor and 3`: nothing has both types, but a condition needs no more than the truth.
-        return TruthOnly(value, truth) if isinstance(value, Unusable) else value
+        return TruthOnly(value, truth) if isinstance(value, Unusable) and all(has_truths) else value
 
     def _as_truth(self, value: Any) -> Number:
         predicate = self._control.predicate(value)
@@ -256,6 +263,15 @@ class Operators:
         functions = [body, *(handler for _, handler in handlers), orelse, final]
         return self._control.try_(body, handlers, orelse, final, cell_locations(names, *functions))
 
+    def guarded_context(self) -> contextlib.AbstractContextManager[None]:
+        """What refuses jumps on data out of a `with`."""
+        return self._control.guarded_context()
+
+    def context(self, manager: Any) -> Any:
+        """A context manager of a `with`: as it is if it is torch's, else one that no jump on data may leave."""
+        is_plain = is_internal(inspect.getfile(type(manager))) if type(manager).__module__ != "builtins" else True
+        return manager if is_plain or isinstance(manager, contextlib.nullcontext) else _Context(manager, self)
+
     # Loops -----------------------------------------------------------------------------------------------------------
 
     def while_(
@@ -306,7 +322,24 @@ class Operators:
         self._control.journal.touch(AttributeLocation.of(owner, name))
         delattr(owner, name)
 
+    def store_attr(self, value: Any, owner: Any, name: str) -> None:
+        """`owner.name = value`; Python evaluates the value first."""
+        self.setattr_(owner, name, value)
+
+    def store_item(self, value: Any, owner: Any, index: Any) -> None:
+        """`owner[index] = value`; Python evaluates the value first."""
+        self.setitem(owner, index, value)
+
+    @staticmethod
+    def evaluated(value: Any) -> Callable[[], Any]:
+        """The value of an augmented assignment that was evaluated already, as it binds a name."""
+        return lambda: value
+
     def setitem(self, owner: Any, index: Any, value: Any) -> None:
+        method = _user_method(owner, "__setitem__")
+        if method is not None:
+            self.call(method, owner, index, value)
+            return
         self._touch(owner)
         if isinstance(owner, torch.Tensor) and _is_scalar_index(index):
             # Torch would ask the index for its value; as a tensor with one element it need not.
@@ -330,7 +363,10 @@ class Operators:
             return self._select(owner, index)
         if isinstance(owner, torch.Tensor) and _is_scalar_index(index):
             return owner[_as_rows(index)].squeeze(0)
-        return owner[_index(index)]
+        method = _user_method(owner, "__getitem__")
+        if method is not None:
+            return self.call(method, owner, index)
+        return owner[index] if isinstance(owner, dict) else owner[_index(index)]
 
     def _select(self, items: list[Any] | tuple[Any, ...], index: Number | torch.Tensor) -> Any:
         """`items[index]` with an index on data: one branch an item, so that items may be anything."""
@@ -341,6 +377,12 @@ class Operators:
             raise IndexError(f"{type(items).__name__} index out of range")
         number = number.converted(int)
         wrapped = Number(torch.where(number.tensor < 0, number.tensor + len(items), number.tensor), int)
+
+        def fail() -> None:
+            raise IndexError(f"{type(items).__name__} index out of range")
+
+        outside = torch.logical_or(wrapped.tensor < 0, wrapped.tensor >= len(items))
+        self.if_(outside, fail, None, ())
 
         def pick(first: int) -> Any:
             if first == len(items) - 1:
@@ -369,11 +411,11 @@ class Operators:
             return self.divide(name, target, value)
         return _AUGMENTED[name](target, value)
 
-    def augment_attr(self, name: str, owner: Any, attribute: str, value: Any) -> None:
-        self.setattr_(owner, attribute, self.augmented(name, getattr(owner, attribute), value))
+    def augment_attr(self, name: str, owner: Any, attribute: str, value: Callable[[], Any]) -> None:
+        self.setattr_(owner, attribute, self.augmented(name, getattr(owner, attribute), value()))
 
-    def augment_item(self, name: str, owner: Any, index: Any, value: Any) -> None:
-        self.setitem(owner, index, self.augmented(name, self.getitem(owner, index), value))
+    def augment_item(self, name: str, owner: Any, index: Any, value: Callable[[], Any]) -> None:
+        self.setitem(owner, index, self.augmented(name, self.getitem(owner, index), value()))
 
     # Calls -----------------------------------------------------------------------------------------------------------
 
@@ -647,6 +689,28 @@ MAX_TOLIST = 64
 """How many elements `.tolist()` takes apart at most."""
 
 
+class _Context:
+    """A context manager of the user's: entered and left by rewritten code."""
+
+    def __init__(self, manager: Any, operators: Operators) -> None:
+        self._manager = manager
+        self._operators = operators
+        self._guard = operators.guarded_context()
+
+    def __enter__(self) -> Any:
+        enter = _user_method(self._manager, "__enter__")
+        value = self._operators.call(enter, self._manager) if enter is not None else self._manager.__enter__()
+        self._guard.__enter__()
+        return value
+
+    def __exit__(self, *error: Any) -> Any:
+        self._guard.__exit__(*error)
+        leave = _user_method(self._manager, "__exit__")
+        if leave is not None:
+            return self._operators.call(leave, self._manager, *error)
+        return self._manager.__exit__(*error)
+
+
 class _Range:
     """A `range` with a bound that depends on data."""
 
@@ -661,6 +725,22 @@ class _Range:
         )
 
 
+@functools.lru_cache(maxsize=4096)
+def _written_free_names(code: types.CodeType) -> frozenset[str]:
+    """The variables of enclosing functions that the code, or code nested in it, may bind or delete."""
+    written = {i.argval for i in dis.get_instructions(code) if i.opname in ("STORE_DEREF", "DELETE_DEREF")}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            written |= _written_free_names(constant)
+    return frozenset(written & set(code.co_freevars))
+
+
+def _written_outer_cells(function: Any) -> list[CellLocation]:
+    code = function.__code__
+    cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
+    return [CellLocation.of(name, cells[name]) for name in sorted(_written_free_names(code))]
+
+
 def _call_method_of(value: object) -> Any:
     """The function that a call of the object runs, looked up as Python does: in the class."""
     return next((vars(c)["__call__"] for c in type(value).__mro__ if "__call__" in vars(c)), None)
@@ -668,6 +748,13 @@ def _call_method_of(value: object) -> Any:
 
 def _nothing() -> None:
     return None
+
+
+def _user_method(owner: Any, name: str) -> Any:
+    """A special method that a class of the user's defines in Python."""
+    method = next((vars(c)[name] for c in type(owner).__mro__ if name in vars(c)), None)
+    is_users = isinstance(method, types.FunctionType) and not is_internal(method.__code__.co_filename)
+    return method if is_users else None
 
 
 def _is_scalar_index(index: Any) -> bool:

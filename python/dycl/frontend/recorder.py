@@ -37,6 +37,7 @@ from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.locations import here
+from dycl.frontend.values import DisagreementError
 
 aten = torch.ops.aten
 
@@ -101,12 +102,43 @@ class _TrackingFunctionalMode(FunctionalTensorMode):
     def __init__(self) -> None:
         super().__init__()
         self.live: dict[int, weakref.ref[FunctionalTensor]] = {}
+        # For the storage of a joined tensor: tensors that on one of the paths are the same one, or a view of it.
+        self.aliases: weakref.WeakKeyDictionary[Any, list[tuple[weakref.ref[FunctionalTensor], int | None]]] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def _check_writes(self, func: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        """Refuses in-place writes whose effect on other tensors would be lost."""
+        for index, argument in enumerate(func._schema.arguments):
+            if argument.alias_info is None or not argument.alias_info.is_write:
+                continue
+            value = args[index] if index < len(args) else kwargs.get(argument.name)
+            if isinstance(value, FunctionalTensor):
+                self._check_aliases(value)
+            elif isinstance(value, torch.Tensor):
+                raise UnsupportedConstructError(
+                    "an in-place write to a tensor that is neither an argument nor the model's",
+                    hint="keep it as a buffer of the module (`register_buffer`), or pass it as an argument",
+                    location=here(),
+                )
+
+    def _check_aliases(self, tensor: FunctionalTensor) -> None:
+        for other, site in self.aliases.get(tensor.untyped_storage(), ()):
+            if other() is not None:
+                raise DisagreementError(
+                    "an in-place write to a tensor that on one side of a condition is another variable's too",
+                    hint="write `y = y + 1` instead of `y += 1`, or clone it first",
+                    location=here(),
+                    site=site,
+                )
 
     def track(self, tensor: FunctionalTensor) -> None:
         key = id(tensor)
         self.live[key] = weakref.ref(tensor, lambda _, key=key: self.live.pop(key, None))  # type: ignore[misc]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func._schema.is_mutable:
+            self._check_writes(func, args, kwargs or {})
         out = super().__torch_dispatch__(func, types, args, kwargs)
         for value in out if isinstance(out, (tuple, list)) else (out,):
             if type(value) is FunctionalTensor:
@@ -179,6 +211,11 @@ class Recorder(TorchDispatchMode):
         torch._functionalize_replace(tensor.elem, raw)
         torch._functionalize_commit_update(tensor.elem)
         torch._sync(tensor)
+
+    def note_alias(self, joined: FunctionalTensor, other: FunctionalTensor, site: int | None) -> None:
+        """Notes that on some path `joined` is `other`, or shares its storage, which the graph does not know."""
+        noted = self.functional.aliases.setdefault(joined.untyped_storage(), [])
+        noted.append((weakref.ref(other), site))
 
     def live_tensors(self) -> list[FunctionalTensor]:
         """The user-visible tensors that exist now, the ones that own storage before their views."""

@@ -423,6 +423,13 @@ class _Rewriter(ast.NodeTransformer):
     def _loop_may_jump(node: ast.For | ast.While) -> bool:
         return _has_jump(node.body, (ast.Return,)) or _has_jump(node.orelse, (ast.Return, ast.Break, ast.Continue))
 
+    def visit_With(self, node: ast.With) -> ast.AST:
+        for item in node.items:
+            manager = self.visit(item.context_expr)
+            item.context_expr = _locate(_call("context", manager), manager)
+        node.body = self._statements(node.body)
+        return node
+
     def visit_Try(self, node: ast.Try) -> list[ast.stmt]:
         everything = [*node.body, *node.handlers, *node.orelse, *node.finalbody]
         writes = self._writes(everything)
@@ -500,9 +507,9 @@ class _Rewriter(ast.NodeTransformer):
     def _store(self, target: ast.Attribute | ast.Subscript, value: ast.expr, at: ast.stmt) -> ast.stmt:
         owner = self.visit(target.value)
         if isinstance(target, ast.Attribute):
-            call = _call("setattr_", owner, ast.Constant(self._mangled(target.attr)), value)
+            call = _call("store_attr", value, owner, ast.Constant(self._mangled(target.attr)))
         else:
-            call = _call("setitem", owner, _index(self.visit(target.slice)), value)
+            call = _call("store_item", value, owner, _index(self.visit(target.slice)))
         return _locate(ast.Expr(_locate(call, target)), at)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | list[ast.stmt] | None:
@@ -518,6 +525,10 @@ class _Rewriter(ast.NodeTransformer):
         if isinstance(target, ast.Name):
             update = _locate(_call("augmented", operator, _locate(_name(target.id), target), value), node)
             return _locate(ast.Assign([target], update), node)
+        if not _contains(node.value, (ast.NamedExpr,)):
+            value = _locate(_thunk(value), node.value)  # Python reads the target first
+        else:
+            value = _locate(_call("evaluated", value), node.value)
         owner = self.visit(target.value)
         if isinstance(target, ast.Attribute):
             call = _call("augment_attr", operator, owner, ast.Constant(self._mangled(target.attr)), value)

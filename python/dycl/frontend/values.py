@@ -376,7 +376,6 @@ class Unusable:
     """
 
     __slots__ = ("_error",)
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, reason: str, hint: str, location: SourceLocation | None, site: int | None = None) -> None:
         object.__setattr__(self, "_error", (reason, hint, location, site))
@@ -422,7 +421,7 @@ def _refusing(self: Unusable, *_: Any) -> NoReturn:
 _USES = """
 add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul and rand or ror xor rxor
 lshift rshift lt le gt ge eq ne neg pos abs invert bool int float index len iter next getitem setitem delitem contains
-call enter exit format str round
+call enter exit format str round hash
 """
 for _name in _USES.split():
     setattr(Unusable, f"__{_name}__", _refusing)
