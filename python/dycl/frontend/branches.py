@@ -110,6 +110,11 @@ class Branches:
         finally:
             self._cells.pop()
 
+    @property
+    def is_conditional(self) -> bool:
+        """Whether what runs now is on one side of a condition on data, or in a loop on data."""
+        return self._depth > 0 or bool(self._forks)
+
     def share(self, cells: Sequence[CellLocation]) -> None:
         """Makes variables that a nested function assigns part of every snapshot: any call may write them."""
         self._shared.update({cell.key: cell for cell in cells})

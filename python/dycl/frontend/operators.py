@@ -14,6 +14,7 @@ import functools
 import inspect
 import math
 import operator
+import sys
 import types
 import warnings
 from collections.abc import Callable
@@ -523,6 +524,13 @@ class Operators:
                     location=here(),
                 )
             return function(*args, **kwargs)
+        if function is next and self._control.is_conditional and sys.getrefcount(args[0]) > 2:
+            # One that somebody holds, not a temporary as in `next(self.parameters())`.
+            raise UnsupportedConstructError(
+                "`next` of an iterator under a condition on a tensor: the other side would find it moved on",
+                hint="make a list of it first, and index that",
+                location=here(),
+            )
         special = self._builtins.get(function) if not isinstance(owner, _CONTAINERS) else None
         if special is not None:
             return special(*args, **kwargs)

@@ -14,6 +14,7 @@ since a view's later contents follow its base, which by then is back to what it 
 from __future__ import annotations
 
 import dataclasses
+import sys
 import types
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -173,6 +174,8 @@ class Journal:
         self.entries: list[tuple[Location, Any]] = []
         self._last: dict[tuple[Any, ...], int] = {}
         self._mark = 0
+        # One location for each place, so that the journal holds one reference to its owner.
+        self._locations: dict[tuple[Any, ...], Location] = {}
 
     def mark(self) -> int:
         self._mark = len(self.entries)
@@ -183,6 +186,7 @@ class Journal:
         # One old value since the newest mark is enough for every snapshot.
         if self._last.get(location.key, -1) >= self._mark:
             return
+        location = self._locations.setdefault(location.key, location)
         self._last[location.key] = len(self.entries)
         self.entries.append((location, location.get()))
 
@@ -199,6 +203,13 @@ class Journal:
         del self.entries[mark:]
         self._last = {key: index for key, index in self._last.items() if index < mark}
         self._mark = min(self._mark, mark)
+
+
+def _is_forgotten(location: Location) -> bool:
+    """Whether nothing but the journal knows the owner any more: a list that a helper made, filled and dropped."""
+    if not isinstance(location, (AttributeLocation, ContainerLocation)):
+        return False
+    return sys.getrefcount(location.owner) <= 2  # the location's, and the argument of this call
 
 
 Delta = dict[tuple[Any, ...], tuple[Location, Any]]
@@ -231,6 +242,8 @@ class Snapshot:
         """What has changed since the snapshot. To be called while the side that made the changes is being recorded."""
         changed: Delta = {}
         for key, (location, base) in self._bases().items():
+            if _is_forgotten(location):
+                continue
             now = location.get()
             if _differs(now, base):
                 changed[key] = (location, freeze(now, self._recorder))

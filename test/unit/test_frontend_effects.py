@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Side effects and aliases that are easily lost: each is as in eager, or refused, but never silently different."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from frontend_cases import B, N, X, Z
+from test_frontend_constructs import assert_same, run_captured
+from torch import nn
+
+from dycl.errors import UnsupportedConstructError
+from dycl.frontend.capture import capture
+from dycl.options import Options
+
+EXACT: list[Callable[..., Any]] = []
+EXACT_OR_REFUSED: list[Callable[..., Any]] = []
+
+
+def exact(function):
+    EXACT.append(function)
+    return function
+
+
+def exact_or_refused(function):
+    EXACT_OR_REFUSED.append(function)
+    return function
+
+
+@exact
+def write_to_what_may_be_the_argument(x):
+    y = x
+    if x.sum() > 0:
+        y = x * 2
+    y += 1
+    return x * 1, y * 1
+
+
+@exact
+def choice_of_the_same_tensor_or_a_copy(x):
+    a = x + 1
+    b = a if x.sum() > 0 else a.clone()
+    b.add_(1)
+    return a, b
+
+
+@exact
+def swapped_then_written(x):
+    cur, nxt = x + 1, x + 2
+    if x.sum() > 0:
+        cur, nxt = nxt, cur
+    cur.add_(1)
+    return cur, nxt
+
+
+@exact_or_refused
+def view_made_on_both_sides(x):
+    if x.sum() > 0:
+        y = x * 2
+        f = y.view(-1)
+    else:
+        y = x * 3
+        f = y.view(-1)
+    f[0] = 0
+    return y
+
+
+@exact
+def two_names_for_one_tensor(x):
+    if x.sum() > 0:
+        a = x + 1
+        b = a
+    else:
+        a = x + 2
+        b = a
+    a.add_(1)
+    return b
+
+
+@exact_or_refused
+def write_after_a_loop_that_may_not_run(x):
+    h = x
+    while h.sum() < 5:
+        h = h + 1
+    h.relu_()
+    return x * 1, h * 1
+
+
+def through(x, bump):
+    if x.sum() > 0:
+        bump()
+    return x
+
+
+@exact
+def nonlocal_write_through_a_helper(x):
+    n = 0
+
+    def bump():
+        nonlocal n
+        n += 1
+
+    return through(x, bump), n
+
+
+@exact
+def nonlocal_write_in_an_expression(x):
+    n = 0
+
+    def bump():
+        nonlocal n
+        n += 1
+        return True
+
+    both = x.sum() > 0 and bump()
+    y = x if bump() else x + 1
+    return y, n, bool(both)
+
+
+@exact
+def value_before_target(x):
+    n = [0]
+
+    def next_value():
+        n[0] += 1
+        return x * n[0]
+
+    out = [x, x, x]
+    out[n[0]] = next_value()
+    return out
+
+
+class Counter:
+    def __init__(self):
+        self.n = 0
+
+    def bump(self):
+        self.n += 5
+        return 1
+
+
+@exact
+def target_before_value_in_augmented(x):
+    c = Counter()
+    c.n += c.bump()
+    return x * c.n
+
+
+class Store:
+    def __init__(self):
+        self.d = {}
+
+    def __setitem__(self, k, v):
+        self.d[k] = v
+
+    def __getitem__(self, k):
+        return self.d[k]
+
+
+@exact
+def special_methods_of_the_users(x):
+    s = Store()
+    key = "a"
+    s[key] = x
+    if x.sum() > 0:
+        s[key] = x + 1
+    return s[key]
+
+
+@exact
+def and_with_a_whole_tensor(x):
+    y = (x.sum() > 0) and x
+    return x if y is False else x + 1
+
+
+@exact
+def index_out_of_range(x):
+    items = [x, x + 1, x + 2]
+    try:
+        return items[int(x.sum())]
+    except IndexError:
+        return x * 100
+
+
+@exact
+def key_on_data(x):
+    d = {"a": x, "b": x + 1}
+    k = "a" if x.sum() > 0 else "b"
+    return d[k]
+
+
+@exact_or_refused
+def iterator_shared_by_both_sides(x):
+    it = iter([x, x + 1, x + 2])
+    y = next(it) if x.sum() > 0 else -next(it)
+    return y + next(it)
+
+
+@exact_or_refused
+def suppressed_exception(x):
+    with contextlib.suppress(ValueError):
+        if x.sum() > 0:
+            raise ValueError("no")
+        x = x - 1
+    return x
+
+
+class Manager:
+    def __init__(self, x):
+        self.x = x
+
+    def __enter__(self):
+        self.x = self.x + 1
+        return self
+
+    def __exit__(self, *error):
+        self.x = self.x * 2
+
+
+@exact
+def manager_under_a_condition(x):
+    m = Manager(x)
+    if x.sum() > 0:
+        with m:
+            x = x + 1
+    return x, m.x
+
+
+@exact_or_refused
+def return_out_of_a_manager(x):
+    m = Manager(x)
+
+    def inner():
+        with m:
+            if m.x.sum() > 0:
+                return 1
+        return 2
+
+    return inner(), m.x
+
+
+def make_list(x):
+    out = []
+    for i in range(3):
+        out.append(x[i] + 1)
+    return torch.stack(out)
+
+
+@exact
+def list_made_and_filled_in_a_branch(x):
+    if x.sum() > 0:
+        x = make_list(x)
+    return x
+
+
+@exact
+def list_made_and_filled_in_a_loop(x):
+    while x.sum() < 6:
+        x = make_list(x)
+    return x
+
+
+@pytest.mark.parametrize("function", [*EXACT, *EXACT_OR_REFUSED], ids=lambda f: f.__name__)
+def test_never_silently_different(function):
+    try:
+        program = capture(function, (X.clone(),), {}, Options())
+    except UnsupportedConstructError:
+        assert function in EXACT_OR_REFUSED
+        return
+    for x in (X, N, Z, B, B * 3):
+        mine, eager = (copy.deepcopy(x),), (copy.deepcopy(x),)
+        expected = function(*eager)
+        got, _ = run_captured(program, mine)
+        assert_same(got, expected)
+        assert_same(mine, eager)
+
+
+COUNT = 0
+TABLE = torch.zeros(3)
+
+
+def test_global_writes_are_refused():
+    def forward(x):
+        global COUNT
+        COUNT = 5
+        return x
+
+    with pytest.raises(UnsupportedConstructError, match="assignment to the global `COUNT`"):
+        capture(forward, (X,), {}, Options())
+
+
+def test_in_place_write_to_a_global_tensor_is_refused_and_not_done():
+    def forward(x):
+        TABLE.add_(x)
+        return x + TABLE
+
+    with pytest.raises(UnsupportedConstructError, match="neither an argument nor the model's"):
+        capture(forward, (X,), {}, Options())
+    assert torch.equal(TABLE, torch.zeros(3))
+
+
+class Step(nn.Module):
+    def __init__(self, k):
+        super().__init__()
+        self.k = k
+
+    def forward(self, x):
+        if x.sum() > 0:
+            self.k += 1
+        return x * self.k
+
+
+class TwoSteps(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = Step(0), Step(100)
+
+    def forward(self, x):
+        return self.a(x), self.b(-x)
+
+
+def test_state_of_two_submodules_has_two_names():
+    program = capture(TwoSteps(), (X,), {}, Options())
+    assert [(s.name, program.state[s.name].item()) for s in program.signature.state] == [("a.k", 0), ("b.k", 100)]
+
+
+def test_module_made_in_the_forward_is_no_state():
+    def forward(x):
+        step = Step(1)
+        return step(x)
+
+    assert capture(forward, (X,), {}, Options()).signature.state == ()
+
+
+def test_state_in_a_nested_container_is_refused():
+    class Nested(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.c = [[0]]
+
+        def forward(self, x):
+            self.c[0][0] += 1
+            return x * self.c[0][0]
+
+    with pytest.raises(UnsupportedConstructError, match=r"`c\[0\]` holds after a call"):
+        capture(Nested(), (X,), {}, Options())
