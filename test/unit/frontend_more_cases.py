@@ -403,3 +403,24 @@ def slices(x):
 @case((X,), (N,), (Z,), (B,))
 def chained_methods(x):
     return x.clamp(min=0).sum().sqrt() if (x > 0).any() else x.abs().mean()
+
+
+@case((X,), (N,), (Z,), (B,))
+def endless_loop_left_by_return(x):
+    n = 0
+    while True:
+        x = x + 1
+        n += 1
+        if x.sum() > 5:
+            return x, n
+        if n > 3:
+            return x * 2, n
+
+
+@case((X,), (N,), (Z,), (B,))
+def tensors_of_numbers(x):
+    s = x.sum().item()
+    t = torch.tensor([s, 1, x[0].item()])
+    if t.max() > 2:
+        return torch.tensor(int(s)), t
+    return torch.tensor(2), t

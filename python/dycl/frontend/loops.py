@@ -143,7 +143,7 @@ class Loops(Exceptions):
         body: Callable[[], Signal | None],
         *,
         has_else: bool,
-    ) -> None:
+    ) -> Signal | None:
         """A loop on data, from the state as it is, given its first test (None: it holds)."""
         location = here()
         snapshot = self._snapshot()
@@ -166,8 +166,14 @@ class Loops(Exceptions):
                 hint="set a variable before the `break` and test it after the loop",
                 location=location,
             )
-        first = self.constant(True) if first is None else first
-        self._emit_loop(first, traced, carried, snapshot, location)
+        deferred = self._emit_loop(self.constant(True) if first is None else first, traced, carried, snapshot, location)
+        if first is None and deferred and not traced.breaks:
+            # `while True` without a `break`: one of the jumps is taken, so the last need not be asked for.
+            *deferred, last = deferred
+            self._refork(deferred)
+            return self._signal(last.target, thaw(last.value))
+        self._refork(deferred)
+        return None
 
     def _trace_loop_body(
         self,
@@ -249,7 +255,8 @@ class Loops(Exceptions):
         carried: dict[tuple[Any, ...], Carried],
         snapshot: Snapshot,
         location: SourceLocation | None,
-    ) -> None:
+    ) -> list[Deferred]:
+        """Records the loop, applies what it changes, and gives the jumps that leave it to beyond it."""
         recorder = self.recorder
         inits: list[torch.Tensor] = []
         nexts: list[torch.Tensor] = []
@@ -284,7 +291,7 @@ class Loops(Exceptions):
                 lambda t, start=start, position=position: _thawed(results[start + 1 + position[id(t)]], t, recorder),
             )
             deferred.append(Deferred(results[start], jump.target, value))
-        self._refork(deferred)
+        return deferred
 
 
 def _thawed(raw: torch.Tensor, like: FrozenTensor, recorder: Recorder) -> FrozenTensor:

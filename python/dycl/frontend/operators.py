@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.control import Control, cell_locations
@@ -98,6 +99,8 @@ class Operators:
             print: self._print,
             setattr: self.setattr_,
             delattr: self.delattr_,
+            torch.tensor: functools.partial(self._tensor, torch.tensor),
+            torch.as_tensor: functools.partial(self._tensor, torch.as_tensor),
             math.floor: functools.partial(self._rounded, math.floor, torch.floor),
             math.ceil: functools.partial(self._rounded, math.ceil, torch.ceil),
             math.trunc: functools.partial(self._rounded, math.trunc, torch.trunc),
@@ -434,6 +437,9 @@ class Operators:
             return self._call_method(function, args, kwargs)
         if isinstance(function, nn.Module):
             return self._call_module(function, args, kwargs)
+        if isinstance(function, functools._lru_cache_wrapper):
+            # Its cache would keep traced tensors after the capture.
+            return self.call(function.__wrapped__, *args, **kwargs)
         if isinstance(function, functools.partial):
             return self.call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
         if isinstance(function, (types.BuiltinFunctionType, types.BuiltinMethodType)):
@@ -678,6 +684,22 @@ class Operators:
             warnings.warn(f"{here()}: a `print` of tensor values is left out of the compiled program", stacklevel=2)
             return
         print(*args, **kwargs)
+
+    def _tensor(self, plain: Callable[..., torch.Tensor], data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """`torch.tensor` of numbers on data, or of nested lists that hold some."""
+        leaves = pytree.tree_leaves(data, is_leaf=lambda v: isinstance(v, Number))
+        kinds = {v.type if isinstance(v, Number) else type(v) for v in leaves}
+        if not any(isinstance(v, Number) for v in leaves) or not kinds <= {bool, int, float}:
+            return plain(data, *args, **kwargs)
+        default = torch.get_default_dtype() if float in kinds else torch.int64 if int in kinds else torch.bool
+        dtype = kwargs.get("dtype") or (args[0] if args else None) or default
+
+        def build(value: Any) -> torch.Tensor:
+            if isinstance(value, (list, tuple)):
+                return torch.stack([build(v) for v in value])
+            return Number.of(value).tensor.to(dtype)
+
+        return build(data)
 
     @staticmethod
     def _rounded(plain: Callable[[Any], Any], function: Callable[..., torch.Tensor], value: Any) -> Any:

@@ -64,7 +64,7 @@ def rewrite_function(
         inner = ast.Assign([_name("dycl__lambda", store=True)], rewriter.visit(node))
         result = _name("dycl__lambda")
     parameters = [ast.arg(name) for name in dict.fromkeys([RUNTIME, *free_names])]
-    body = [inner, ast.Return(result)]
+    body: list[ast.stmt] = [inner, ast.Return(result)]
     if isinstance(node, ast.FunctionDef) and node.name not in free_names:
         # A function at module level finds itself, in a recursion, among its globals and not in the factory.
         body.insert(0, ast.Global([node.name]))

@@ -297,12 +297,7 @@ def _torch_function_with_numbers(func: Callable[..., Any], args: tuple[Any, ...]
         return _filled(func, args, kwargs)
     flat, spec = pytree.tree_flatten((args, kwargs), is_leaf=lambda v: isinstance(v, Number))
     tensors = [v for v in flat if isinstance(v, torch.Tensor)]
-    if func in (torch.tensor, torch.as_tensor):
-        value = args[0]
-        if isinstance(value, Number):
-            dtype = kwargs.get("dtype") or (torch.get_default_dtype() if value.type is float else value.tensor.dtype)
-            return value.tensor.to(dtype)
-    elif tensors:
+    if tensors:
         # The widest of the tensors decides, as it does for a Python number.
         partner = tensors[0]
         for other in tensors[1:]:
