@@ -388,6 +388,53 @@ def DyclLegalizeScalarsPass : Pass<"dycl-legalize-scalars", "::mlir::ModuleOp"> 
   let statistics = [Statistic<"numLegalized", "num-legalized", "Conversions made exact">];
 }
 
+def DyclProtectArgumentsPass : Pass<"dycl-protect-arguments", "::mlir::ModuleOp"> {
+  let summary = "Copy the arguments that IREE would overwrite";
+  let description = [{
+    Input: a `dycl.program` and its regions as functions. Output: the same, where an argument that may be written into
+    is copied at the start of the region, and the copy is used instead. Measured with IREE 3.13 on llvm-cpu:
+    `tensor.insert`, `tensor.insert_slice`, `linalg.generic`, `linalg.matmul`, `tm_tensor.sort` and `tm_tensor.scan`
+    write into the caller's buffer where an argument is their destination (iree-org/iree#16168). Buffers stay on the
+    device between regions, so a later region would read what this one left. IREE folds a plain copy and overwrites the
+    argument all the same; it keeps a choice by a condition that it cannot see through.
+
+    An argument may be written into if it, or what may share its buffer (a view, a plain copy), is a destination, an
+    initial value of a loop, or an operand of an unregistered operation. Such are `tm_tensor` operations, whose
+    operands are all taken to be destinations.
+
+    Limits: needs unregistered dialects allowed, which `dycl-opt` does; elements are integers, floats, `index` or
+    complex. Copies more than needed: what is only read by a `tm_tensor` operation, too.
+
+    Example:
+
+    ```mlir
+    func.func private @region_0(%x: tensor<3xf32>, %v: tensor<1xf32>) -> tensor<3xf32> {
+      %0 = tensor.insert_slice %v into %x[0] [1] [1] : tensor<1xf32> into tensor<3xf32>
+      return %0 : tensor<3xf32>
+    }
+    // becomes
+    func.func private @region_0(%x: tensor<3xf32>, %v: tensor<1xf32>) -> tensor<3xf32> {
+      %zero = arith.constant 0.000000e+00 : f32
+      %true = arith.constant true
+      %opaque = "util.optimization_barrier"(%true) : (i1) -> i1
+      %empty = tensor.empty() : tensor<3xf32>
+      %copy = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>],
+                              iterator_types = ["parallel"]}
+          ins(%x : tensor<3xf32>) outs(%empty : tensor<3xf32>) {
+      ^bb0(%in: f32, %out: f32):
+        %1 = arith.select %opaque, %in, %zero : f32
+        linalg.yield %1 : f32
+      } -> tensor<3xf32>
+      %0 = tensor.insert_slice %v into %copy[0] [1] [1] : tensor<1xf32> into tensor<3xf32>
+      return %0 : tensor<3xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::complex::ComplexDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+  let statistics = [Statistic<"numProtected", "num-protected", "Arguments copied">];
+}
+
 def DyclAnnotateCostPass : Pass<"dycl-annotate-cost", "::mlir::ModuleOp"> {
   let summary = "Note the FLOPs and bytes of each region";
   let description = [{

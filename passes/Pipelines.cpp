@@ -64,6 +64,7 @@ void dycl::buildOutlinePipeline(OpPassManager &manager, const PipelineOptions &o
     manager.addPass(createDyclSimplifyHostPass());
   manager.addPass(createDyclMergeRegionsPass());
   manager.addPass(createDyclLegalizeScalarsPass());
+  manager.addPass(createDyclProtectArgumentsPass());
   manager.addPass(createDyclAnnotateCostPass());
   manager.nest<ProgramOp>().addPass(createDyclVerifyHostPass());
 }

@@ -1,6 +1,7 @@
 // REQUIRES: iree-compile
 // IREE takes what the pipeline makes of each region: parameters in generic form, a predicate as i1, a tm_tensor op.
-// RUN: dycl-opt %s --dycl-pipeline -o %t.mlir
+// Attributes stand where they are used, since a module is cut out of the text.
+// RUN: dycl-opt %s --dycl-pipeline --mlir-print-local-scope -o %t.mlir
 // RUN: %python %S/Inputs/select_module.py %t.mlir region_0_module > %t.0.mlir
 // RUN: iree-compile %t.0.mlir --iree-hal-target-device=local --iree-hal-local-target-device-backends=llvm-cpu --iree-llvmcpu-target-cpu=generic -o %t.0.vmfb
 // RUN: %python %S/Inputs/select_module.py %t.mlir region_1_module > %t.1.mlir
