@@ -424,3 +424,14 @@ def tensors_of_numbers(x):
     if t.max() > 2:
         return torch.tensor(int(s)), t
     return torch.tensor(2), t
+
+
+@case((X,), (N,), (Z,), (B,))
+def argument_is_sorted_and_read_again(x):
+    """IREE would sort and write in the buffer of the argument, which the sides read afterwards."""
+    y = x.sort()[0]
+    z = x.clone()
+    z[0] = 9.0
+    if y.sum() > 0:
+        return y + x, z
+    return x.cumsum(0), z - x

@@ -350,9 +350,8 @@ class Operators:
             row = value[None] if isinstance(value, torch.Tensor) and value.dim() else value
             owner[_as_rows(index)] = row.tensor.to(owner.dtype) if isinstance(row, Number) else row
         else:
-            owner[_index(index)] = (
-                value.like(owner) if isinstance(value, Number) and isinstance(owner, torch.Tensor) else value
-            )
+            stored: Any = value.like(owner) if isinstance(value, Number) and isinstance(owner, torch.Tensor) else value
+            owner[_index(index)] = stored
 
     def delitem(self, owner: Any, index: Any) -> None:
         self._touch(owner)
@@ -437,7 +436,7 @@ class Operators:
             return self._call_method(function, args, kwargs)
         if isinstance(function, nn.Module):
             return self._call_module(function, args, kwargs)
-        if isinstance(function, functools._lru_cache_wrapper):
+        if isinstance(function, functools._lru_cache_wrapper):  # pyright: ignore[reportPrivateUsage]
             # Its cache would keep traced tensors after the capture.
             return self.call(function.__wrapped__, *args, **kwargs)
         if isinstance(function, functools.partial):
