@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import heapq
 from collections.abc import Callable
 from typing import Any
 
@@ -242,6 +243,87 @@ def return_out_of_a_manager(x):
         return 2
 
     return inner(), m.x
+
+
+@exact_or_refused
+def list_that_may_be_another(x):
+    first, second = [x], [x + 1]
+    chosen = first if x.sum() > 0 else second
+    chosen.append(x)
+    return first, second
+
+
+@exact_or_refused
+def object_that_may_be_another(x):
+    a, b = Counter(), Counter()
+    b.n = 1
+    chosen = a if x.sum() > 0 else b
+    chosen.n = 5
+    return x * a.n, x * b.n
+
+
+@exact_or_refused
+def view_carried_by_a_loop(x):
+    buffer = x * 1
+    row = buffer[0:1]
+    while buffer.sum() < 5:
+        buffer = buffer + 1
+        row = buffer[0:1]
+    row.add_(10)
+    return buffer
+
+
+@exact
+def unbound_append_and_heap(x):
+    heap = [3, 1]
+    items = [x]
+    if x.sum() > 0:
+        heapq.heappush(heap, 0)
+        list.append(items, x + 1)
+    else:
+        heapq.heappush(heap, 2)
+        list.append(items, x + 2)
+    return heap[0], items
+
+
+class Scaled:
+    def __init__(self, x):
+        self._x = x
+        self.writes = 0
+
+    @property
+    def x(self):
+        return self._x
+
+    @x.setter
+    def x(self, value):
+        self.writes = self.writes + 1
+        self._x = value * 2
+
+    def __iadd__(self, other):
+        self._x = self._x + other
+        return self
+
+
+@exact
+def property_and_augmented_of_the_users(x):
+    s = Scaled(x)
+    if x.sum() > 0:
+        s.x = x + 1
+        s += 3
+    return s.x, s.writes
+
+
+@exact_or_refused
+def any_with_side_effects(x):
+    seen = []
+
+    def test(v):
+        seen.append(1)
+        return v > 0
+
+    found = any(test(v) for v in x)
+    return found, len(seen)
 
 
 def make_list(x):

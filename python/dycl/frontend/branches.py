@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from torch import fx
 
 from dycl.errors import DyclError, UnsupportedConstructError
-from dycl.frontend.joining import MISSING, Join, constant, map_frozen
+from dycl.frontend.joining import MISSING, Join, JoinedObject, constant, map_frozen
 from dycl.frontend.locations import here
 from dycl.frontend.paths import Deferred, Fork, Scope, Side, Signal, Site, Stop, Unwind
 from dycl.frontend.recorder import Recorder
@@ -27,7 +28,7 @@ from dycl.frontend.state import (
     freeze,
     thaw,
 )
-from dycl.frontend.values import Number, TruthOnly, Unusable, refuse
+from dycl.frontend.values import DisagreementError, Number, TruthOnly, Unusable, refuse
 
 
 class _StoppedSide(Exception):  # noqa: N818 (not an error: it takes a traced side to where it is joined)
@@ -61,6 +62,7 @@ class Branches:
         self._scopes: list[Scope] = []
         self._depth = 0
         self._loops_around = 0
+        self._joined: dict[int, JoinedObject] = {}
         self._shared: dict[tuple[Any, ...], CellLocation] = {}
         self._sites = 0
         self._assumed = dict(assumed or {})
@@ -109,6 +111,23 @@ class Branches:
             yield
         finally:
             self._cells.pop()
+
+    def state(self) -> Snapshot:
+        """The state as it is, to see later what has changed."""
+        return self._snapshot()
+
+    def check_joined(self, owner: Any) -> None:
+        """Refuses to write to a container or object made by a join, where what it was made of is still in use."""
+        made = self._joined.get(id(owner))
+        if made is None or made.value is not owner:
+            return
+        if any(sys.getrefcount(original) > made.references for original in made.originals):
+            raise DisagreementError(
+                f"a write to a {type(owner).__name__} that on one side of a condition is another variable's too",
+                hint="make a copy of it first",
+                location=here(),
+                site=made.site,
+            )
 
     @property
     def is_conditional(self) -> bool:
@@ -369,6 +388,7 @@ class Branches:
             snapshot.write(place, plan(results))
         value = value_plan(results)
         join.note_aliases()
+        self._joined.update({id(made.value): made for made in join.objects})
         deferred = [Deferred(f(results), t, freeze(v(results), recorder)) for t, f, v in flagged]
         return Side(recorder.graph, {}, base, freeze(value, recorder), deferred)
 

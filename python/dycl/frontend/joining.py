@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,6 +22,18 @@ def constant(recorder: Recorder, value: PythonNumber) -> torch.Tensor:
     return freeze(Number.of(value), recorder).raw
 
 
+@dataclass(eq=False)
+class JoinedObject:
+    """A list, dict or dataclass that a join made of one from each side."""
+
+    value: Any
+    originals: list[Any]
+    site: int | None
+
+    references = 3
+    """How many references an original has that only this object knows: the list's, and two of a check's."""
+
+
 class Join:
     """The `cond` node that joins two sides: collects pairs of tensors, then rebuilds values from its results."""
 
@@ -29,6 +42,7 @@ class Join:
         self.site = site
         self._pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._index: dict[tuple[int, int], int] = {}
+        self._rebuilt: dict[tuple[int, int], JoinedObject] = {}
         self._made: dict[tuple[int, int], tuple[FunctionalTensor, tuple[Any, Any]]] = {}
 
     def _result(self, a: torch.Tensor, b: torch.Tensor) -> int:
@@ -50,7 +64,9 @@ class Join:
             return number
         if isinstance(a, (FrozenNode, FrozenContents)) and type(a) is type(b) and same_shape(a, b):
             plans = [self.plan(x, y, what) for x, y in zip(a.items, b.items, strict=True)]
-            return lambda results: a.rebuild([p(results) for p in plans])
+            if isinstance(a, FrozenContents) or isinstance(a.original, tuple):
+                return lambda results: a.rebuild([p(results) for p in plans])
+            return self._rebuilding(a, b, plans)
         if isinstance(a, FrozenContents) and isinstance(b, FrozenContents):
             raise DisagreementError(
                 f"{what} holds {len(a.items)} items after one side of the condition and {len(b.items)} after the other",
@@ -62,6 +78,25 @@ class Join:
             return lambda _: a
         unusable = self._unusable(a, b, what)
         return lambda _: unusable
+
+    def _rebuilding(
+        self, a: FrozenNode, b: FrozenNode, plans: list[Callable[[list[torch.Tensor]], Any]]
+    ) -> Callable[[list[torch.Tensor]], Any]:
+        """How to make the joined list, dict or dataclass; variables that are one on both sides stay one."""
+        key = (id(a.original), id(b.original))
+
+        def rebuild(results: list[torch.Tensor]) -> Any:
+            if key not in self._rebuilt:
+                value = a.rebuild([p(results) for p in plans])
+                self._rebuilt[key] = JoinedObject(value, [a.original, b.original], self.site.number)
+            return self._rebuilt[key].value
+
+        return rebuild
+
+    @property
+    def objects(self) -> list[JoinedObject]:
+        """The lists, dicts and dataclasses that were made."""
+        return list(self._rebuilt.values())
 
     def _plan_tensors(self, a: FrozenTensor, b: FrozenTensor, what: str) -> Callable[[list[torch.Tensor]], Any]:
         kinds = [v.original.type if isinstance(v.original, Number) else None for v in (a, b)]

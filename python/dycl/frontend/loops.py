@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -248,6 +248,19 @@ class Loops(Exceptions):
             fresh[key] = Carried.of(place, freeze(snapshot.base(place), self.recorder), value, location, runs)
         return fresh
 
+    def _note_shared_storage(self, carried: Mapping[tuple[Any, ...], Carried], delta: Delta) -> None:
+        """Notes which of the loop's results share storage after an iteration: one is a view of the other."""
+        pairs = [
+            (place.place.get(), thaw(delta[key][1]))
+            for key, place in carried.items()
+            if key in delta and place.is_carried and not isinstance(place.place, TensorLocation)
+        ]
+        tensors = [(a, b) for a, b in pairs if isinstance(a, FunctionalTensor) and isinstance(b, FunctionalTensor)]
+        for result, original in tensors:
+            for other, other_original in tensors:
+                if result is not other and original.untyped_storage() is other_original.untyped_storage():
+                    self.recorder.note_alias(result, other, None)
+
     def _emit_loop(
         self,
         first: torch.Tensor,
@@ -283,6 +296,7 @@ class Loops(Exceptions):
         remaining = list(results)
         for place in carried.values():
             place.finish(self.recorder, remaining, snapshot)
+        self._note_shared_storage(carried, traced.delta)
         deferred: list[Deferred] = []
         for (start, leaves), jump in zip(jumps, traced.deferred, strict=True):
             position = {id(t): i for i, t in enumerate(leaves)}

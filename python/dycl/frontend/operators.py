@@ -63,6 +63,9 @@ _MUTATING = {
     *("__setitem__", "__delitem__"),
 }
 
+_MUTATING_MODULES = {"_heapq", "_bisect", "_operator", "_random"}
+"""Whose functions write to the containers that they are given."""
+
 Body = Callable[[], Signal | None]
 
 
@@ -319,6 +322,12 @@ class Operators:
     def setattr_(self, owner: Any, name: str, value: Any) -> None:
         if isinstance(owner, Unusable):
             refuse(owner)
+        self._control.check_joined(owner)
+        accessor = next((vars(c)[name] for c in type(owner).__mro__ if name in vars(c)), None)
+        setter = accessor.fset if isinstance(accessor, property) else None
+        if isinstance(setter, types.FunctionType) and not is_internal(setter.__code__.co_filename):
+            self.call(setter, owner, value)
+            return
         self._control.journal.touch(AttributeLocation.of(owner, name))
         setattr(owner, name, value)
 
@@ -358,6 +367,7 @@ class Operators:
         del owner[index]
 
     def _touch(self, owner: Any) -> None:
+        self._control.check_joined(owner)
         if isinstance(owner, _CONTAINERS):
             self._control.journal.touch(ContainerLocation.of(owner))
 
@@ -409,6 +419,9 @@ class Operators:
 
     def augmented(self, name: str, target: Any, value: Any) -> Any:
         """The new value of a variable after `target <op>= value`."""
+        method = _user_method(target, f"__{_AUGMENTED[name].__name__}__")
+        if method is not None:
+            return self.call(method, target, value)
         self._touch(target)
         if name in _DIVISIONS and isinstance(value, Number):
             return self.divide(name, target, value)
@@ -443,6 +456,8 @@ class Operators:
             return self.call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
         if isinstance(function, (types.BuiltinFunctionType, types.BuiltinMethodType)):
             return self._call_builtin(function, args, kwargs)
+        if isinstance(function, types.MethodDescriptorType) and args and isinstance(args[0], _CONTAINERS):
+            self._touch(args[0])  # `list.append(items, x)`
         if isinstance(function, type):
             special = self._builtins.get(function)
             return special(*args, **kwargs) if special is not None else function(*args, **kwargs)
@@ -518,6 +533,9 @@ class Operators:
 
     def _call_builtin(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         owner = getattr(function, "__self__", None)
+        if function.__module__ in _MUTATING_MODULES:
+            for value in args:
+                self._touch(value)
         if isinstance(owner, torch.Tensor):
             return self._call_tensor_method(function.__name__, owner, function, args, kwargs)
         if isinstance(owner, _CONTAINERS) and function.__name__ in _MUTATING:
@@ -650,11 +668,19 @@ class Operators:
         if isinstance(items, torch.Tensor):
             items = list(items)
         result: Any = stops_on_false
+        state = self._control.state()
         for item in items:
             if self._control.predicate(item) is None:
                 if bool(item) is not stops_on_false:
                     return not stops_on_false
                 continue
+            if state.delta():
+                # Python would stop at the first item that decides.
+                raise UnsupportedConstructError(
+                    f"`{'all' if stops_on_false else 'any'}` over items that write to variables as they are computed",
+                    hint="write a `for` loop with a `break`",
+                    location=here(),
+                )
             truth = self._as_truth(item)
             if isinstance(result, Number):
                 function = torch.logical_and if stops_on_false else torch.logical_or
