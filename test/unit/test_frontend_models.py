@@ -134,6 +134,16 @@ class Resize(nn.Module):
         return F.adaptive_avg_pool2d(nn.Hardtanh()(y), 1).flatten(1).topk(2)
 
 
+def lists_of(model):
+    """The identities of what every module's lists hold."""
+    return {
+        (name, key): [id(item) for item in value]
+        for name, module in model.named_modules()
+        for key, value in vars(module).items()
+        if isinstance(value, list)
+    }
+
+
 @pytest.mark.parametrize(
     ("module", "shape", "tolerance"),
     [
@@ -147,9 +157,11 @@ def test_module_agrees_with_eager_over_a_sequence_of_calls(module, shape, tolera
     torch.manual_seed(1)
     model = module().eval()
     attributes = dict(vars(model))
+    lists = lists_of(model)
     weights = {k: v.clone() for k, v in model.state_dict().items()}
     program = capture(model, (torch.randn(shape),), {}, Options())
     assert dict(vars(model)) == attributes
+    assert lists_of(model) == lists
     assert all(torch.equal(v, weights[k]) for k, v in model.state_dict().items())
 
     interpreter = Interpreter(program)

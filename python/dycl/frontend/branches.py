@@ -112,6 +112,11 @@ class Branches:
         finally:
             self._cells.pop()
 
+    @property
+    def sites(self) -> int:
+        """How many conditions on data have been met."""
+        return self._sites
+
     def state(self) -> Snapshot:
         """The state as it is, to see later what has changed."""
         return self._snapshot()

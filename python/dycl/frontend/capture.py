@@ -7,6 +7,7 @@ afterwards; whatever else the run wrote is undone from the journal: the model an
 
 from __future__ import annotations
 
+import functools
 import types
 import warnings
 from collections.abc import Callable, Generator, Mapping
@@ -16,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.errors import DyclError, UnsupportedConstructError
@@ -245,6 +247,8 @@ class _Run:
             if id(child) in self._adopted:
                 continue
             self._adopted[id(child)] = child
+            # Restored last: torch's own code, too, keeps things in attributes (an LSTM its flat weights).
+            self._restore.append(functools.partial(_restore_attributes, child, dict(vars(child))))
             path = f"{prefix}{name}." if name else prefix
             for table in (child._parameters, child._buffers):  # pyright: ignore[reportPrivateUsage]
                 self._exchange(table, path)
@@ -297,6 +301,7 @@ class _Run:
             if now is not weight.raw:
                 state.append(weight)
                 new_state.append(now)
+        self._refuse_shared_storage([*(arguments[i] for i in written), *state])
         self._collect_attribute_state(state, new_state)
         parameters = [w for w in self._weights.values() if w not in state]
 
@@ -350,6 +355,18 @@ class _Run:
                 hint="return tensors, Python numbers, strings, None, or tuples, lists and dicts of them",
             ) from error
 
+    def _refuse_shared_storage(self, written: list[_Input]) -> None:
+        """A tensor that is written must not be a view of another that comes from outside: their link is not kept."""
+        outside = [*self._inputs, *self._weights.values()]
+        with outside_modes():
+            for one in written:
+                for other in outside:
+                    if one.real is not other.real and _same_storage(one.real, other.real):
+                        raise UnsupportedConstructError(
+                            f"`{one.name}` is written and shares its memory with `{other.name}`",
+                            hint="clone one of them, or make the view where it is used",
+                        )
+
     def _collect_attribute_state(self, state: list[_Input], new_state: list[torch.Tensor]) -> None:
         """The attributes that the run left with another value than it found."""
         for location, old in self.control.journal.since(0).values():
@@ -399,6 +416,18 @@ class _Run:
             self.changed_numbers.append(_StateAttribute(location.owner, location.key[2], path))
         else:
             raise _unsupported_state(name, f"{describe(now)} where {describe(old)} was")
+
+
+def _restore_attributes(module: nn.Module, attributes: dict[str, Any]) -> None:
+    vars(module).clear()
+    vars(module).update(attributes)
+
+
+def _same_storage(a: torch.Tensor, b: torch.Tensor) -> bool:
+    if isinstance(a, FakeTensor) or isinstance(b, FakeTensor):
+        return False  # made while the model ran
+    storages = a.untyped_storage(), b.untyped_storage()
+    return storages[0].nbytes() > 0 and storages[0].data_ptr() == storages[1].data_ptr()
 
 
 def _is_value(made: _Input, value: Any) -> bool:

@@ -293,7 +293,18 @@ class Operators:
         cells = cell_locations(names, body, orelse)
         if isinstance(items, _Range):
             return self._for_range(items, body, orelse, cells)
-        return self._control.for_(items, body, orelse, cells)
+        # One that somebody holds, not a temporary such as `enumerate(...)`.
+        is_held_iterator = hasattr(items, "__next__") and sys.getrefcount(items) > 2
+        sites = self._control.sites
+        signal = self._control.for_(items, body, orelse, cells)
+        if is_held_iterator and self._control.sites != sites:
+            raise UnsupportedConstructError(
+                "a `for` over an iterator in a variable, with a condition on a tensor inside: on each path it would "
+                "stand elsewhere afterwards",
+                hint="make a list of it first",
+                location=here(),
+            )
+        return signal
 
     def _for_range(
         self,

@@ -13,6 +13,7 @@ MODULE_INTERNALS = frozenset(vars(nn.Module())) - {"training"}
 """The attributes that every module has for itself."""
 
 _MAX_DEPTH = 6
+_MAX_OBJECTS = 50_000
 _LEAVES = (Tensor, type, types.ModuleType, str, bytes, int, float, bool, complex, type(None))
 
 
@@ -29,6 +30,8 @@ class Reachable:
             value, path, depth = stack.pop()
             if isinstance(value, _LEAVES) or id(value) in self._found or depth > _MAX_DEPTH:
                 continue
+            if len(self._found) >= _MAX_OBJECTS:
+                break
             self._found[id(value)] = (value, path)
             stack.extend((child, childs_path, depth + 1) for child, childs_path in _children(value, path))
 
@@ -49,6 +52,7 @@ def _children(value: Any, path: str) -> Iterator[tuple[Any, str]]:
     elif isinstance(value, nn.Module):
         yield from ((child, below(name)) for name, child in value.named_children())
         yield from ((v, below(k)) for k, v in vars(value).items() if k not in MODULE_INTERNALS)
+        yield type(value).forward, path
     elif isinstance(value, types.MethodType):
         yield value.__self__, path
         yield value.__func__, path

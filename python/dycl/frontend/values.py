@@ -25,6 +25,9 @@ from dycl.frontend.locations import here
 _DTYPES = {bool: torch.bool, int: torch.int64, float: torch.float64}
 _RANK = {bool: 0, int: 1, float: 2}
 
+_HALVES = (torch.float16, torch.bfloat16)
+_PRODUCTS = {"mul", "div", "multiply", "divide", "true_divide"}
+
 PythonNumber = bool | int | float
 
 
@@ -91,8 +94,12 @@ class Number:
 
     def _binary(self, other: Any, function: Callable[[Any, Any], Any], name: str, reflected: bool = False) -> Any:
         if isinstance(other, torch.Tensor):
-            mine = self.like(other)
-            return function(other, mine) if reflected else function(mine, other)
+            left, right = (other, self) if reflected else (self, other)
+            if other.dtype in _HALVES and name in ("*", "/"):
+                # Torch computes these, but not sums, in f32, with the number in f32 too.
+                left, right = ((v.tensor if isinstance(v, Number) else v).float() for v in (left, right))
+                return function(left, right).to(other.dtype)
+            return function(*(v.like(other) if isinstance(v, Number) else v for v in (left, right)))
         if not isinstance(other, (Number, bool, int, float)):
             return NotImplemented
         left, right = (other, self) if reflected else (self, other)
@@ -303,6 +310,9 @@ def _torch_function_with_numbers(func: Callable[..., Any], args: tuple[Any, ...]
         for other in tensors[1:]:
             if torch.promote_types(partner.dtype, other.dtype) != partner.dtype:
                 partner = other
+        if partner.dtype in _HALVES and name.strip("_") in _PRODUCTS and len(tensors) == 1 and not kwargs:
+            halves = [v.tensor.float() if isinstance(v, Number) else v.float() for v in args]
+            return func(*halves).to(partner.dtype)
         swapped = [v.like(partner) if isinstance(v, Number) else v for v in flat]
         new_args, new_kwargs = pytree.tree_unflatten(swapped, spec)
         try:
