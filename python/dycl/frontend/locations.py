@@ -17,14 +17,15 @@ from dycl.frontend.rewrite import GENERATED_MARK
 
 _DYCL = Path(dycl.__file__ or "").absolute().parent
 _FRONTEND = f"{_DYCL / 'frontend'}{os.sep}"
-# The zoo is user code that happens to be shipped with dycl.
-_INTERNAL_ROOTS = (f"{Path(torch.__file__).absolute().parent}{os.sep}", _FRONTEND, "<frozen ")
+_INTERNAL_ROOTS = (f"{Path(torch.__file__).absolute().parent}{os.sep}", f"{_DYCL}{os.sep}", "<frozen ")
+# User code that happens to be shipped with dycl.
+_ZOO = f"{_DYCL / 'zoo'}{os.sep}"
 
 
 @lru_cache(maxsize=4096)
 def is_internal(filename: str) -> bool:
     """Whether a file belongs to torch or to dycl, so that its lines mean nothing to a user."""
-    return filename.startswith(_INTERNAL_ROOTS)
+    return filename.startswith(_INTERNAL_ROOTS) and not filename.startswith(_ZOO)
 
 
 @lru_cache(maxsize=65536)
