@@ -14,7 +14,9 @@ from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import torch
+from torch.utils import _pytree as pytree
 
 CASES: list[Case] = []
 
@@ -46,6 +48,24 @@ def run_eager(case: Case, inputs: tuple[torch.Tensor, ...]) -> object:
         return case.function(*inputs)
     except (ArithmeticError, ValueError, KeyError, AssertionError) as error:
         return error
+
+
+def assert_same(got: object, expected: object, *, tolerance: float = 0.0) -> None:
+    """Equal structures, types and dtypes; values exactly equal, or as far apart as rounding in another order."""
+    if isinstance(expected, Exception):
+        assert (type(got), getattr(got, "args", None)) == (type(expected), expected.args)
+        return
+    got_leaves, got_spec = pytree.tree_flatten(got)
+    expected_leaves, expected_spec = pytree.tree_flatten(expected)
+    assert got_spec == expected_spec
+    for a, b in zip(got_leaves, expected_leaves, strict=True):
+        assert type(a) is type(b)
+        if isinstance(a, torch.Tensor):
+            torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
+        elif isinstance(a, float) and tolerance:
+            assert a == pytest.approx(b, rel=tolerance, abs=tolerance)
+        else:
+            assert a == b
 
 
 def generated_inputs(like: tuple[torch.Tensor, ...]) -> list[tuple[torch.Tensor, ...]]:

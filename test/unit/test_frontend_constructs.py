@@ -9,8 +9,7 @@ import copy
 import frontend_more_cases  # noqa: F401 (registers its cases)
 import pytest
 import torch
-from frontend_cases import CASES, Case, generated_inputs, run_eager
-from torch.utils import _pytree as pytree
+from frontend_cases import CASES, Case, assert_same, generated_inputs, run_eager
 
 from dycl.frontend.capture import CapturedProgram, capture
 from dycl.frontend.interpreter import Decision, Interpreter, conditions
@@ -32,23 +31,6 @@ def run_captured(program: CapturedProgram, inputs: tuple[torch.Tensor, ...]) -> 
         lambda leaf: flat[leaf.index] if leaf.kind == "tensor" else flat[leaf.index].item()
     )
     return result, list(interpreter.decisions)
-
-
-def assert_same(got: object, expected: object) -> None:
-    """Equal structures, types, dtypes and values: the interpreter runs the ops that eager runs."""
-    if isinstance(expected, Exception):
-        assert (type(got), getattr(got, "args", None)) == (type(expected), expected.args)
-        return
-    got_leaves, got_spec = pytree.tree_flatten(got)
-    expected_leaves, expected_spec = pytree.tree_flatten(expected)
-    assert got_spec == expected_spec
-    for a, b in zip(got_leaves, expected_leaves, strict=True):
-        assert type(a) is type(b)
-        if isinstance(a, torch.Tensor):
-            assert a.dtype == b.dtype
-            assert torch.equal(a, b), (a, b)
-        else:
-            assert a == b
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

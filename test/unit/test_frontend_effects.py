@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from frontend_cases import B, N, X, Z
-from test_frontend_constructs import assert_same, run_captured
+from frontend_cases import B, N, X, Z, assert_same
+from test_frontend_constructs import run_captured
 from torch import nn
 
 from dycl.errors import UnsupportedConstructError

@@ -55,9 +55,9 @@ def import_program(
         fold_batch_norms(program, enabled=options.fold_batch_norm)
         signature = program.signature
         names = [spec.name for spec in (*signature.inputs, *signature.state)]
-        imported = import_graph(program.graph, signature.name, names, list(program.parameters))
+        mlir = import_graph(program.graph, signature.name, names, list(program.parameters))
     return ImportedProgram(
-        mlir=imported.linalg,
+        mlir=mlir,
         signature=signature,
         parameters={key: _array(tensor) for key, tensor in program.parameters.items()},
         state={name: _array(tensor) for name, tensor in program.state.items()},

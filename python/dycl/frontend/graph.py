@@ -204,22 +204,3 @@ def _copy_graph(graph: fx.Graph, values: dict[fx.Node, fx.Node]) -> fx.Graph:
             values[node].meta = dict(node.meta)
     fresh.output(tuple(copy_nodes(graph, fresh, values)))
     return fresh
-
-
-def print_graph(graph: fx.Graph, indent: str = "") -> str:
-    """The graph as text, for people."""
-    lines: list[str] = []
-    for node in graph.nodes:
-        if node.op == "output":
-            lines.append(f"{indent}yield {', '.join(str(n) for n in node.args[0])}")
-        elif node.op == "call_function":
-            name = getattr(node.target, "__name__", str(node.target))
-            arguments = [*map(str, node.args), *(f"{k}={v}" for k, v in node.kwargs.items())]
-            lines.append(f"{indent}{node.name} = {name}({', '.join(arguments)})")
-            for inner in nested_graphs(node):
-                lines.append(f"{indent}  {{")
-                lines.append(print_graph(inner, indent + "    "))
-                lines.append(f"{indent}  }}")
-        else:
-            lines.append(f"{indent}{node.name} = {node.op}")
-    return "\n".join(lines)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +34,6 @@ from dycl.frontend.graph import Graph
 from dycl.frontend.recorder import COND, POISON, WHILE, graph_outputs, nested_graphs
 
 _MAX_TRIPS = 2**63 - 1
-
-
-@dataclass(frozen=True)
-class ImportedGraph:
-    """The IR after each step, as text with locations."""
-
-    torch_mlir: str
-    linalg: str
 
 
 class _Locations(ContextCache):
@@ -249,10 +240,8 @@ def _poison_types(graph: fx.Graph) -> dict[tuple[Any, ...], torch.Tensor]:
     return found
 
 
-def import_graph(
-    graph: Graph, name: str, argument_names: Sequence[str], parameter_keys: Sequence[str]
-) -> ImportedGraph:
-    """The IR of a captured program.
+def import_graph(graph: Graph, name: str, argument_names: Sequence[str], parameter_keys: Sequence[str]) -> str:
+    """The IR of a captured program, as text with locations.
 
     Args:
         graph: its placeholders are the arguments, then the parameters.
@@ -276,7 +265,7 @@ def import_graph(
         _finish_main(module, len(argument_names), argument_names, parameter_keys)
         module.operation.attributes["sym_name"] = ir.StringAttr.get(name)
         module.operation.verify()
-        return ImportedGraph(as_torch, _text(module))
+        return _text(module)
 
 
 def _text(module: ir.Module) -> str:

@@ -87,7 +87,6 @@ class Operators:
         self.converter = Converter(self)
         self._call_depth = 0
         self._foreign: dict[int, tuple[nn.Module, bool]] = {}
-        self._without_source: dict[types.CodeType, str] = {}
         self._builtins: dict[Any, Callable[..., Any]] = {
             int: self._int,
             float: self._float,
@@ -147,7 +146,6 @@ class Operators:
             finally:
                 self._call_depth -= 1
 
-        wrapper.__dycl_rewritten__ = function  # type: ignore[attr-defined]
         return wrapper
 
     # Conditions ------------------------------------------------------------------------------------------------------
@@ -472,8 +470,8 @@ class Operators:
         if isinstance(function, type):
             special = self._builtins.get(function)
             return special(*args, **kwargs) if special is not None else function(*args, **kwargs)
-        method = _call_method_of(function)
-        if isinstance(method, types.FunctionType) and not is_internal(method.__code__.co_filename):
+        method = _user_method(function, "__call__")
+        if method is not None:
             return self.call(method, function, *args, **kwargs)
         return function(*args, **kwargs)
 
@@ -493,8 +491,7 @@ class Operators:
         """The rewritten twin of a function; the function itself where it has no source."""
         try:
             twin = self.converter.convert(function)
-        except NoSourceError as error:
-            self._without_source[function.__code__] = str(error)
+        except NoSourceError:
             return function
         return twin if function.__name__ == "<lambda>" else self.function(twin)
 
@@ -531,8 +528,8 @@ class Operators:
 
     def _call_module(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._adopt(module)
-        method = _call_method_of(module)
-        if isinstance(method, types.FunctionType) and not is_internal(method.__code__.co_filename):
+        method = _user_method(module, "__call__")
+        if method is not None:
             return self.call(method, module, *args, **kwargs)
         if module._forward_hooks or module._forward_pre_hooks:  # pyright: ignore[reportPrivateUsage]
             raise UnsupportedConstructError(
@@ -805,11 +802,6 @@ def _written_outer_cells(function: Any) -> list[CellLocation]:
     code = function.__code__
     cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
     return [CellLocation.of(name, cells[name]) for name in sorted(_written_free_names(code))]
-
-
-def _call_method_of(value: object) -> Any:
-    """The function that a call of the object runs, looked up as Python does: in the class."""
-    return next((vars(c)["__call__"] for c in type(value).__mro__ if "__call__" in vars(c)), None)
 
 
 def _nothing() -> None:

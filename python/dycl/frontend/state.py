@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -359,12 +359,3 @@ def _as_node(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None:
 def thaw(value: Any) -> Any:
     """The value that was frozen, itself."""
     return value.original if isinstance(value, (FrozenTensor, FrozenNode)) else value
-
-
-def map_tensors(value: Any, function: Callable[[FrozenTensor], Any]) -> Any:
-    """A value like a frozen one, with each tensor replaced."""
-    if isinstance(value, FrozenTensor):
-        return function(value)
-    if isinstance(value, (FrozenNode, FrozenContents)):
-        return value.rebuild([map_tensors(v, function) for v in value.items])
-    return value
