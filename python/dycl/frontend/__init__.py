@@ -2,7 +2,7 @@
 """Phases 1 and 2: a PyTorch model with data-dependent control flow becomes linalg-on-tensors and `scf`.
 
 `rewrite.py` and `convert.py` make control flow explicit in the Python source; `capture.py` runs the rewritten model on
-fake tensors, with `operators.py` (what each construct means), `control.py` (paths), `state.py` (what paths change),
+fake tensors, with `operators` (what each construct means), `control.py` (paths), `state.py` (what paths change),
 `values.py` (numbers on data) and `recorder.py` (ops); `fold.py` optimizes the graph; `importer.py` lowers it.
 """
 

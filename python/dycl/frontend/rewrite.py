@@ -10,7 +10,7 @@ An `if` becomes
     dycl__.if_(test, forward__then_7, forward__else_7, ('x',))
 
 and loops, `and`/`or`/`not`, conditional expressions, comparison chains, calls and stores to attributes and items become
-calls in the same way (`operators.py` gives each its meaning). Names that a body assigns stay variables of the enclosing
+calls in the same way (`operators` gives each its meaning). Names that a body assigns stay variables of the enclosing
 function through `nonlocal`, so an operator reads, restores and merges them through the closure's cells; a variable that
 is undefined on one side is simply an empty cell.
 

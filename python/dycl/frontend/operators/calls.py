@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Calls: the user's code is rewritten, built-ins learn about data, torch's own code runs as it is."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from dycl.errors import UnsupportedConstructError
+from dycl.frontend.convert import NoSourceError
+from dycl.frontend.locations import here, is_internal
+from dycl.frontend.operators.core import CONTAINERS, user_method
+from dycl.frontend.operators.iteration import Iteration
+from dycl.frontend.operators.replacements import replacement_of
+from dycl.frontend.values import Number, Unusable, refuse
+
+_MUTATING = {
+    *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse"),
+    *("update", "setdefault", "popitem", "add", "discard"),
+    *("__setitem__", "__delitem__"),
+}
+
+
+_MUTATING_MODULES = {"_heapq", "_bisect", "_operator", "_random"}
+"""Whose functions write to the containers that they are given."""
+
+
+class Calls(Iteration):
+    """Adds calls."""
+
+    def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """A call in user code: user code behind it is rewritten too, and built-ins learn about data."""
+        for value in (function, *args, *kwargs.values()):
+            if isinstance(value, Unusable):
+                refuse(value)
+        replacement = replacement_of(function)
+        if replacement is not None:
+            return replacement(self, *args, **kwargs)
+        if isinstance(function, types.FunctionType):
+            return self._call_function(function, args, kwargs)
+        if isinstance(function, types.MethodType):
+            return self._call_method(function, args, kwargs)
+        if isinstance(function, nn.Module):
+            return self._call_module(function, args, kwargs)
+        if isinstance(function, functools._lru_cache_wrapper):  # pyright: ignore[reportPrivateUsage]
+            # Its cache would keep traced tensors after the capture.
+            return self.call(function.__wrapped__, *args, **kwargs)
+        if isinstance(function, functools.partial):
+            return self.call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
+        if isinstance(function, (types.BuiltinFunctionType, types.BuiltinMethodType)):
+            return self._call_builtin(function, args, kwargs)
+        if isinstance(function, types.MethodDescriptorType) and args and isinstance(args[0], CONTAINERS):
+            self.touch(args[0])  # `list.append(items, x)`
+        if isinstance(function, type):
+            return function(*args, **kwargs)
+        method = user_method(function, "__call__")
+        if method is not None:
+            return self.call(method, function, *args, **kwargs)
+        return function(*args, **kwargs)
+
+    def _call_function(self, function: types.FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        wrapped = getattr(function, "__wrapped__", None)
+        if is_internal(function.__code__.co_filename):
+            # `@torch.no_grad()` and the like: torch's wrapper around a user's function. Gradients are off anyhow.
+            is_grad_context = function.__code__.co_filename.endswith("_contextlib.py")
+            if is_grad_context and isinstance(wrapped, types.FunctionType):
+                return self.call(wrapped, *args, **kwargs)
+            return function(*args, **kwargs)
+        if self.converter.is_converted(function):
+            return function(*args, **kwargs)
+        return self.rewritten(function)(*args, **kwargs)
+
+    def rewritten(self, function: types.FunctionType) -> Callable[..., Any]:
+        """The rewritten twin of a function; the function itself where it has no source."""
+        try:
+            twin = self.converter.convert(function)
+        except NoSourceError:
+            return function
+        return twin if function.__name__ == "<lambda>" else self.function(twin)
+
+    def _call_method(self, method: types.MethodType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        owner = method.__self__
+        if isinstance(owner, torch.Tensor):
+            return self._call_tensor_method(method.__name__, owner, method, args, kwargs)
+        if isinstance(owner, Number):
+            return method(*args, **kwargs)
+        if isinstance(owner, nn.Module):
+            self.adopt(owner)
+            if self._is_user_forward(owner, method):
+                return self.function(self.converter.convert(method.__func__))(owner, *args, **kwargs)  # type: ignore[arg-type]
+        if isinstance(method.__func__, types.FunctionType):
+            return self._call_function(method.__func__, (owner, *args), kwargs)
+        return method(*args, **kwargs)
+
+    def _is_user_forward(self, module: nn.Module, method: types.MethodType) -> bool:
+        """Torch's own containers (`nn.Sequential`) are rewritten where they hold modules of the user's."""
+        code = getattr(method.__func__, "__code__", None)
+        return (
+            method.__name__ == "forward"
+            and code is not None
+            and is_internal(code.co_filename)
+            and self._holds_user_code(module)
+        )
+
+    def _holds_user_code(self, module: nn.Module) -> bool:
+        known = self.foreign.get(id(module))
+        if known is None:
+            holds = any(not is_internal(inspect.getfile(type(m))) for m in module.modules() if type(m) is not nn.Module)
+            known = self.foreign[id(module)] = (module, holds)
+        return known[1]
+
+    def _call_module(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self.adopt(module)
+        method = user_method(module, "__call__")
+        if method is not None:
+            return self.call(method, module, *args, **kwargs)
+        if module._forward_hooks or module._forward_pre_hooks:  # pyright: ignore[reportPrivateUsage]
+            raise UnsupportedConstructError(
+                f"a forward hook on a {type(module).__name__}",
+                hint="remove the hook before compiling, or call its function in `forward`",
+                location=here(),
+            )
+        return self.call(module.forward, *args, **kwargs)
+
+    def _call_builtin(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        owner = getattr(function, "__self__", None)
+        if function.__module__ in _MUTATING_MODULES:
+            for value in args:
+                self.touch(value)
+        if isinstance(owner, torch.Tensor):
+            return self._call_tensor_method(function.__name__, owner, function, args, kwargs)
+        if isinstance(owner, CONTAINERS) and function.__name__ in _MUTATING:
+            self.touch(owner)
+            if any(isinstance(v, Number) for v in args[:1]) and function.__name__ in ("pop", "insert"):
+                raise UnsupportedConstructError(
+                    f"`list.{function.__name__}` at a position that depends on tensor values",
+                    hint="keep a tensor and a mask instead",
+                    location=here(),
+                )
+            return function(*args, **kwargs)
+        if function is next and self.control.is_conditional and sys.getrefcount(args[0]) > 2:
+            # One that somebody holds, not a temporary as in `next(self.parameters())`.
+            raise UnsupportedConstructError(
+                "`next` of an iterator under a condition on a tensor: the other side would find it moved on",
+                hint="make a list of it first, and index that",
+                location=here(),
+            )
+        return function(*args, **kwargs)
+
+    def _call_tensor_method(
+        self, name: str, tensor: torch.Tensor, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if name == "item" or name == "__bool__":
+            return Number.of_tensor(tensor)
+        replacement = replacement_of(getattr(torch.Tensor, name, None))
+        if replacement is not None:
+            return replacement(self, tensor, *args, **kwargs)
+        if name in ("numpy", "__array__"):
+            raise UnsupportedConstructError(
+                f"`Tensor.{name}()` of a traced tensor", hint="use the torch function of that name", location=here()
+            )
+        return method(*args, **kwargs)

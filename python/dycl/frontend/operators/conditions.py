@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Conditions: `if`, ternaries, `and`/`or`/`not`, comparisons, `assert`, `try` and `with`."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from dycl.frontend.control import cell_locations
+from dycl.frontend.locations import is_internal
+from dycl.frontend.operators.core import Body, Core, nothing, user_method
+from dycl.frontend.paths import Handler, Signal
+from dycl.frontend.values import Number, TruthOnly, Unusable, refuse
+
+_COMPARE = {
+    "Lt": operator.lt,
+    "LtE": operator.le,
+    "Gt": operator.gt,
+    "GtE": operator.ge,
+    "Eq": operator.eq,
+    "NotEq": operator.ne,
+}
+
+
+class Conditions(Core):
+    """Adds conditions."""
+
+    def if_(self, test: Any, then: Body, orelse: Body | None, names: tuple[str, ...]) -> Signal | None:
+        predicate = self.control.predicate(test)
+        if predicate is None:
+            chosen = then if bool(test) else orelse
+            return chosen() if chosen is not None else None
+        return self.control.if_(predicate, then, orelse or nothing, cell_locations(names, then, orelse))
+
+    def if_exp(self, test: Any, then: Callable[[], Any], orelse: Callable[[], Any]) -> Any:
+        predicate = self.control.predicate(test)
+        if predicate is None:
+            return then() if bool(test) else orelse()
+        return self.control.choose(predicate, then, orelse)
+
+    def and_(self, first: Any, *rest: Callable[[], Any]) -> Any:
+        return self._short_circuit(first, rest, stops_on=False)
+
+    def or_(self, first: Any, *rest: Callable[[], Any]) -> Any:
+        return self._short_circuit(first, rest, stops_on=True)
+
+    def _short_circuit(self, first: Any, rest: tuple[Callable[[], Any], ...], stops_on: bool) -> Any:
+        """`and` (stops on a false value) or `or` (stops on a true one): the value that decides, as Python gives it."""
+        if not rest:
+            return first
+        predicate = self.control.predicate(first)
+        if predicate is None:
+            return first if bool(first) is stops_on else self._short_circuit(rest[0](), rest[1:], stops_on)
+        truths: list[Number] = []
+        has_truths: list[bool] = []
+
+        def go_on() -> Any:
+            value = self._short_circuit(rest[0](), rest[1:], stops_on)
+            # Python does not ask for the truth of the last operand, and one with several elements has none.
+            has_truth = not isinstance(value, torch.Tensor) or value.numel() == 1
+            truths.append(self.as_truth(value) if has_truth else Number.of(stops_on))
+            has_truths.append(has_truth)
+            return value, truths[-1]
+
+        def stop() -> Any:
+            return first, Number.of(stops_on)
+
+        sides = (stop, go_on) if stops_on else (go_on, stop)
+        value, truth = self.control.choose(predicate, *sides)
+        # `tensor and 3`: nothing has both types, but a condition needs no more than the truth.
+        return TruthOnly(value, truth) if isinstance(value, Unusable) and all(has_truths) else value
+
+    def as_truth(self, value: Any) -> Number:
+        predicate = self.control.predicate(value)
+        if predicate is None:
+            return Number.of(bool(value))
+        return Number(self.control.recorder.wrap(predicate), bool)
+
+    def not_(self, value: Any) -> Any:
+        if self.control.predicate(value) is None:
+            return not value
+        return Number(self.as_truth(value).tensor.logical_not(), bool)
+
+    def compare(self, left: Any, *steps: Any) -> Any:
+        """`a < b <= c`: each operand once, and none after a comparison that fails."""
+        name, thunk, *rest = steps
+        right = thunk()
+        compared = self._compare_one(name, left, right)
+        if not rest:
+            return compared
+        return self.and_(compared, lambda: self.compare(right, *rest))
+
+    def _compare_one(self, name: str, left: Any, right: Any) -> Any:
+        if name in ("In", "NotIn", "Is", "IsNot"):
+            functions = {"In": self.in_, "NotIn": self.not_in, "Is": self.is_, "IsNot": self.is_not}
+            return functions[name](left, right)
+        return _COMPARE[name](left, right)
+
+    def in_(self, item: Any, container: Any) -> Any:
+        if isinstance(container, torch.Tensor):
+            return Number.of_tensor((container == item).any())
+        on_data = isinstance(item, (Number, torch.Tensor))
+        if not on_data and not isinstance(container, (list, tuple)):
+            return item in container
+        if not isinstance(container, (list, tuple, set, frozenset, dict, range)):
+            return item in container
+        if not on_data and not any(isinstance(v, (Number, torch.Tensor)) for v in container):
+            return item in container
+        found: Any = False
+        for candidate in container:
+            if candidate is item:
+                return True
+            found = self.or_(found, lambda candidate=candidate: candidate == item)
+        return self._truth(found)
+
+    def _truth(self, value: Any) -> Any:
+        """`bool(value)`."""
+        return bool(value) if self.control.predicate(value) is None else self.as_truth(value)
+
+    def not_in(self, item: Any, container: Any) -> Any:
+        return self.not_(self.in_(item, container))
+
+    @staticmethod
+    def is_(left: Any, right: Any) -> bool:
+        for value in (left, right):
+            if isinstance(value, Unusable):
+                refuse(value)
+        return left is right
+
+    def is_not(self, left: Any, right: Any) -> bool:
+        return not self.is_(left, right)
+
+    def assert_(self, test: Any, message: Callable[[], Any] | None) -> None:
+        def fail() -> None:
+            raise AssertionError(*([message()] if message is not None else []))
+
+        self.if_(test, nothing, fail, ())
+
+    def try_(
+        self,
+        body: Body,
+        handlers: tuple[Handler, ...],
+        orelse: Body | None,
+        final: Body | None,
+        names: tuple[str, ...],
+    ) -> Signal | None:
+        functions = [body, *(handler for _, handler in handlers), orelse, final]
+        return self.control.try_(body, handlers, orelse, final, cell_locations(names, *functions))
+
+    def guarded_context(self) -> contextlib.AbstractContextManager[None]:
+        """What refuses jumps on data out of a `with`."""
+        return self.control.guarded_context()
+
+    def context(self, manager: Any) -> Any:
+        """A context manager of a `with`: as it is if it is torch's, else one that no jump on data may leave."""
+        is_plain = is_internal(inspect.getfile(type(manager))) if type(manager).__module__ != "builtins" else True
+        return manager if is_plain or isinstance(manager, contextlib.nullcontext) else _Context(manager, self)
+
+
+class _Context:
+    """A context manager of the user's: entered and left by rewritten code."""
+
+    def __init__(self, manager: Any, operators: Conditions) -> None:
+        self._manager = manager
+        self._operators = operators
+        self._guard = operators.guarded_context()
+
+    def __enter__(self) -> Any:
+        enter = user_method(self._manager, "__enter__")
+        value = self._operators.call(enter, self._manager) if enter is not None else self._manager.__enter__()
+        self._guard.__enter__()
+        return value
+
+    def __exit__(self, *error: Any) -> Any:
+        self._guard.__exit__(*error)
+        leave = user_method(self._manager, "__exit__")
+        if leave is not None:
+            return self._operators.call(leave, self._manager, *error)
+        return self._manager.__exit__(*error)

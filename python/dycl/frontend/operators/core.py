@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What all operators share: the paths that they work on, the rewriter, and what is a user's."""
+
+from __future__ import annotations
+
+import builtins
+import dis
+import functools
+import types
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from dycl.errors import UnsupportedConstructError
+from dycl.frontend.control import Control
+from dycl.frontend.convert import Converter
+from dycl.frontend.locations import here, is_internal
+from dycl.frontend.paths import BREAK, CONTINUE, Signal
+from dycl.frontend.state import CellLocation, ContainerLocation
+
+Body = Callable[[], Signal | None]
+
+CONTAINERS = (list, dict, set)
+
+MAX_CALL_DEPTH = 300
+"""How deep calls of the user's functions may nest. Python's own limit would strike inside torch's C++, which aborts."""
+
+
+class Core:
+    """The operators of one capture.
+
+    Args:
+        control: branches, loops and jumps.
+        adopt: called with each `nn.Module` before its first call, so that its weights are known.
+    """
+
+    BREAK = BREAK
+    CONTINUE = CONTINUE
+    slice = builtins.slice
+
+    def __init__(self, control: Control, adopt: Callable[[nn.Module], None]) -> None:
+        self.control = control
+        self.adopt = adopt
+        self.converter = Converter(self)
+        self.call_depth = 0
+        self.foreign: dict[int, tuple[nn.Module, bool]] = {}
+        """Modules, by id, with whether code of the user's is in them."""
+
+    @staticmethod
+    def Return(value: Any = None) -> Signal:  # noqa: N802 (reads as the statement it stands for)
+        return Signal("return", value)
+
+    @staticmethod
+    def value(signal: Signal) -> Any:
+        """What a function returns for a `return` in one of its bodies."""
+        return signal.value
+
+    def function(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Makes each call of a rewritten function a place where its `return`s land."""
+        self.control.share(_written_outer_cells(function))
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            if self.call_depth >= MAX_CALL_DEPTH:
+                raise UnsupportedConstructError(
+                    f"more than {MAX_CALL_DEPTH} calls nest in each other",
+                    hint="a recursion has to end on what is known at compile time, such as a depth or a list; "
+                    "turn one on tensor values into a `while`",
+                    location=here(),
+                )
+            self.call_depth += 1
+            try:
+                return self.control.function(lambda: function(*args, **kwargs))
+            finally:
+                self.call_depth -= 1
+
+        return wrapper
+
+    def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """A call in user code; see `calls.py`."""
+        raise NotImplementedError
+
+    def touch(self, owner: Any) -> None:
+        """To be called before an object is written to, other than an attribute."""
+        self.control.check_joined(owner)
+        if isinstance(owner, CONTAINERS):
+            self.control.journal.touch(ContainerLocation.of(owner))
+
+
+def user_method(owner: Any, name: str) -> Any:
+    """A special method that a class of the user's defines in Python."""
+    method = next((vars(c)[name] for c in type(owner).__mro__ if name in vars(c)), None)
+    is_users = isinstance(method, types.FunctionType) and not is_internal(method.__code__.co_filename)
+    return method if is_users else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _written_free_names(code: types.CodeType) -> frozenset[str]:
+    """The variables of enclosing functions that the code, or code nested in it, may bind or delete."""
+    written = {i.argval for i in dis.get_instructions(code) if i.opname in ("STORE_DEREF", "DELETE_DEREF")}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            written |= _written_free_names(constant)
+    return frozenset(written & set(code.co_freevars))
+
+
+def _written_outer_cells(function: Any) -> list[CellLocation]:
+    code = function.__code__
+    cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
+    return [CellLocation.of(name, cells[name]) for name in sorted(_written_free_names(code))]
+
+
+def nothing() -> None:
+    """The body of an absent `else`."""
+    return

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Loops: `while`, `for`, and ranges with a bound that depends on data."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from dycl.errors import UnsupportedConstructError
+from dycl.frontend.control import cell_locations
+from dycl.frontend.locations import here
+from dycl.frontend.operators.core import Body
+from dycl.frontend.operators.stores import Stores
+from dycl.frontend.paths import Signal
+from dycl.frontend.state import CellLocation
+
+
+class Iteration(Stores):
+    """Adds loops."""
+
+    def while_(
+        self, test: Callable[[], Any], body: Body, orelse: Body | None, names: tuple[str, ...], endless: bool = False
+    ) -> Signal | None:
+        cells = cell_locations(names, test, body, orelse)
+        return self.control.while_(test, body, orelse, cells, truth=bool, endless=endless)
+
+    def for_(
+        self, items: Any, body: Callable[[Any], Signal | None], orelse: Body | None, names: tuple[str, ...]
+    ) -> Signal | None:
+        cells = cell_locations(names, body, orelse)
+        if isinstance(items, DataRange):
+            return self._for_range(items, body, orelse, cells)
+        # One that somebody holds, not a temporary such as `enumerate(...)`.
+        is_held_iterator = hasattr(items, "__next__") and sys.getrefcount(items) > 2
+        sites = self.control.sites
+        signal = self.control.for_(items, body, orelse, cells)
+        if is_held_iterator and self.control.sites != sites:
+            raise UnsupportedConstructError(
+                "a `for` over an iterator in a variable, with a condition on a tensor inside: on each path it would "
+                "stand elsewhere afterwards",
+                hint="make a list of it first",
+                location=here(),
+            )
+        return signal
+
+    def _for_range(
+        self,
+        items: DataRange,
+        body: Callable[[Any], Signal | None],
+        orelse: Body | None,
+        cells: list[CellLocation],
+    ) -> Signal | None:
+        """A `for` over a range that depends on data: a `while` with a counter of its own."""
+        counter = items.start
+
+        def test() -> Any:
+            return counter < items.stop if items.step > 0 else counter > items.stop
+
+        def step() -> Signal | None:
+            nonlocal counter
+            now = counter
+            counter = now + items.step
+            return body(now)
+
+        own = cell_locations(("counter",), test)
+        return self.control.while_(test, step, orelse, [*cells, *own], truth=bool)
+
+
+class DataRange:
+    """A `range` with a bound that depends on data."""
+
+    def __init__(self, start: Any, stop: Any, step: int) -> None:
+        self.start, self.stop, self.step = start, stop, step
+
+    def __iter__(self) -> Any:
+        raise UnsupportedConstructError(
+            "iteration over a range that depends on tensor values, other than by a `for` statement of your own code",
+            hint="write a `for` loop over it",
+            location=here(),
+        )

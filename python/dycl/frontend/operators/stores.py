@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Stores to attributes and items, augmented assignments, and divisions, which may raise."""
+
+from __future__ import annotations
+
+import operator
+import types
+from collections.abc import Callable
+from typing import Any
+
+from dycl.frontend.locations import is_internal
+from dycl.frontend.operators.core import user_method
+from dycl.frontend.operators.indexing import Indexing
+from dycl.frontend.state import AttributeLocation
+from dycl.frontend.values import Number, Unusable, python_arithmetic, refuse
+
+_AUGMENTED = {
+    "Add": operator.iadd,
+    "Sub": operator.isub,
+    "Mult": operator.imul,
+    "Div": operator.itruediv,
+    "FloorDiv": operator.ifloordiv,
+    "Mod": operator.imod,
+    "Pow": operator.ipow,
+    "MatMult": operator.imatmul,
+    "BitAnd": operator.iand,
+    "BitOr": operator.ior,
+    "BitXor": operator.ixor,
+    "LShift": operator.ilshift,
+    "RShift": operator.irshift,
+}
+
+
+_DIVISIONS = {"Div": (operator.truediv, "/"), "FloorDiv": (operator.floordiv, "//"), "Mod": (operator.mod, "%")}
+
+
+class Stores(Indexing):
+    """Adds stores and augmented assignments."""
+
+    def setattr_(self, owner: Any, name: str, value: Any) -> None:
+        if isinstance(owner, Unusable):
+            refuse(owner)
+        self.control.check_joined(owner)
+        accessor = next((vars(c)[name] for c in type(owner).__mro__ if name in vars(c)), None)
+        setter = accessor.fset if isinstance(accessor, property) else None
+        if isinstance(setter, types.FunctionType) and not is_internal(setter.__code__.co_filename):
+            self.call(setter, owner, value)
+            return
+        self.control.journal.touch(AttributeLocation.of(owner, name))
+        setattr(owner, name, value)
+
+    def delattr_(self, owner: Any, name: str) -> None:
+        self.control.journal.touch(AttributeLocation.of(owner, name))
+        delattr(owner, name)
+
+    def store_attr(self, value: Any, owner: Any, name: str) -> None:
+        """`owner.name = value`; Python evaluates the value first."""
+        self.setattr_(owner, name, value)
+
+    def store_item(self, value: Any, owner: Any, index: Any) -> None:
+        """`owner[index] = value`; Python evaluates the value first."""
+        self.setitem(owner, index, value)
+
+    @staticmethod
+    def evaluated(value: Any) -> Callable[[], Any]:
+        """The value of an augmented assignment that was evaluated already, as it binds a name."""
+        return lambda: value
+
+    def augmented(self, name: str, target: Any, value: Any) -> Any:
+        """The new value of a variable after `target <op>= value`."""
+        method = user_method(target, f"__{_AUGMENTED[name].__name__}__")
+        if method is not None:
+            return self.call(method, target, value)
+        self.touch(target)
+        if name in _DIVISIONS and isinstance(value, Number):
+            return self.divide(name, target, value)
+        return _AUGMENTED[name](target, value)
+
+    def augment_attr(self, name: str, owner: Any, attribute: str, value: Callable[[], Any]) -> None:
+        self.setattr_(owner, attribute, self.augmented(name, getattr(owner, attribute), value()))
+
+    def augment_item(self, name: str, owner: Any, index: Any, value: Callable[[], Any]) -> None:
+        self.setitem(owner, index, self.augmented(name, self.getitem(owner, index), value()))
+
+    def divide(self, name: str, left: Any, right: Any) -> Any:
+        """`/`, `//` and `%`: a division of Python numbers raises where the divisor, on data, is zero."""
+        function, symbol = _DIVISIONS[name]
+        if not isinstance(right, Number) or not isinstance(left, (Number, bool, int, float)):
+            return function(left, right)
+
+        def fail() -> None:
+            kinds = [v.type if isinstance(v, Number) else type(v) for v in (left, right)]
+            function(kinds[0](1), kinds[1](0))
+
+        self.if_(right == 0, fail, None, ())
+        return python_arithmetic(left, right, function, symbol, divisor_is_checked=True)

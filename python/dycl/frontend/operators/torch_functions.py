@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Functions of torch's that take Python numbers on data, or that run functions of the user's under a condition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from dycl.errors import UnsupportedConstructError
+from dycl.frontend.control import cell_locations
+from dycl.frontend.locations import here
+from dycl.frontend.operators.calls import Calls
+from dycl.frontend.operators.replacements import replaces
+from dycl.frontend.paths import Signal
+from dycl.frontend.values import Number
+
+MAX_TOLIST = 64
+"""How many elements `.tolist()` takes apart at most."""
+
+
+@replaces(torch.cond, torch.ops.higher_order.cond)
+def torch_cond(
+    ops: Calls, pred: Any, true_fn: Callable[..., Any], false_fn: Callable[..., Any], operands: Any = ()
+) -> Any:
+    """`torch.cond`: torch's own way to say what dycl finds by itself."""
+    return ops.if_exp(pred, lambda: ops.call(true_fn, *operands), lambda: ops.call(false_fn, *operands))
+
+
+@replaces(torch.while_loop, torch.ops.higher_order.while_loop)
+def torch_while_loop(
+    ops: Calls,
+    cond_fn: Callable[..., Any],
+    body_fn: Callable[..., Any],
+    carried_inputs: Any,
+    additional_inputs: Any = (),
+) -> Any:
+    """`torch.while_loop`."""
+    carried = tuple(carried_inputs)
+
+    def test() -> Any:
+        return ops.call(cond_fn, *carried, *additional_inputs)
+
+    def step() -> Signal | None:
+        nonlocal carried
+        carried = tuple(ops.call(body_fn, *carried, *additional_inputs))
+
+    ops.control.while_(test, step, None, cell_locations(("carried",), step), truth=bool)
+    return carried
+
+
+@replaces(torch.Tensor.tolist)
+def tolist(ops: Calls, tensor: torch.Tensor) -> Any:
+    """`t.tolist()`: nested lists of numbers on data."""
+    if tensor.dim() == 0:
+        return Number.of_tensor(tensor)
+    if tensor.numel() > MAX_TOLIST:
+        raise UnsupportedConstructError(
+            f"`.tolist()` of {tensor.numel()} elements",
+            hint=f"it is done for up to {MAX_TOLIST}; use tensor operations",
+            location=here(),
+        )
+    return [tolist(ops, row) for row in tensor]
+
+
+def _tensor(plain: Callable[..., torch.Tensor], data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+    """`torch.tensor` of numbers on data, or of nested lists that hold some."""
+    leaves = pytree.tree_leaves(data, is_leaf=lambda v: isinstance(v, Number))
+    kinds = {v.type if isinstance(v, Number) else type(v) for v in leaves}
+    if not any(isinstance(v, Number) for v in leaves) or not kinds <= {bool, int, float}:
+        return plain(data, *args, **kwargs)
+    default = torch.get_default_dtype() if float in kinds else torch.int64 if int in kinds else torch.bool
+    dtype = kwargs.get("dtype") or (args[0] if args else None) or default
+
+    def build(value: Any) -> torch.Tensor:
+        if isinstance(value, (list, tuple)):
+            return torch.stack([build(v) for v in value])
+        return Number.of(value).tensor.to(dtype)
+
+    return build(data)
+
+
+@replaces(torch.tensor)
+def new_tensor(ops: Calls, data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:  # noqa: ARG001
+    return _tensor(torch.tensor, data, *args, **kwargs)
+
+
+@replaces(torch.as_tensor)
+def as_tensor(ops: Calls, data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:  # noqa: ARG001
+    return _tensor(torch.as_tensor, data, *args, **kwargs)
