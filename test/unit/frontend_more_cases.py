@@ -435,3 +435,11 @@ def argument_is_sorted_and_read_again(x):
     if y.sum() > 0:
         return y + x, z
     return x.cumsum(0), z - x
+
+
+@case((torch.tensor(0.1),), (torch.tensor(0.9),), (torch.tensor(0.5),))
+def numbers_are_rounded_as_the_tensor_is(x):
+    """0.1 in f32 is more than 0.1 in f64; torch compares in the tensor's precision, Python's numbers in f64."""
+    if x > 0.1:
+        return x >= 0.9, x == 0.9
+    return x == 0.1, torch.tensor(x.item() > 0.1)

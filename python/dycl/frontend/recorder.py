@@ -14,6 +14,7 @@ region in MLIR may: nothing has to be lifted into arguments.
 
 from __future__ import annotations
 
+import functools
 import operator
 import types
 import warnings
@@ -77,7 +78,18 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
         aten.upsample_bilinear2d.default
     ]
     table[aten.addmm.default] = _addmm
+    for name in ("eq", "ne", "lt", "le", "gt", "ge"):
+        packet = getattr(aten, name)
+        table[packet.Scalar] = functools.partial(_compare_with_number, packet.Tensor)
     return table
+
+
+def _compare_with_number(compare: Any, tensor: torch.Tensor, number: float) -> Any:
+    """`tensor > number` in the tensor's precision, as torch has it; torch-mlir would compare both as f64."""
+    dtype = torch.result_type(tensor, number)
+    if not dtype.is_floating_point or not isinstance(number, (int, float)):
+        return NotImplemented
+    return compare(tensor.to(dtype), torch.full((), number, dtype=dtype))
 
 
 def _addmm(bias: torch.Tensor, a: torch.Tensor, b: torch.Tensor, *, beta: float = 1, alpha: float = 1) -> torch.Tensor:
