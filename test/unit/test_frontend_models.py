@@ -338,3 +338,30 @@ def test_exported_program():
     assert [spec.name for spec in imported.signature.state] == ["calls"]
     assert set(imported.parameters) == {"fc.weight", "fc.bias"}
     assert "scf.if" in imported.mlir
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_modules_chosen_among_by_specialization_keep_their_own_weights(seed):
+    torch.manual_seed(seed)
+    table = {"a": nn.Linear(3, 3), "b": nn.Linear(3, 3)}
+
+    def forward(x):
+        key = "a" if x.sum() > 0 else "b"
+        bias = torch.tensor([1.0, 2.0, 3.0]) if key == "a" else torch.tensor([4.0, 5.0, 6.0])
+        return table[key](x) + bias
+
+    program = capture(forward, (torch.ones(3),), {}, Options())
+    for x in (torch.ones(3), -torch.ones(3)):
+        (got,) = Interpreter(program).run((x,))
+        with torch.no_grad():
+            torch.testing.assert_close(got, forward(x))
+
+
+def test_equal_literals_are_one_parameter():
+    def forward(x):
+        return x + torch.tensor([1.0, 2.0]) if x.sum() > 0 else x - torch.tensor([1.0, 2.0])
+
+    program = capture(forward, (torch.ones(2),), {}, Options())
+    assert [p.tolist() for p in program.parameters.values()] == [[1.0, 2.0]]
+    (got,) = Interpreter(program).run((-torch.ones(2),))
+    assert got.tolist() == [-2.0, -3.0]

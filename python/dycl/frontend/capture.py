@@ -73,11 +73,12 @@ def capture(
         DyclError: the model raises on the way.
     """
     exceptions: list[tuple[str, ...]] = []
+    names = _Names()
 
     def run(assumed: Mapping[int, bool], stop_at: int | None) -> CapturedProgram:
         numbers: list[_StateAttribute] = []
         while True:
-            attempt = _Run(model, args, kwargs, options, tuple(numbers), assumed, stop_at, exceptions)
+            attempt = _Run(model, args, kwargs, options, tuple(numbers), assumed, stop_at, exceptions, names)
             program = attempt.execute()
             # Attributes that turn out to be numbers that change have to be inputs from the start: run again.
             known = [(n.owner, n.attribute) for n in numbers]
@@ -87,6 +88,37 @@ def capture(
             numbers.extend(fresh)
 
     return capture_specialized(run, options.max_specializations)
+
+
+class _Names:
+    """Names for modules and tensors that no attribute of the model leads to.
+
+    What has one name in two runs of a capture is taken for one thing where their results are put together, so a name
+    belongs to an object, or for a small literal, of which each run makes its own, to its contents.
+    """
+
+    _MAX_LITERAL = 64
+
+    def __init__(self) -> None:
+        self._known: dict[Any, tuple[Any, str]] = {}
+        self._counts: dict[str, int] = {}
+
+    def of_module(self, module: nn.Module) -> str:
+        return self._name(id(module), module, type(module).__name__)
+
+    def of_constant(self, tensor: torch.Tensor) -> str:
+        key: Any = id(tensor)
+        if tensor.numel() <= self._MAX_LITERAL:
+            with outside_modes():
+                key = (tensor.dtype, tensor.shape, repr(tensor.tolist()))  # `repr` tells 0.0 from -0.0
+        return self._name(key, tensor, "constant_")
+
+    def _name(self, key: Any, thing: Any, base: str) -> str:
+        if key not in self._known:
+            number = self._counts.get(base, 0)
+            self._counts[base] = number + 1
+            self._known[key] = (thing, f"{base}{number}")
+        return self._known[key][1]
 
 
 class _Run:
@@ -102,6 +134,7 @@ class _Run:
         assumed: Mapping[int, bool],
         stop_at: int | None,
         exceptions: list[tuple[str, ...]],
+        names: _Names,
     ) -> None:
         self._model = model
         self._args = args
@@ -121,6 +154,9 @@ class _Run:
         self._reachable = Reachable(model)
         self._restore: list[Callable[[], None]] = []
         self._names: set[str] = set()
+        self._outside_names = names
+        self._constants: dict[str, _Input] = {}
+        self._constant_tensors: list[torch.Tensor] = []  # keeps the ids in _weights unique
         self.changed_numbers: list[_StateAttribute] = []
 
     def execute(self) -> CapturedProgram:
@@ -242,7 +278,7 @@ class _Run:
         if id(module) in self._adopted:
             return
         if prefix is None:
-            prefix = f"{type(module).__name__}{len(self._adopted)}."
+            prefix = self._outside_names.of_module(module) + "."
         for name, child in module.named_modules():
             if id(child) in self._adopted:
                 continue
@@ -275,8 +311,11 @@ class _Run:
         """The node of a tensor that the program reads from a global, a closure or a literal."""
         known = self._weights.get(id(real))
         if known is None:
-            name = f"constant_{sum(1 for w in self._weights.values() if w.name.startswith('constant_'))}"
-            known = self._weights[id(real)] = self._placeholder(name, real)
+            name = self._outside_names.of_constant(real)
+            if name not in self._constants:
+                self._constants[name] = self._placeholder(name, real)
+            known = self._weights[id(real)] = self._constants[name]
+            self._constant_tensors.append(real)
         return self.recorder.node_of(known.raw)
 
     # Results ---------------------------------------------------------------------------------------------------------
@@ -303,7 +342,7 @@ class _Run:
                 new_state.append(now)
         self._refuse_shared_storage([*(arguments[i] for i in written), *state])
         self._collect_attribute_state(state, new_state)
-        parameters = [w for w in self._weights.values() if w not in state]
+        parameters = [w for w in dict.fromkeys(self._weights.values()) if w not in state]
 
         roots = [*outputs, *(self.recorder.unwrap(arguments[i].seen) for i in written), *new_state]
         self._root.output(tuple(self.recorder.node_of(raw) for raw in roots))
