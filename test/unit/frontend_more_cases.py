@@ -443,3 +443,34 @@ def numbers_are_rounded_as_the_tensor_is(x):
     if x > 0.1:
         return x >= 0.9, x == 0.9
     return x == 0.1, torch.tensor(x.item() > 0.1)
+
+
+@case((X,), (N,), (Z,), (B,))
+def written_on_one_side_assigned_on_the_other(x):
+    total = x * 2
+    if x.sum() > 0:
+        total -= 5
+    else:
+        total = total * total
+    return total
+
+
+@case((X,), (N,), (Z,), (B,))
+def written_through_a_list_or_a_view(x):
+    total = x * 2
+    held, head = [total, x], total[:2]
+    if x.sum() > 0:
+        total.mul_(3)
+    else:
+        held[0], head = x - 1, x[1:]
+    return held, head, total
+
+
+@case((X,), (N,), (Z,), (B,))
+def written_before_a_return(x):
+    total = x * 2
+    if x.sum() > 0:
+        total += 1
+        return total
+    total = x - total
+    return total

@@ -25,6 +25,7 @@ from dycl.frontend.state import (
     Location,
     Snapshot,
     TensorLocation,
+    after_side,
     freeze,
     thaw,
 )
@@ -405,7 +406,8 @@ class Branches:
             raws = [d[place.key][1] if place.key in d else base for d in (a, b)]
             raws = [r.raw if isinstance(r, FrozenTensor) else r for r in raws]
             return join.raw(raws[0], raws[1])
-        values = [d[place.key][1] if place.key in d else freeze(base, self.recorder) for d in (a, b)]
+        unassigned = freeze(base, self.recorder)
+        values = [d[place.key][1] if place.key in d else after_side(unassigned, d) for d in (a, b)]
         for mine, other in (values, values[::-1]):
             if mine is UNDEFINED and other is not UNDEFINED:
                 unusable = Unusable(

@@ -356,6 +356,18 @@ def _as_node(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None:
     return None
 
 
+def after_side(value: Any, delta: Delta) -> Any:
+    """A frozen value that a side did not assign, with the tensors in it that the side has written in place."""
+    if isinstance(value, FrozenTensor):
+        written = delta.get(("tensor", id(value.original)))
+        return FrozenTensor(written[1].raw, value.original) if written is not None else value
+    if isinstance(value, FrozenNode):
+        return FrozenNode(value.original, value.keys, tuple(after_side(v, delta) for v in value.items))
+    if isinstance(value, FrozenContents):
+        return FrozenContents(value.contents, tuple(after_side(v, delta) for v in value.items))
+    return value
+
+
 def thaw(value: Any) -> Any:
     """The value that was frozen, itself."""
     return value.original if isinstance(value, (FrozenTensor, FrozenNode)) else value
