@@ -136,6 +136,11 @@ examples:
         action="store_true",
         help="keep regions that only pass on an input or give a constant",
     )
+    parser.add_argument(
+        "--embed-parameters",
+        action="store_true",
+        help="put the weights into the VMFBs that use them, not once into parameters.irpa",
+    )
     parser.add_argument("--json", action="store_true", help="report what was written as JSON")
     parser.set_defaults(run=_compile)
 
@@ -207,6 +212,7 @@ def _compile(given: argparse.Namespace) -> None:
 
     options = Options(
         simplify_host=not given.no_simplify_host,
+        embed_parameters=given.embed_parameters,
         jobs=given.jobs,
         compile_to=given.compile_to,
         dump_phases=given.dump_phases,

@@ -18,6 +18,8 @@ class Options:
         fold_batch_norm: fold batch norms in evaluation mode into the convolution or linear layer before them, at
             compile time; changes results by rounding only.
         allow_random: accept random ops and layers in training mode, with what tracing makes of them.
+        embed_parameters: put the weights into the VMFBs that use them, not once into the bundle's parameter archive; a
+            VMFB is then complete in itself, and a weight that several regions use is in each of them.
         jobs: how many regions to compile at a time; None for one per core.
         compile_to: stop after this phase (one of `PHASES`); only `dycl compile` and `dycl.compiler.compile_to` use it.
         dump_phases: a folder to keep each phase's result in; None keeps nothing.
@@ -30,6 +32,7 @@ class Options:
     simplify_host: bool = True
     fold_batch_norm: bool = True
     allow_random: bool = False
+    embed_parameters: bool = False
     jobs: int | None = None
     compile_to: str | None = None
     dump_phases: str | None = None

@@ -70,6 +70,23 @@ def test_an_archive_keeps_every_kind_of_array(tmp_path):
     assert {k: v.tobytes() for k, v in read.items()} == {k: v.tobytes() for k, v in arrays.items()}
 
 
+def test_equal_arrays_are_in_an_archive_once(tmp_path):
+    weight = np.arange(10_000, dtype=np.float32)
+    arrays = {"a": weight, "empty": weight[:0], "b": weight.copy(), "c": weight.view(np.int32), "other": weight + 1}
+    write_archive(tmp_path / "a.irpa", arrays)
+    assert {k: v.tobytes() for k, v in read_archive(tmp_path / "a.irpa").items()} == {
+        k: v.tobytes() for k, v in arrays.items()
+    }
+    assert (tmp_path / "a.irpa").stat().st_size < 2 * weight.nbytes + 1024
+
+
+def test_embedded_weights_are_in_the_regions_that_use_them(tmp_path):
+    options = dycl.Options(embed_parameters=True)
+    folder = handwritten.write(*handwritten.gate_program(), tmp_path / "gate.dycl", options=options)
+    assert "parameters.irpa" not in files(folder)
+    np.testing.assert_allclose(dycl.load(folder)(UP), handwritten.gate_reference(UP), rtol=1e-6)
+
+
 def test_a_bundle_may_be_made_again_byte_by_byte(gate_bundle, tmp_path):
     again = handwritten.write(*handwritten.gate_program(), tmp_path / "again.dycl")
     assert files(again) == files(gate_bundle)

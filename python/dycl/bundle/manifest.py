@@ -78,7 +78,7 @@ def write_bundle(
     program = {key: value for key, value in description.items() if key != "hcfg"}
     (folder / _HOST).write_text(host_source)
     (folder / _RUNTIME).write_bytes(resources.files("dycl.runtime").joinpath(_RUNTIME).read_bytes())
-    (folder / _HCFG).write_text(json.dumps(description["hcfg"], indent=1))
+    (folder / _HCFG).write_text(json.dumps(description["hcfg"], separators=(",", ":")))
     if parameters:
         write_archive(folder / host_runtime.PARAMETERS, parameters)
     if state:
@@ -99,7 +99,7 @@ def write_bundle(
             if path.is_file()
         },
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    (folder / MANIFEST).write_text(json.dumps(manifest, separators=(",", ":")))
 
 
 def read_bundle(path: str | Path) -> Bundle:

@@ -32,7 +32,8 @@ class ImportedProgram:
     Attributes:
         mlir: one `builtin.module` as text, with debug locations; contract A of ARCHITECTURE.md.
         signature: what the program takes and gives.
-        parameters: the weights by key, of any shape; their bytes are what counts.
+        parameters: the weights by key, of any shape; their bytes are what counts. Read one at a time: the front end
+            makes each when it is read.
         state: the initial value of each of `signature.state`, by its name.
         rewritten: the Python source after the phase `rewrite`; "" where there is none.
         phase: the last phase that `mlir` has gone through: "import", "outline" or "partition".

@@ -26,11 +26,14 @@ _COMMON_FLAGS = (
     "--iree-opt-level=O3",
     # f64 stays f64: the default would change the signatures of regions.
     "--iree-input-demote-f64-to-f32=false",
-    # The transposes that this adds to weights are hoisted into initializers: they run at load, not in a call.
+    # The transposes that this adds to weights cancel against those of `frontend/layouts.py`; where there are none, they
+    # are hoisted into initializers, which run at load, not in a call.
     "--iree-preprocessing-pass-pipeline=builtin.module(util.func(iree-preprocessing-convert-conv-to-channels-last))",
     # A VMFB needs neither to run, and both would carry the user's paths to the device.
     "--iree-vm-bytecode-module-strip-source-map=true",
     "--iree-llvmcpu-debug-symbols=false",
+    # Half a kilobyte a region, for looking into a VMFB with unzip.
+    "--iree-vm-emit-polyglot-zip=false",
 )
 
 
@@ -44,6 +47,7 @@ class RegionJob:
         target: what to compile for.
         output: where the VMFB goes.
         cost: an estimate in any unit; the costliest is started first.
+        flags: what this job adds to the flags of its target.
     """
 
     name: str
@@ -51,6 +55,7 @@ class RegionJob:
     target: TargetSpec
     output: Path
     cost: int = 0
+    flags: tuple[str, ...] = ()
 
 
 def compile_command(target: TargetSpec) -> tuple[str, ...]:
@@ -60,6 +65,11 @@ def compile_command(target: TargetSpec) -> tuple[str, ...]:
         CompileError: where iree-compile is not installed.
     """
     return (find_iree_compile(), *target.compiler_flags(), *_COMMON_FLAGS)
+
+
+def embedding_flags(archive: Path) -> tuple[str, ...]:
+    """The flags with which a VMFB holds the weights that it uses, from an archive, instead of naming them."""
+    return (f"--iree-parameter-import=model={archive}", f"--iree-parameter-import-maximum-size={2**62}")
 
 
 def compile_regions(jobs: Sequence[RegionJob], options: Options) -> None:
@@ -73,7 +83,10 @@ def compile_regions(jobs: Sequence[RegionJob], options: Options) -> None:
     with _Children() as children, _Progress(len(jobs), options.progress) as progress:
         workers = min(len(jobs), options.jobs or os.cpu_count() or 1) or 1
         with ThreadPoolExecutor(workers, thread_name_prefix="iree-compile") as pool:
-            futures = {pool.submit(_compile_region, job, commands[job.target], children): job for job in longest_first}
+            futures = {
+                pool.submit(_compile_region, job, (*commands[job.target], *job.flags), children): job
+                for job in longest_first
+            }
             try:
                 for future in as_completed(futures):
                     future.result()

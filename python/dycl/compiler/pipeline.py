@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +16,14 @@ from dycl.bundle.parameters import write_archive
 from dycl.compiler import phases
 from dycl.compiler.imported import PARAMETERS_FILE, SIGNATURE_FILE, STATE_FILE, ImportedProgram
 from dycl.compiler.ir_inspection import split_regions
-from dycl.compiler.iree import RegionJob, compile_regions
+from dycl.compiler.iree import RegionJob, compile_regions, embedding_flags
 from dycl.compiler.targets import TargetSpec, parse_targets
 from dycl.errors import CompileError
 from dycl.options import PHASES, Options
+from dycl.weights import Weights
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
 # The phases that give text, in order; `ImportedProgram.phase` is one of them.
 _TEXT_PHASES = ("import", "optimize", "outline", "partition")
@@ -104,9 +107,11 @@ def write_program(
         BundleError: where the destination cannot be written.
     """
     parameters = _used_parameters(program, imported)
-    with staged(destination) as folder:
+    with staged(destination) as folder, _embedding(parameters, options) as flags:
         jobs = [
-            _job(region, program, target, folder) for target in targets for region in program.description["regions"]
+            replace(_job(region, program, target, folder), flags=flags)
+            for target in targets
+            for region in program.description["regions"]
         ]
         compile_regions(jobs, options)
         dump.compiled(folder)
@@ -116,10 +121,22 @@ def write_program(
             description=program.description,
             host_source=program.host,
             targets=[target.to_json() for target in targets],
-            parameters=parameters,
+            parameters={} if options.embed_parameters else parameters,
             state=imported.state,
         )
     return Path(destination)
+
+
+@contextmanager
+def _embedding(parameters: Weights[Any], options: Options) -> Generator[tuple[str, ...]]:
+    """The flags that embed weights into VMFBs, while the archive is there that they name; none without weights."""
+    if not (options.embed_parameters and parameters):
+        yield ()
+        return
+    with tempfile.TemporaryDirectory(prefix="dycl-") as folder:
+        archive = Path(folder) / PARAMETERS_FILE
+        write_archive(archive, parameters)
+        yield embedding_flags(archive)
 
 
 def _run_until(last: str, imported: ImportedProgram, options: Options, dump: PhaseDump) -> str:
@@ -146,14 +163,14 @@ def _job(region: Mapping[str, Any], program: PartitionedProgram, target: TargetS
     return RegionJob(region["name"], module, target, output, cost)
 
 
-def _used_parameters(program: PartitionedProgram, imported: ImportedProgram) -> dict[str, Any]:
+def _used_parameters(program: PartitionedProgram, imported: ImportedProgram) -> Weights[Any]:
     keys = dict.fromkeys(key for region in program.description["regions"] for key in region["parameters"])
     if missing := [key for key in keys if key not in imported.parameters]:
         raise CompileError(
             f"{len(missing)} weights that regions use are not given: {', '.join(missing[:5])}; "
             f"a program read from a file takes them from {PARAMETERS_FILE} beside it"
         )
-    return {key: imported.parameters[key] for key in keys}
+    return Weights.of(imported.parameters).only(keys)
 
 
 class PhaseDump:

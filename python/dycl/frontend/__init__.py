@@ -19,8 +19,11 @@ import torch
 from dycl.compiler.imported import ImportedProgram
 from dycl.frontend.capture import capture
 from dycl.frontend.fold import fold_batch_norms
-from dycl.frontend.importer import import_graph
+from dycl.frontend.graph import LITERAL
+from dycl.frontend.importer import can_inline, import_graph
+from dycl.frontend.layouts import store_channels_last
 from dycl.options import Options
+from dycl.weights import Weights
 
 __all__ = ["import_program"]
 
@@ -53,13 +56,17 @@ def import_program(
     with _recursion_limit(20_000):
         program = capture(model, tuple(args), dict(kwargs or {}), options)
         fold_batch_norms(program, enabled=options.fold_batch_norm)
+        store_channels_last(program)
         signature = program.signature
         names = [spec.name for spec in (*signature.inputs, *signature.state)]
-        mlir = import_graph(program.graph, signature.name, names, list(program.parameters))
+        parameters = Weights.of(program.parameters).map(_array)
+        literals = {key: parameters[key] for key in parameters if key.startswith(LITERAL)}
+        inline = {key: value for key, value in literals.items() if can_inline(value)}
+        mlir = import_graph(program.graph, signature.name, names, list(parameters), inline)
     return ImportedProgram(
         mlir=mlir,
         signature=signature,
-        parameters={key: _array(tensor) for key, tensor in program.parameters.items()},
+        parameters=parameters.only(key for key in parameters if key not in inline),
         state={name: _array(tensor) for name, tensor in program.state.items()},
         rewritten=program.rewritten,
     )

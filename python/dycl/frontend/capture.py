@@ -22,7 +22,14 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.errors import DyclError, UnsupportedConstructError
 from dycl.frontend.control import Control
-from dycl.frontend.graph import DTYPE_NAMES, CapturedProgram, Graph, eliminate_dead_code, first_out_of_scope
+from dycl.frontend.graph import (
+    DTYPE_NAMES,
+    LITERAL,
+    CapturedProgram,
+    Graph,
+    eliminate_dead_code,
+    first_out_of_scope,
+)
 from dycl.frontend.joining import describe
 from dycl.frontend.locations import raised_at
 from dycl.frontend.operators import Operators
@@ -111,7 +118,7 @@ class _Names:
         if tensor.numel() <= self._MAX_LITERAL:
             with outside_modes():
                 key = (tensor.dtype, tensor.shape, repr(tensor.tolist()))  # `repr` tells 0.0 from -0.0
-        return self._name(key, tensor, "constant_")
+        return self._name(key, tensor, LITERAL)
 
     def _name(self, key: Any, thing: Any, base: str) -> str:
         if key not in self._known:

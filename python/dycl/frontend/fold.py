@@ -10,32 +10,26 @@ Scales are computed in f64, so the results differ from eager by rounding only.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import fx
 
-from dycl.frontend.graph import CapturedProgram, eliminate_dead_code
-from dycl.frontend.recorder import BATCH_NORM, aten, nested_graphs
+from dycl.frontend.graph import CapturedProgram, all_graphs, eliminate_dead_code
+from dycl.frontend.recorder import BATCH_NORM, aten
+from dycl.frontend.weights import WeightNodes
 
 
 def fold_batch_norms(program: CapturedProgram, *, enabled: bool) -> None:
     """Replaces every batch norm node of the program, in place; `enabled` off only brings it to a form that lowers."""
     folder = _Folder(program)
-    for graph in list(_graphs(program.graph.body)):
+    for graph in list(all_graphs(program.graph.body)):
         for node in list(graph.nodes):
             is_norm = node.op == "call_function" and node.target is BATCH_NORM
             if is_norm and not (enabled and folder.fold(node)):
                 _as_plain_batch_norm(node)
     eliminate_dead_code(program.graph.body)
-    folder.drop_unread_parameters()
-
-
-def _graphs(graph: fx.Graph) -> Iterator[fx.Graph]:
-    yield graph
-    for node in graph.nodes:
-        for inner in nested_graphs(node):
-            yield from _graphs(inner)
+    folder.weights.drop_unread()
 
 
 def _as_plain_batch_norm(node: fx.Node) -> None:
@@ -47,18 +41,7 @@ def _as_plain_batch_norm(node: fx.Node) -> None:
 
 class _Folder:
     def __init__(self, program: CapturedProgram) -> None:
-        self._program = program
-        placeholders = program.graph.placeholders
-        self._first_parameter = len(placeholders) - len(program.parameters)
-        self._keys = dict(zip(placeholders[self._first_parameter :], program.parameters, strict=True))
-
-    def drop_unread_parameters(self) -> None:
-        """Forgets the weights that folding has replaced."""
-        program = self._program
-        parameters = program.graph.placeholders[self._first_parameter :]
-        kept = [p for p in parameters if p.users]
-        program.parameters = {self._keys[p]: program.parameters[self._keys[p]] for p in kept}
-        program.graph.placeholders[self._first_parameter :] = kept
+        self.weights = WeightNodes(program)
 
     def fold(self, node: fx.Node) -> bool:
         """Folds one batch norm; False if its statistics are not constant."""
@@ -84,31 +67,28 @@ class _Folder:
         if result is None:
             return True  # nobody reads it
         assert isinstance(mean, fx.Node)
-        key = self._keys[mean].rpartition(".")[0] or "batch_norm"
+        key = self.weights.key(mean).rpartition(".")[0] or "batch_norm"
         if not self._into_convolution(x, result, scale, shift):
             self._as_scale_and_shift(x, result, scale, shift, key)
         return True
 
     def _constant(self, node: object) -> torch.Tensor | None:
         """The value of a parameter; None for anything else."""
-        if not isinstance(node, fx.Node) or node not in self._keys:
-            return None
-        return self._program.parameters[self._keys[node]]
+        return self.weights.value(node) if isinstance(node, fx.Node) and node in self.weights else None
 
     def _into_convolution(self, x: fx.Node, result: fx.Node, scale: torch.Tensor, shift: torch.Tensor) -> bool:
         if x.target is not aten.convolution.default or len(x.users) != 1:
             return False
         source, weight, bias, *rest = x.args
         transposed = rest[3]
-        kernel, offset = self._constant(weight), self._constant(bias)
-        if kernel is None or transposed or (bias is not None and offset is None):
+        offset = self._constant(bias)
+        if weight not in self.weights or transposed or (bias is not None and offset is None):
             return False
         assert isinstance(weight, fx.Node)
-        key = self._keys[weight]
-        folded = kernel.double() * scale.reshape(-1, *[1] * (kernel.dim() - 1))
+        key, like, read = self.weights.key(weight), weight.meta["val"], self.weights.maker(weight)
         constant = shift if offset is None else shift + offset.double() * scale
-        new_weight = self._parameter(f"{key}.folded", folded.to(kernel.dtype))
-        new_bias = self._parameter(f"{key}.folded_bias", constant.to(kernel.dtype))
+        new_weight = self.weights.add(f"{key}.folded", like, lambda: _scaled(read(), scale))
+        new_bias = self._parameter(f"{key}.folded_bias", constant.to(like.dtype), like)
         x.args = (source, new_weight, new_bias, *rest)
         result.replace_all_uses_with(x)
         return True
@@ -119,7 +99,7 @@ class _Folder:
         value = x.meta["val"]
         shape = (-1, *[1] * (value.dim() - 2))
         factors = [
-            self._parameter(f"{key}.{name}", v.to(value.dtype).reshape(shape))
+            self._parameter(f"{key}.{name}", v.to(value.dtype).reshape(shape), value)
             for name, v in (("scale", scale), ("shift", shift))
         ]
         node = x
@@ -129,19 +109,15 @@ class _Folder:
                 node.meta.update({k: result.meta[k] for k in ("val", "location") if k in result.meta})
         result.replace_all_uses_with(node)
 
-    def _parameter(self, key: str, value: torch.Tensor) -> fx.Node:
-        """A new weight."""
-        program = self._program
-        unique, n = key, 1
-        while unique in program.parameters:
-            unique, n = f"{key}_{n}", n + 1
-        body = program.graph.body
-        last = program.graph.placeholders[-1]
-        with body.inserting_after(last):
-            node = body.placeholder("folded")
-        fake_mode = last.meta["val"].fake_mode
-        node.meta["val"] = fake_mode.from_tensor(value, static_shapes=True)
-        program.parameters[unique] = value.contiguous()
-        program.graph.placeholders.append(node)
-        self._keys[node] = unique
-        return node
+    def _parameter(self, key: str, value: torch.Tensor, fake: Any) -> fx.Node:
+        """A new weight, of one number a channel; `fake` is a fake tensor of the program's."""
+        value = value.contiguous()
+        return self.weights.add(key, fake.fake_mode.from_tensor(value, static_shapes=True), lambda: value)
+
+
+def _scaled(kernel: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """A convolution's weight with each output channel scaled; channel by channel, since f64 takes twice the memory."""
+    result = torch.empty_like(kernel, memory_format=torch.contiguous_format)
+    for channel, (weights, factor) in enumerate(zip(kernel, scale, strict=True)):
+        result[channel] = weights.double() * factor
+    return result

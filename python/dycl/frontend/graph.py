@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,9 @@ DTYPE_NAMES = {
     torch.bool: "i1",
 }
 """MLIR's spelling of each dtype that a program may take or give."""
+
+LITERAL = "constant_"
+"""How the key of a tensor that is no weight of a module begins: one from a global, a closure or a literal."""
 
 
 @dataclass
@@ -55,9 +58,17 @@ class CapturedProgram:
 
     graph: Graph
     signature: Signature
-    parameters: dict[str, torch.Tensor]
+    parameters: Mapping[str, torch.Tensor]
     state: dict[str, torch.Tensor]
     rewritten: str
+
+
+def all_graphs(graph: fx.Graph) -> Iterator[fx.Graph]:
+    """A graph and the graphs in it."""
+    yield graph
+    for node in graph.nodes:
+        for inner in nested_graphs(node):
+            yield from all_graphs(inner)
 
 
 def eliminate_dead_code(graph: fx.Graph) -> None:

@@ -17,10 +17,11 @@ become `dycl.parameter` and `ub.poison`.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import fx
 from torch_mlir import ir
@@ -240,7 +241,13 @@ def _poison_types(graph: fx.Graph) -> dict[tuple[Any, ...], torch.Tensor]:
     return found
 
 
-def import_graph(graph: Graph, name: str, argument_names: Sequence[str], parameter_keys: Sequence[str]) -> str:
+def import_graph(
+    graph: Graph,
+    name: str,
+    argument_names: Sequence[str],
+    parameter_keys: Sequence[str],
+    inline: Mapping[str, np.ndarray[Any, Any]] | None = None,
+) -> str:
     """The IR of a captured program, as text with locations.
 
     Args:
@@ -248,6 +255,7 @@ def import_graph(graph: Graph, name: str, argument_names: Sequence[str], paramet
         name: the name of the module.
         argument_names: what a user calls each argument.
         parameter_keys: the key of each parameter.
+        inline: the values of those that become constants in the IR, by key; see `can_inline`.
 
     Raises:
         CompileError: torch-mlir cannot lower it; the message holds its diagnostics.
@@ -262,7 +270,7 @@ def import_graph(graph: Graph, name: str, argument_names: Sequence[str], paramet
         module = importer.module
         as_torch = module.operation.get_asm(enable_debug_info=True)
         _lower(module, as_torch)
-        _finish_main(module, len(argument_names), argument_names, parameter_keys)
+        _finish_main(module, argument_names, parameter_keys, inline or {})
         module.operation.attributes["sym_name"] = ir.StringAttr.get(name)
         module.operation.verify()
         return _text(module)
@@ -371,23 +379,27 @@ def _describe(location: ir.Location) -> str:
 
 
 def _finish_main(
-    module: ir.Module, argument_count: int, argument_names: Sequence[str], parameter_keys: Sequence[str]
+    module: ir.Module,
+    argument_names: Sequence[str],
+    parameter_keys: Sequence[str],
+    inline: Mapping[str, np.ndarray[Any, Any]],
 ) -> None:
     """Turns the extra arguments of `main` into what they stand for, and names the others."""
+    argument_count = len(argument_names)
     main = next(op for op in module.body.operations if _symbol(op) == "main")
     block = main.regions[0].blocks[0]
     arguments = list(block.arguments)
     extra = arguments[argument_count:]
     with ir.InsertionPoint.at_block_begin(block), main.operation.location:
         for key, argument in zip(parameter_keys, extra, strict=False):
-            parameter = ir.Operation.create(
-                "dycl.parameter", results=[argument.type], attributes={"key": ir.StringAttr.get(key)}
-            )
-            argument.replace_all_uses_with(parameter.result)
+            if key in inline:
+                value = _constant(inline[key], argument.type)
+            else:
+                attributes = {"key": ir.StringAttr.get(key)}
+                value = ir.Operation.create("dycl.parameter", results=[argument.type], attributes=attributes)
+            argument.replace_all_uses_with(value.result)
         true, *poisons = extra[len(parameter_keys) :]
-        splat = ir.DenseElementsAttr.get_splat(ir.RankedTensorType(true.type), ir.BoolAttr.get(True))
-        constant = ir.Operation.create("arith.constant", results=[true.type], attributes={"value": splat})
-        true.replace_all_uses_with(constant.result)
+        true.replace_all_uses_with(_constant(np.array(True), true.type).result)
         for argument in poisons:
             poison = ir.Operation.create(
                 "ub.poison", results=[argument.type], attributes={"value": ir.Attribute.parse("#ub.poison")}
@@ -401,6 +413,24 @@ def _finish_main(
     )
     named = [ir.DictAttr.get({"dycl.name": ir.StringAttr.get(n)}) for n in argument_names]
     main.attributes["arg_attrs"] = ir.ArrayAttr.get(named)
+
+
+def can_inline(array: np.ndarray[Any, Any]) -> bool:
+    """Whether a constant is small enough to stand in the IR, and of a dtype that `arith.constant` takes."""
+    return 0 < array.nbytes <= _MAX_INLINE_BYTES and array.dtype.name in _INLINE_DTYPES
+
+
+_MAX_INLINE_BYTES = 256
+_INLINE_DTYPES = ("bool", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64")
+
+
+def _constant(array: np.ndarray[Any, Any], type_: ir.Type) -> ir.Operation:
+    """An `arith.constant` of a small array."""
+    element = ir.RankedTensorType(type_).element_type
+    attribute = ir.IntegerAttr if isinstance(element, ir.IntegerType) else ir.FloatAttr
+    elements = [attribute.get(element, item) for item in array.reshape(-1).tolist()]
+    value = ir.DenseElementsAttr.get(elements, type_)
+    return ir.Operation.create("arith.constant", results=[type_], attributes={"value": value})
 
 
 def _symbol(op: Any) -> str:

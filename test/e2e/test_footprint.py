@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Weights are in a bundle once, and in memory not at all until they are read: measured in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+MB = 64
+
+
+@pytest.fixture(scope="module", params=["linear", "conv"])
+def figures(request, root, run_command, tmp_path_factory):
+    """What test/benchmarks/footprint.py says of a network of 64 MB: compiling, loading, and its bundle."""
+    bundle = tmp_path_factory.mktemp("footprint") / "net.dycl"
+    script = [sys.executable, root / "test/benchmarks/footprint.py"]
+    reports = []
+    for arguments in (["--kind", request.param, "--mb", MB, "--output", bundle], ["--load", bundle]):
+        done = run_command(*script, *arguments)
+        assert done.returncode == 0, done.stderr
+        reports.append(json.loads(done.stdout))
+    return *reports, bundle
+
+
+def test_importing_copies_no_weights_and_prints_none(figures):
+    compiled, _, _ = figures
+    assert compiled["weights_mb"] == pytest.approx(MB, rel=0.05)
+    assert compiled["import_peak_mb"] < MB / 4
+    assert compiled["compile_peak_mb"] < MB / 2  # Weights are made one at a time, as they are written.
+    assert compiled["ir_kb"] < 200
+
+
+def test_a_bundle_is_hardly_larger_than_its_weights(figures):
+    compiled, _, bundle = figures
+    regions = len(list(bundle.glob("regions/*/*.vmfb")))
+    assert compiled["bundle_mb"] < compiled["weights_mb"] * 1.05 + regions * 15 / 1024
+
+
+def test_weights_stay_mapped_from_the_file(figures):
+    _, loaded, _ = figures
+    for name in ("load", "first_call", "other_side"):
+        assert loaded[f"{name}_heap_mb"] < MB / 4
+    assert loaded["load_peak_mb"] < MB / 2
