@@ -474,3 +474,46 @@ def written_before_a_return(x):
         return total
     total = x - total
     return total
+
+
+@case((X,), (N,), (Z,), (B,))
+def items_that_a_loop_leaves_alone(x):
+    """The list's second item stays the tensor that `total` is, and its third a constant."""
+    total = torch.zeros(3)
+    record = [0, total, 3]
+    while total.sum() < 4:
+        record[0] += 1
+        record[1] += torch.ones(record[2])
+        if record[0] > 1:
+            break
+        if x.sum() > 5:
+            total += 2
+    return record, total
+
+
+@case((X,), (N,), (Z,), (B,))
+def fresh_tensor_written_before_it_is_bound_again(x):
+    """Nothing but the variable knows the tensor that the first iteration writes."""
+    h = x * 2
+    if x.sum() > 1:
+        while h.sum() < 30:
+            h.add_(1)
+            h = h * 1.5
+    else:
+        h = h + 1
+    return h, x
+
+
+@case((torch.tensor(2.0), torch.tensor(3)), (torch.tensor(-1.0), torch.tensor(2)), (torch.tensor(4.0), torch.tensor(1)))
+def inner_loop_left_by_both_sides(x, n):
+    while x > 0:
+        x = x - 1
+        n = n - 1
+        while n > 0:
+            n = n - 1
+            if (x + n) > 3:
+                break
+            else:
+                continue
+            x = x + n
+    return x

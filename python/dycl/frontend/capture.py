@@ -29,6 +29,7 @@ from dycl.frontend.graph import (
     Graph,
     eliminate_dead_code,
     first_out_of_scope,
+    forget_discarded,
 )
 from dycl.frontend.joining import describe
 from dycl.frontend.locations import raised_at
@@ -36,7 +37,7 @@ from dycl.frontend.operators import Operators
 from dycl.frontend.reachable import MODULE_INTERNALS, Reachable
 from dycl.frontend.recorder import Recorder, outside_modes
 from dycl.frontend.specialize import capture_specialized
-from dycl.frontend.state import AttributeLocation, ContainerLocation, freeze
+from dycl.frontend.state import AttributeLocation, ContainerLocation, Location, freeze
 from dycl.frontend.values import Number, Unusable, refuse
 from dycl.options import Options
 from dycl.signature import Signature, Structure, TensorSpec, structure_of
@@ -159,6 +160,7 @@ class _Run:
         self._number_inputs: list[tuple[_StateAttribute, _Input]] = []
         self._adopted: dict[int, nn.Module] = {}
         self._reachable = Reachable(model)
+        self._arguments_reach: list[Reachable] = []
         self._restore: list[Callable[[], None]] = []
         self._names: set[str] = set()
         self._outside_names = names
@@ -174,6 +176,9 @@ class _Run:
             if isinstance(self._model, nn.Module):
                 self._adopt(self._model, "")
             args, kwargs = structure.build(lambda leaf: self._inputs[leaf.index].seen)
+            names = [*positional_names(self._model), *(f"args[{i}]" for i in range(len(args)))]
+            named = [*zip(names, args, strict=False), *kwargs.items()]
+            self._arguments_reach = [Reachable(value, name) for name, value in named]
             arguments = self._inputs[:]
             result, code = self._call(args, kwargs)
             return self._finish(structure, arguments, result, code)
@@ -353,6 +358,7 @@ class _Run:
 
         roots = [*outputs, *(self.recorder.unwrap(arguments[i].seen) for i in written), *new_state]
         self._root.output(tuple(self.recorder.node_of(raw) for raw in roots))
+        forget_discarded(self._root)
         eliminate_dead_code(self._root)
         misplaced = first_out_of_scope(self._root)
         if misplaced is not None:
@@ -417,6 +423,7 @@ class _Run:
         """The attributes that the run left with another value than it found."""
         for location, old in self.control.journal.since(0).values():
             now = location.get()
+            self._refuse_argument_object(location, old, now)
             if isinstance(location, ContainerLocation):
                 path = self._reachable.path_of(location.owner)
                 if path is not None and not now.same(old):
@@ -426,6 +433,18 @@ class _Run:
             if now is old or not isinstance(location, AttributeLocation) or path is None:
                 continue
             self._attribute_state(location, f"{path}.{location.key[2]}".lstrip("."), old, now, state, new_state)
+
+    def _refuse_argument_object(self, location: Location, old: Any, now: Any) -> None:
+        """Refuses a write to a list, dict or object that is an argument: its caller would not see it."""
+        for reach in self._arguments_reach:
+            path = reach.path_of(getattr(location, "owner", None))
+            is_container = isinstance(location, ContainerLocation)
+            if path is not None and not (now.same(old) if is_container else now is old):
+                what = f"`{path}`" if is_container else f"`{path}.{location.key[2]}`"
+                raise UnsupportedConstructError(
+                    f"the model writes to {what}, an argument that is not a tensor",
+                    hint="make a copy of it first and return that, or pass a tensor and write into it",
+                )
 
     def _attribute_state(
         self,

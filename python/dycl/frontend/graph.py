@@ -92,6 +92,21 @@ def eliminate_dead_code(graph: fx.Graph) -> None:
             eliminate_dead_code(node.meta["body"])
 
 
+def forget_discarded(graph: fx.Graph) -> None:
+    """Takes away the uses that graphs outside of the program make of its nodes: rounds of tracing leave some."""
+    kept = set(_all_nodes(graph))
+    for node in kept:
+        for user in [u for u in node.users if u not in kept]:
+            user.args, user.kwargs = (), {}
+
+
+def _all_nodes(graph: fx.Graph) -> Iterator[fx.Node]:
+    for node in graph.nodes:
+        yield node
+        for inner in nested_graphs(node):
+            yield from _all_nodes(inner)
+
+
 def first_out_of_scope(graph: fx.Graph, visible: frozenset[fx.Node] = frozenset()) -> fx.Node | None:
     """A node that uses a value which is not made before it on every path; None in a well-formed graph."""
     seen = set(visible)

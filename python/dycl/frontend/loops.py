@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import fx
 from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.errors import SourceLocation, UnsupportedConstructError
+from dycl.frontend.carried_memory import Origin, check_first_iteration, check_iterations
 from dycl.frontend.exceptions import Exceptions
 from dycl.frontend.joining import constant, describe, map_frozen, number_type, same_shape
 from dycl.frontend.locations import here
@@ -29,6 +30,7 @@ from dycl.frontend.state import (
     Snapshot,
     TensorLocation,
     freeze,
+    is_in_use,
     thaw,
 )
 from dycl.frontend.values import Number, Unusable, same_constant
@@ -145,6 +147,26 @@ class Loops(Exceptions):
         has_else: bool,
     ) -> Signal | None:
         """A loop on data, from the state as it is, given its first test (None: it holds)."""
+        deferred, breaks, origins = self._record_loop(first, test, body, has_else=has_else)
+        alive = self.recorder.functional.live
+        check_first_iteration(origins, lambda storage: is_in_use(storage, alive.values()))
+        if first is None and deferred and not breaks:
+            # `while True` without a `break`: one of the jumps is taken, so the last need not be asked for.
+            *deferred, last = deferred
+            self._refork(deferred)
+            return self._signal(last.target, thaw(last.value))
+        self._refork(deferred)
+        return None
+
+    def _record_loop(
+        self,
+        first: torch.Tensor | None,
+        test: Callable[[], Any],
+        body: Callable[[], Signal | None],
+        *,
+        has_else: bool,
+    ) -> tuple[list[Deferred], bool, list[Origin]]:
+        """Records the loop; gives the jumps that leave it to beyond it, and whether some path breaks."""
         location = here()
         snapshot = self._snapshot()
         carried: dict[tuple[Any, ...], Carried] = {}
@@ -166,14 +188,11 @@ class Loops(Exceptions):
                 hint="set a variable before the `break` and test it after the loop",
                 location=location,
             )
+        origins = [origin for place in carried.values() for origin in place.origins]
+        after = {key: _tensors_in(value) for key, (_, value) in traced.delta.items() if key in carried}
+        check_iterations(origins, after, snapshot.tensors())
         deferred = self._emit_loop(self.constant(True) if first is None else first, traced, carried, snapshot, location)
-        if first is None and deferred and not traced.breaks:
-            # `while True` without a `break`: one of the jumps is taken, so the last need not be asked for.
-            *deferred, last = deferred
-            self._refork(deferred)
-            return self._signal(last.target, thaw(last.value))
-        self._refork(deferred)
-        return None
+        return deferred, traced.breaks, origins
 
     def _trace_loop_body(
         self,
@@ -205,7 +224,7 @@ class Loops(Exceptions):
                         fork.parked = self._as_last_iteration(fork.parked, loop)
                 side = self._collapse(first_fork, None, open_side.value, None, open_side.deferred)
             condition = side.value.raw
-            delta = snapshot.delta()
+            delta = snapshot.delta_by_item()
         finally:
             self._depth -= 1
             self._loops_around -= 1
@@ -341,6 +360,7 @@ class Carried:
     init: Any  # frozen; where it is not read inside, any value of its type
     unusable: Unusable | None
     is_read_after: bool = True
+    origins: list[Origin] = field(default_factory=list[Origin])
 
     @staticmethod
     def of(place: Location, init: Any, after: Any, location: SourceLocation | None, runs: bool) -> Carried:
@@ -397,7 +417,11 @@ class Carried:
         elif isinstance(self.place, TensorLocation):
             snapshot.write(self.place, placeholder(self.init.raw))
         else:
-            snapshot.write(self.place, self._map(recorder, placeholder))
+            made = self._map(recorder, placeholder)
+            snapshot.write(self.place, made)
+            carry = recorder.functional.carried.carry
+            pairs = zip(_tensors_in(freeze(made, recorder)), _tensors_in(self.init), strict=True)
+            self.origins = [carry(self.place.key, carried, before) for carried, before in pairs]
 
     def _map(self, recorder: Recorder, make: Callable[[torch.Tensor], torch.Tensor]) -> Any:
         """A value like the initial one, of other tensors, in the order of `init_tensors`."""
@@ -454,6 +478,14 @@ class Carried:
             if isinstance(after, FunctionalTensor) and isinstance(thaw(self.init), FunctionalTensor):
                 recorder.note_alias(after, thaw(self.init), None)  # no iteration may have run
             snapshot.write(self.place, after)
+
+
+def _tensors_in(value: Any) -> list[torch.Tensor]:
+    """The tensors in a frozen value, as user code has them."""
+    if isinstance(value, (FrozenNode, FrozenContents)):
+        return [t for item in value.items for t in _tensors_in(item)]
+    original = thaw(value)
+    return [original] if isinstance(original, torch.Tensor) else []
 
 
 def _is_carriable(value: Any) -> bool:

@@ -18,14 +18,14 @@ _LEAVES = (Tensor, type, types.ModuleType, str, bytes, int, float, bool, complex
 
 
 class Reachable:
-    """The objects that a model reaches through attributes, containers, closures and globals.
+    """The objects that a model (or another root) reaches through attributes, containers, closures and globals.
 
     Objects made while the model runs are not among them, so what it writes there ends with the call.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, root: Any, name: str = "") -> None:
         self._found: dict[int, tuple[Any, str]] = {}
-        stack: list[tuple[Any, str, int]] = [(model, "", 0)]
+        stack: list[tuple[Any, str, int]] = [(root, name, 0)]
         while stack:
             value, path, depth = stack.pop()
             if isinstance(value, _LEAVES) or id(value) in self._found or depth > _MAX_DEPTH:
@@ -36,7 +36,7 @@ class Reachable:
             stack.extend((child, childs_path, depth + 1) for child, childs_path in _children(value, path))
 
     def path_of(self, value: Any) -> str | None:
-        """How a user writes the way to an object, from the model ("" for itself); None for one made in the run."""
+        """How a user writes the way to an object, from the root (its name for itself); None for one made in the run."""
         found = self._found.get(id(value))
         return found[1] if found is not None and found[0] is value else None
 

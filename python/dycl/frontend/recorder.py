@@ -37,6 +37,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
 from dycl.errors import UnsupportedConstructError
+from dycl.frontend.carried_memory import CarriedMemory
 from dycl.frontend.locations import here
 from dycl.frontend.values import DisagreementError
 
@@ -118,6 +119,7 @@ class _TrackingFunctionalMode(FunctionalTensorMode):
         self.aliases: weakref.WeakKeyDictionary[Any, list[tuple[weakref.ref[FunctionalTensor], int | None]]] = (
             weakref.WeakKeyDictionary()
         )
+        self.carried = CarriedMemory()
 
     def _check_writes(self, func: Any, args: Any, kwargs: dict[str, Any]) -> None:
         """Refuses in-place writes whose effect on other tensors would be lost."""
@@ -135,6 +137,7 @@ class _TrackingFunctionalMode(FunctionalTensorMode):
                 )
 
     def _check_aliases(self, tensor: FunctionalTensor) -> None:
+        self.carried.note_write(tensor.untyped_storage(), here())
         for other, site in self.aliases.get(tensor.untyped_storage(), ()):
             if other() is not None:
                 raise DisagreementError(

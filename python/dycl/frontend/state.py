@@ -14,8 +14,10 @@ since a view's later contents follow its base, which by then is back to what it 
 from __future__ import annotations
 
 import dataclasses
+import gc
 import sys
 import types
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -53,6 +55,11 @@ class Location:
 
     def set(self, value: Any) -> None:
         raise NotImplementedError
+
+    @property
+    def journaled(self) -> Location:
+        """The place whose old value a journal keeps before this one is written."""
+        return self
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -120,6 +127,27 @@ class ContainerLocation(Location):
             self.owner.update(
                 zip(value.keys, value.items, strict=True) if isinstance(self.owner, dict) else value.items
             )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ItemLocation(Location):
+    """One item of a list or dict that keeps its length and keys."""
+
+    owner: Any
+
+    @staticmethod
+    def of(owner: Any, index: Any) -> ItemLocation:
+        return ItemLocation(("item", id(owner), index), f"item {index!r} of a {type(owner).__name__}", owner)
+
+    def get(self) -> Any:
+        return self.owner[self.key[2]]
+
+    def set(self, value: Any) -> None:
+        self.owner[self.key[2]] = value
+
+    @property
+    def journaled(self) -> Location:
+        return ContainerLocation.of(self.owner)
 
 
 class _Contents:
@@ -216,6 +244,25 @@ Delta = dict[tuple[Any, ...], tuple[Location, Any]]
 """Changed locations by key, each with its new value, frozen."""
 
 
+def is_in_use(storage: Any, references: Iterable[weakref.ref[FunctionalTensor]]) -> bool:
+    """Whether the path that is open may still see one of the tensors with that memory.
+
+    Snapshots hold some for other paths only; variables in frames hold references, but are not among a tensor's holders.
+    """
+    for reference in list(references):
+        tensor = reference()
+        if tensor is not None and tensor.untyped_storage() is storage:
+            holders = gc.get_referrers(tensor)
+            kept = sum(1 for h in holders if isinstance(h, (TensorLocation, FrozenTensor)) or _is_kept_value(h))
+            if sys.getrefcount(tensor) - kept > 2:  # two are this function's
+                return True
+    return False
+
+
+def _is_kept_value(holder: Any) -> bool:
+    return type(holder) is tuple and len(holder) == 2 and isinstance(holder[0], Location)
+
+
 class Snapshot:
     """The state at the start of a branch or loop."""
 
@@ -238,6 +285,10 @@ class Snapshot:
         found = self._bases().get(location.key)
         return found[1] if found is not None else location.get()
 
+    def tensors(self) -> list[FunctionalTensor]:
+        """The tensors of user code that existed at the snapshot."""
+        return [location.tensor for location, _ in self._values.values() if isinstance(location, TensorLocation)]
+
     def delta(self) -> Delta:
         """What has changed since the snapshot. To be called while the side that made the changes is being recorded."""
         changed: Delta = {}
@@ -247,6 +298,34 @@ class Snapshot:
             now = location.get()
             if _differs(now, base):
                 changed[key] = (location, freeze(now, self._recorder))
+        return changed
+
+    def delta_by_item(self) -> Delta:
+        """The same, but with each changed item of a list or dict by itself, where its length and keys are as before.
+
+        The other items stay the objects that they are: a tensor that is another variable's too, a constant.
+        """
+        changed: Delta = {}
+        for key, (location, value) in self.delta().items():
+            if isinstance(value, FrozenContents) and isinstance(location, ContainerLocation):
+                by_item = self._changed_items(location, value)
+                if by_item is not None:
+                    changed.update(by_item)
+                    continue
+            changed[key] = (location, value)
+        return changed
+
+    def _changed_items(self, location: ContainerLocation, after: FrozenContents) -> Delta | None:
+        before: _Contents = self.base(location)
+        contents, is_dict = after.contents, isinstance(location.owner, dict)
+        if isinstance(location.owner, set) or len(before.items) != len(contents.items) or before.keys != contents.keys:
+            return None
+        indices = contents.keys if is_dict else range(len(contents.items))
+        changed: Delta = {}
+        for index, old, new, frozen in zip(indices, before.items, contents.items, after.items, strict=True):
+            if old is not new:
+                item = ItemLocation.of(location.owner, index)
+                changed[item.key] = (item, frozen)
         return changed
 
     def undo(self) -> None:
@@ -263,7 +342,7 @@ class Snapshot:
 
     def write(self, location: Location, value: Any) -> None:
         if not isinstance(location, (CellLocation, TensorLocation)):
-            self._journal.touch(location)
+            self._journal.touch(location.journaled)
         location.set(value)
 
 
