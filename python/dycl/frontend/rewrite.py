@@ -590,9 +590,9 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         node.left, node.right = self.visit(node.left), self.visit(node.right)
-        if not isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod)) or isinstance(node.right, ast.Constant):
+        if not _may_raise(node):
             return node
-        return _locate(_call("divide", ast.Constant(type(node.op).__name__), node.left, node.right), node)
+        return _locate(_call("arithmetic", ast.Constant(type(node.op).__name__), node.left, node.right), node)
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         if _contains(node.body, (ast.NamedExpr,)) or _contains(node.orelse, (ast.NamedExpr,)):
@@ -623,6 +623,14 @@ class _Rewriter(ast.NodeTransformer):
             node.value, node.slice = value, index
             return node
         return _locate(_call("getitem", value, index), node)
+
+
+def _may_raise(node: ast.BinOp) -> bool:
+    """Whether the operator may raise for some Python numbers: a division by zero, a negative shift."""
+    if isinstance(node.op, ast.Pow):
+        return not (isinstance(node.right, ast.Constant) and isinstance(node.right.value, int))
+    kinds = (ast.Div, ast.FloorDiv, ast.Mod, ast.LShift, ast.RShift)
+    return isinstance(node.op, kinds) and not isinstance(node.right, ast.Constant)
 
 
 def _binds(nodes: Sequence[ast.AST], name: str) -> bool:

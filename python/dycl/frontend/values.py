@@ -21,6 +21,7 @@ from torch.utils import _pytree as pytree
 
 from dycl.errors import SourceLocation, UnsupportedConstructError
 from dycl.frontend.locations import here
+from dycl.frontend.scalar_arguments import SCALAR_FORMS
 
 _DTYPES = {bool: torch.bool, int: torch.int64, float: torch.float64}
 _RANK = {bool: 0, int: 1, float: 2}
@@ -40,7 +41,6 @@ class Number:
     """
 
     __slots__ = ("tensor", "type")
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, tensor: torch.Tensor, type_: type) -> None:
         assert (tensor.dim(), tensor.dtype) == (0, _DTYPES[type_]), (tensor.shape, tensor.dtype, type_)
@@ -147,6 +147,18 @@ class Number:
     def __rpow__(self, other: Any) -> Any:
         return self._binary(other, operator.pow, "**", True)
 
+    def __lshift__(self, other: Any) -> Any:
+        return self._binary(other, operator.lshift, "<<")
+
+    def __rlshift__(self, other: Any) -> Any:
+        return self._binary(other, operator.lshift, "<<", True)
+
+    def __rshift__(self, other: Any) -> Any:
+        return self._binary(other, operator.rshift, ">>")
+
+    def __rrshift__(self, other: Any) -> Any:
+        return self._binary(other, operator.rshift, ">>", True)
+
     def __and__(self, other: Any) -> Any:
         return self._binary(other, operator.and_, "&")
 
@@ -200,14 +212,60 @@ class Number:
         return Number(Number.of(self, int).tensor.bitwise_not(), int)
 
     def __round__(self, digits: int | None = None) -> Number:
-        if digits is not None:
+        if digits is not None and self.type is float:
             self._refuse("rounding to digits", "round a tensor with `torch.round(x, decimals=...)`")
+        if digits is not None and digits < 0:
+            return self._rounded_to(10**-digits)
         if self.type is float:
             return Number(self.tensor.round().to(torch.int64), int)  # both round halves to even
         return Number.of(self, int)
 
+    def _rounded_to(self, unit: int) -> Number:
+        """An int rounded to a multiple of `unit`, halves to even."""
+        value = Number.of(self, int).tensor
+        whole = torch.div(value, unit, rounding_mode="floor")
+        twice = (value - whole * unit) * 2
+        up = (twice > unit) | ((twice == unit) & (torch.remainder(whole, 2) == 1))
+        return Number((whole + up.to(torch.int64)) * unit, int)
+
+    # Methods and attributes of ints and floats -----------------------------------------------------------------------
+
     def item(self) -> Number:
         return self
+
+    def is_integer(self) -> Number:
+        if self.type is not float:
+            raise AttributeError(f"{self.type.__name__!r} object has no attribute 'is_integer'")
+        return Number(self.tensor.isfinite() & (self.tensor == self.tensor.floor()), bool)
+
+    def bit_length(self) -> Number:
+        bits = self._magnitude("bit_length") >= torch.tensor([1 << k for k in range(63)])
+        return Number(bits.sum(), int)
+
+    def bit_count(self) -> Number:
+        bits = torch.bitwise_right_shift(self._magnitude("bit_count"), torch.arange(63))
+        return Number(bits.bitwise_and(1).sum(), int)
+
+    def _magnitude(self, method: str) -> torch.Tensor:
+        if self.type is float:
+            raise AttributeError(f"'float' object has no attribute {method!r}")
+        return Number.of(self, int).tensor.abs()
+
+    def conjugate(self) -> Number:
+        return +self
+
+    @property
+    def real(self) -> Number:
+        return +self
+
+    @property
+    def imag(self) -> PythonNumber:
+        return 0.0 if self.type is float else 0
+
+    def __getattr__(self, name: str) -> Any:
+        if name in dir(self.type) and not name.startswith("__"):
+            self._refuse(f"`.{name}`", "use arithmetic, or return the number and do it outside the model")
+        raise AttributeError(f"{self.type.__name__!r} object has no attribute {name!r}")
 
     # What needs the value itself -------------------------------------------------------------------------------------
 
@@ -221,6 +279,9 @@ class Number:
 
     def __index__(self) -> int:
         self._refuse("the use as an index or a size", "index with a tensor (`torch.index_select`), or mask")
+
+    def __hash__(self) -> int:
+        self._refuse("the use as a key or as an item of a set", "use a list, or `if` and `elif`")
 
     def __int__(self) -> int:
         self._refuse("the conversion, in code that dycl does not rewrite,", "convert it in a function of your own")
@@ -243,7 +304,7 @@ class Number:
 
 
 def python_arithmetic(
-    left: Any, right: Any, function: Callable[[Any, Any], Any], name: str, *, divisor_is_checked: bool = False
+    left: Any, right: Any, function: Callable[[Any, Any], Any], name: str, *, right_is_checked: bool = False
 ) -> Any:
     """`left <op> right` of Python numbers, at least one of which depends on data.
 
@@ -252,7 +313,7 @@ def python_arithmetic(
         right: the right operand.
         function: what computes it on tensors, and on plain numbers.
         name: the operator as Python writes it.
-        divisor_is_checked: the paths on which `right` is zero have left already.
+        right_is_checked: the paths on which Python raises for the value of `right` have left already.
     """
     types = [v.type if isinstance(v, Number) else type(v) for v in (left, right)]
     kind = max(types, key=_RANK.__getitem__)
@@ -261,6 +322,8 @@ def python_arithmetic(
         if name in ("<", "<=", ">", ">=") and kind is bool:
             a, b = a.converted(int), b.converted(int)
         return Number(function(a.tensor, b.tensor), bool)
+    if name in ("<<", ">>"):
+        return _shifted(left, right, function, name, right_is_checked)
     if name in ("&", "|", "^"):
         if kind is float:
             raise TypeError(f"unsupported operand type(s) for {name}: {types[0].__name__!r} and {types[1].__name__!r}")
@@ -268,7 +331,7 @@ def python_arithmetic(
     if kind is bool:
         kind = int
     if name in ("/", "//", "%"):
-        if isinstance(right, Number) and not divisor_is_checked:
+        if isinstance(right, Number) and not right_is_checked:
             raise UnsupportedConstructError(
                 f"`{name}` by a Python number that depends on tensor values, in code that dycl does not rewrite",
                 hint="divide in a function of your own, or divide the tensors, before `.item()`",
@@ -286,13 +349,55 @@ def python_arithmetic(
                 hint="use `torch.pow` on tensors",
                 location=here(),
             )
-        return Number(torch.pow(Number.of(left, kind).tensor, right), kind)
+        base = Number.of(left, kind).tensor
+        return Number(int_power(base, Number.of(right).tensor) if kind is int else torch.pow(base, right), kind)
+    if name in ("//", "%") and kind is float and not _is_power_of_two(right):
+        raise UnsupportedConstructError(
+            f"`{name}` of a Python float that depends on tensor values, by what is not a constant power of two",
+            hint="compiled code would round it in another way; use ints, or `torch.remainder` on tensors",
+            location=here(),
+        )
     a, b = Number.of(left, kind).tensor, Number.of(right, kind).tensor
+    if name == "%" and kind is float:
+        return Number(a - torch.div(a, b, rounding_mode="floor") * b, kind)
     if name == "//":
         return Number(torch.div(a, b, rounding_mode="floor"), kind)
     if name == "%":
         return Number(torch.remainder(a, b), kind)
     return Number(function(a, b), kind)
+
+
+def _is_power_of_two(value: Any) -> bool:
+    return not isinstance(value, Number) and abs(math.frexp(value)[0]) == 0.5
+
+
+def int_power(base: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
+    """`base ** exponent` for 0-d i64 tensors, of which `exponent` is not negative; torch-mlir has no power of ints."""
+    result, square = torch.ones_like(base), base
+    for bit in range(6):  # of 64 bits, all that 0, 1 and -1 do not decide
+        is_set = exponent.bitwise_and(1 << bit) != 0
+        result = torch.where(is_set, result * square, result)
+        square = square * square
+    # With an exponent of 64 or more, what is neither 0 nor 1 nor -1 overflows.
+    is_small = base.abs() <= 1
+    parity = torch.where(exponent.bitwise_and(1) == 1, base, base.abs())
+    zero = torch.zeros_like(base)
+    return torch.where(exponent < 64, result, torch.where(is_small, parity, zero))
+
+
+def _shifted(left: Any, right: Any, function: Callable[[Any, Any], Any], name: str, right_is_checked: bool) -> Number:
+    if not isinstance(right, Number):
+        function(1, right)  # raises what Python raises
+    elif not right_is_checked:
+        raise UnsupportedConstructError(
+            f"`{name}` by a Python number that depends on tensor values, in code that dycl does not rewrite",
+            hint="shift in a function of your own",
+            location=here(),
+        )
+    value, amount = Number.of(left, int).tensor, Number.of(right, int).tensor
+    if name == ">>":
+        return Number(torch.bitwise_right_shift(value, amount.clamp(max=63)), int)
+    return Number(torch.bitwise_left_shift(value, amount), int)
 
 
 def _torch_function_with_numbers(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -302,6 +407,9 @@ def _torch_function_with_numbers(func: Callable[..., Any], args: tuple[Any, ...]
     name = getattr(func, "__name__", str(func))
     if func in (torch.full, torch.full_like, torch.Tensor.fill_, torch.Tensor.new_full):
         return _filled(func, args, kwargs)
+    form = SCALAR_FORMS.get(name)
+    if form is not None and _has_number_beyond_operands(name, args, kwargs):
+        return form(*args, **kwargs)
     flat, spec = pytree.tree_flatten((args, kwargs), is_leaf=lambda v: isinstance(v, Number))
     tensors = [v for v in flat if isinstance(v, torch.Tensor)]
     if tensors:
@@ -324,6 +432,13 @@ def _torch_function_with_numbers(func: Callable[..., Any], args: tuple[Any, ...]
         hint="pass the tensor itself, without `.item()`",
         location=here(),
     )
+
+
+def _has_number_beyond_operands(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a number on data stands where torch takes no tensor: `add(x, n)` is fine, `add(x, y, alpha=n)` is not."""
+    operands = args[:2] if name.rstrip("_") in ("add", "sub", "subtract") else args[:1]
+    flat = pytree.tree_leaves((args[len(operands) :], kwargs), is_leaf=lambda v: isinstance(v, Number))
+    return any(isinstance(v, Number) for v in flat)
 
 
 def _filled(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

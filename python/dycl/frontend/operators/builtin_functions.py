@@ -61,28 +61,45 @@ def type_(ops: Calls, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001
     return type(*args, **kwargs)
 
 
+@replaces(divmod)
+def divmod_(ops: Calls, left: Any, right: Any) -> Any:
+    return ops.divmod_(left, right)
+
+
+@replaces(pow)
+def pow_(ops: Calls, base: Any, exponent: Any, modulus: Any = None) -> Any:
+    if modulus is None:
+        return ops.arithmetic("Pow", base, exponent)
+    return (
+        ops.arithmetic("Mod", ops.arithmetic("Pow", base, exponent), modulus)
+        if isinstance(base, Number)
+        else pow(base, exponent, modulus)
+    )
+
+
+@replaces(operator.index)
+def index(ops: Calls, value: Any) -> Any:  # noqa: ARG001
+    number = Number.of_tensor(value) if isinstance(value, torch.Tensor) and not value.is_floating_point() else value
+    return Number.of(number, int) if isinstance(number, Number) and number.type is not float else operator.index(number)
+
+
 def _extreme(
     ops: Calls, better: Callable[[Any, Any], Any], plain: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
 ) -> Any:
     """`max` and `min`: the first of the best, as Python has it."""
     items = list(args[0]) if len(args) == 1 else list(args)
-    if not any(isinstance(v, (Number, torch.Tensor)) for v in items):
+    key = kwargs.get("key")
+    ranks = [ops.call(key, v) for v in items] if key is not None else items
+    if not any(isinstance(v, (Number, torch.Tensor)) for v in ranks):
         return plain(items, **kwargs) if len(args) == 1 else plain(*args, **kwargs)
-    key = kwargs.pop("key", None)
-    if kwargs.pop("default", None) is not None and not items:
-        raise AssertionError("items hold data, so they are not empty")
-    if kwargs:
-        raise TypeError(f"{plain.__name__}() got an unexpected keyword argument {next(iter(kwargs))!r}")
-
-    def rank(v: Any) -> Any:
-        return ops.call(key, v) if key is not None else v
-
-    best, best_rank = items[0], rank(items[0])
-    for item in items[1:]:
-        item_rank = rank(item)
-        is_better = better(item_rank, best_rank)
+    for name in kwargs:
+        if name not in ("key", "default"):
+            raise TypeError(f"{plain.__name__}() got an unexpected keyword argument {name!r}")
+    best, best_rank = items[0], ranks[0]
+    for item, rank in zip(items[1:], ranks[1:], strict=True):
+        is_better = better(rank, best_rank)
         best = ops.if_exp(is_better, lambda item=item: item, lambda best=best: best)
-        best_rank = best if key is None else ops.if_exp(is_better, lambda r=item_rank: r, lambda r=best_rank: r)
+        best_rank = best if key is None else ops.if_exp(is_better, lambda r=rank: r, lambda r=best_rank: r)
     return best
 
 
@@ -94,6 +111,58 @@ def max_(ops: Calls, *args: Any, **kwargs: Any) -> Any:
 @replaces(min)
 def min_(ops: Calls, *args: Any, **kwargs: Any) -> Any:
     return _extreme(ops, operator.lt, min, args, kwargs)
+
+
+@replaces(sorted)
+def sorted_(ops: Calls, items: Any, *, key: Any = None, reverse: bool = False) -> Any:
+    """`sorted`: stable, as Python has it; items that are NaN come last."""
+    items = list(items)
+    ranks = [ops.call(key, v) for v in items] if key is not None else items
+    if not any(isinstance(v, (Number, torch.Tensor)) for v in ranks):
+        return sorted(items, key=key, reverse=reverse)
+    tensors = [v.tensor if isinstance(v, Number) else torch.as_tensor(v) for v in map(_scalar, ranks)]
+    if len({t.dtype for t in tensors}) > 1:
+        tensors = [t.to(torch.float64) for t in tensors]
+    if len(items) > MAX_SORTED:
+        raise UnsupportedConstructError(
+            f"a sort of {len(items)} values that depend on tensor values",
+            hint=f"it is done for up to {MAX_SORTED}; use `torch.sort`",
+            location=here(),
+        )
+    return [ops.getitem(items, position) for position in _order(torch.stack(tensors), bool(reverse))]
+
+
+MAX_SORTED = 32
+"""How many values `sorted` sorts at most."""
+
+
+def _order(ranks: torch.Tensor, descending: bool) -> torch.Tensor:
+    """The positions of `ranks` (n) in a stable order, NaN being the largest; sorts of IREE's are not stable."""
+    count = len(ranks)
+    rows, columns = ranks[:, None], ranks[None, :]
+    # Whether the element of the column comes before that of the row.
+    before = columns > rows if descending else columns < rows
+    is_tie = columns == rows
+    if ranks.is_floating_point():
+        row_is_nan, column_is_nan = rows != rows, columns != columns
+        nan_first = column_is_nan & ~row_is_nan if descending else row_is_nan & ~column_is_nan
+        before, is_tie = before | nan_first, is_tie | (row_is_nan & column_is_nan)
+    index = torch.arange(count)
+    place = (before | (is_tie & (index[None, :] < index[:, None]))).to(torch.int64).sum(1)
+    return torch.where(place[None, :] == index[:, None], index[None, :], 0).sum(1)
+
+
+def _scalar(value: Any) -> Any:
+    """A number to sort by; a tensor with one element as the number in it."""
+    if isinstance(value, torch.Tensor):
+        return Number.of_tensor(value)
+    if not isinstance(value, (Number, bool, int, float)):
+        raise UnsupportedConstructError(
+            f"a sort by values that depend on tensor values and by a {type(value).__name__}",
+            hint="sort by numbers",
+            location=here(),
+        )
+    return value
 
 
 def _any_all(ops: Calls, items: Any, *, stops_on_false: bool) -> Any:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Stores to attributes and items, augmented assignments, and divisions, which may raise."""
+"""Stores to attributes and items, and augmented assignments."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from dycl.frontend.locations import is_internal
+from dycl.frontend.operators.arithmetic import CHECKED, Arithmetic
 from dycl.frontend.operators.core import user_method
-from dycl.frontend.operators.indexing import Indexing
 from dycl.frontend.state import AttributeLocation
-from dycl.frontend.values import Number, Unusable, python_arithmetic, refuse
+from dycl.frontend.values import Number, Unusable, refuse
 
 _AUGMENTED = {
     "Add": operator.iadd,
@@ -31,10 +31,7 @@ _AUGMENTED = {
 }
 
 
-_DIVISIONS = {"Div": (operator.truediv, "/"), "FloorDiv": (operator.floordiv, "//"), "Mod": (operator.mod, "%")}
-
-
-class Stores(Indexing):
+class Stores(Arithmetic):
     """Adds stores and augmented assignments."""
 
     def setattr_(self, owner: Any, name: str, value: Any) -> None:
@@ -72,8 +69,8 @@ class Stores(Indexing):
         if method is not None:
             return self.call(method, target, value)
         self.touch(target)
-        if name in _DIVISIONS and isinstance(value, Number):
-            return self.divide(name, target, value)
+        if name in CHECKED and (isinstance(target, Number) or isinstance(value, Number)):
+            return self.arithmetic(name, target, value)
         return _AUGMENTED[name](target, value)
 
     def augment_attr(self, name: str, owner: Any, attribute: str, value: Callable[[], Any]) -> None:
@@ -81,16 +78,3 @@ class Stores(Indexing):
 
     def augment_item(self, name: str, owner: Any, index: Any, value: Callable[[], Any]) -> None:
         self.setitem(owner, index, self.augmented(name, self.getitem(owner, index), value()))
-
-    def divide(self, name: str, left: Any, right: Any) -> Any:
-        """`/`, `//` and `%`: a division of Python numbers raises where the divisor, on data, is zero."""
-        function, symbol = _DIVISIONS[name]
-        if not isinstance(right, Number) or not isinstance(left, (Number, bool, int, float)):
-            return function(left, right)
-
-        def fail() -> None:
-            kinds = [v.type if isinstance(v, Number) else type(v) for v in (left, right)]
-            function(kinds[0](1), kinds[1](0))
-
-        self.if_(right == 0, fail, None, ())
-        return python_arithmetic(left, right, function, symbol, divisor_is_checked=True)

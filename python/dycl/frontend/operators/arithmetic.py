@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Arithmetic of Python numbers on data that may raise: `/`, `//`, `%`, `**`, `<<`, `>>` and `divmod`.
+
+Where Python raises for some values (a divisor of zero, a negative shift), the compiled program takes a path of its own
+that raises the same. What overflows does not raise: an int wraps at 64 bits, a float becomes infinite.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from dycl.errors import UnsupportedConstructError
+from dycl.frontend.locations import here
+from dycl.frontend.operators.core import nothing
+from dycl.frontend.operators.indexing import Indexing
+from dycl.frontend.values import Number, int_power, python_arithmetic
+
+_DIVISIONS = {"Div": (operator.truediv, "/"), "FloorDiv": (operator.floordiv, "//"), "Mod": (operator.mod, "%")}
+_SHIFTS = {"LShift": (operator.lshift, "<<"), "RShift": (operator.rshift, ">>")}
+CHECKED = {*_DIVISIONS, *_SHIFTS, "Pow"}
+"""The operators whose result, of Python numbers, may be an exception."""
+
+
+def are_numbers_on_data(*values: Any) -> bool:
+    """Whether all are Python numbers, and one of them depends on data."""
+    return any(isinstance(v, Number) for v in values) and all(isinstance(v, (Number, bool, int, float)) for v in values)
+
+
+def kind_of(value: Any) -> type:
+    """The Python type of a number."""
+    return value.type if isinstance(value, Number) else type(value)
+
+
+class Arithmetic(Indexing):
+    """Adds arithmetic that may raise."""
+
+    def raise_if(self, bad: Any, fail: Callable[[], Any]) -> None:
+        """Calls `fail`, which raises, where the condition `bad` holds."""
+
+        def failing() -> None:
+            fail()
+            raise AssertionError("an operation on a value that it rejects did not fail")
+
+        self.if_(bad, failing, nothing, ())
+
+    def arithmetic(self, name: str, left: Any, right: Any) -> Any:
+        """`left <op> right` for one of the `CHECKED` operators."""
+        if name == "Pow":
+            return self._power(left, right) if are_numbers_on_data(left, right) else left**right
+        function, symbol = {**_DIVISIONS, **_SHIFTS}[name]
+        if not are_numbers_on_data(left, right):
+            return function(left, right)
+        if float in (kind_of(left), kind_of(right)) and name in _SHIFTS:
+            return function(kind_of(left)(1), kind_of(right)(1))  # a TypeError
+        if isinstance(right, Number):
+            is_shift = name in _SHIFTS
+            worst = kind_of(right)(-1 if is_shift else 0)
+            self.raise_if(
+                right < 0 if is_shift else right == 0, lambda: function(kind_of(left)(1), -1 if is_shift else worst)
+            )
+        return python_arithmetic(left, right, function, symbol, right_is_checked=True)
+
+    def divmod_(self, left: Any, right: Any) -> Any:
+        """`divmod(left, right)`."""
+        if not are_numbers_on_data(left, right):
+            return divmod(left, right)
+        if isinstance(right, Number):
+            self.raise_if(right == 0, lambda: divmod(kind_of(left)(1), kind_of(right)(0)))
+        elif right == 0:
+            divmod(kind_of(left)(1), right)
+        parts = [
+            python_arithmetic(left, right, function, symbol, right_is_checked=True)
+            for function, symbol in (_DIVISIONS["FloorDiv"], _DIVISIONS["Mod"])
+        ]
+        return tuple(parts)
+
+    def _power(self, base: Any, exponent: Any) -> Any:
+        kinds = [int if k is bool else k for k in (kind_of(base), kind_of(exponent))]
+        if kinds == [int, int]:
+            if not isinstance(exponent, Number):
+                return (
+                    python_arithmetic(base, exponent, operator.pow, "**")
+                    if exponent >= 0
+                    else self._float_power(base, exponent)
+                )
+
+            def power() -> Number:
+                pair = [Number.of(v, int).tensor for v in (base, exponent)]
+                return Number(int_power(pair[0], pair[1]), int)
+
+            # A negative exponent makes a float of two ints.
+            return self.if_exp(exponent >= 0, power, lambda: self._float_power(base, exponent))
+        return self._float_power(base, exponent)
+
+    def _float_power(self, base: Any, exponent: Any) -> Number:
+        is_whole = kind_of(exponent) is not float or (not isinstance(exponent, Number) and float(exponent).is_integer())
+        if not is_whole and (isinstance(base, Number) or base < 0):
+            raise UnsupportedConstructError(
+                "`**` of a Python number that may be negative, with an exponent that may not be whole: for some "
+                "values the result is complex",
+                hint="use `math.pow` or `math.sqrt`, which raise then, or `torch.pow` on tensors",
+                location=here(),
+            )
+        may_be_zero = isinstance(base, Number) or base == 0
+        if may_be_zero and (isinstance(exponent, Number) or exponent < 0):
+            is_zero, is_negative = Number.of(base == 0), Number.of(exponent < 0)
+            bad = Number(is_zero.tensor & is_negative.tensor, bool)
+            self.raise_if(bad, lambda: kind_of(base)(0) ** kind_of(exponent)(-1))
+        x, y = (Number.of(v, float).tensor for v in (base, exponent))
+        # Below, a power is a logarithm and an exponential: of a negative base or of zero it has to be taken apart.
+        power = torch.where(y == 0, 1.0, torch.pow(x.abs(), y))
+        is_odd = torch.floor(y / 2) * 2 != y
+        return Number(torch.where((x < 0) & is_odd, -power, power), float)
