@@ -21,7 +21,7 @@ TOOLS := $(BUILD)/.dycl-tools
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo test lit pytest format lint clean
+.PHONY: help setup build demo systems test lit pytest format lint clean
 
 help: ## Show this list
 	@echo "dycl: a compiler for dynamic neural networks. Needs Python 3.11+, a C++17 compiler and make."
@@ -37,7 +37,10 @@ build: $(TOOLS) ## Build the C++ tools again where they changed, into .venv/bin
 demo: setup ## Compile two dynamic networks, and compare them with eager PyTorch
 	@$(BIN)/python python/examples/demo.py
 
-test: setup ## Run all tests: lit on the tools and passes, then pytest
+systems: setup ## Install a Vulkan driver and an Arm emulator for the tests, where apt-get can
+	@scripts/install-test-systems
+
+test: systems ## Run all tests: lit on the tools and passes, then pytest
 	@echo "==> Tests of the tools and passes (lit)"
 	@lit=0; $(MAKE) --no-print-directory lit || lit=$$?; \
 	  echo "==> Tests of the Python package (pytest)"; \

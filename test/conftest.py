@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -36,5 +38,41 @@ def run_command() -> RunCommand:
             text=True,
             check=False,
         )
+
+    return run
+
+
+def lack(reason: str) -> NoReturn:
+    """Skip a test for something that this machine lacks; in continuous integration that is a failure."""
+    message = f"{reason}; see `make systems`"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def vulkan() -> str:
+    """The HAL device of a Vulkan driver: lavapipe, where there is no GPU."""
+    import iree.runtime as rt
+
+    try:
+        devices = rt.get_driver("vulkan").query_available_devices()
+    except (RuntimeError, ValueError) as error:
+        lack(f"no Vulkan loader: {error}")
+    if not devices:
+        lack("no Vulkan device")
+    return "vulkan"
+
+
+@pytest.fixture(scope="session")
+def on_aarch64(root: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `iree-run-module` with some arguments on an emulated 64-bit Arm CPU, a Cortex-A72."""
+    tool = root / "build" / "systems" / "aarch64" / "site-packages" / "iree" / "_runtime_libs" / "iree-run-module"
+    if shutil.which("qemu-aarch64-static") is None or not tool.is_file():
+        lack("no emulator of 64-bit Arm, or no iree-run-module for it")
+    command = ["qemu-aarch64-static", "-cpu", "cortex-a72", "-L", "/usr/aarch64-linux-gnu", str(tool)]
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, check=False)
 
     return run

@@ -94,6 +94,7 @@ def _add_compile(commands: Any) -> None:
 examples:
   dycl compile dycl.zoo:skipnet38_rnn -o skipnet.dycl
   dycl compile net.py:make_net --arg depth=4 --input 1x3x32x32xf32 -o net.dycl
+  dycl compile net.py:make_net --target llvm-cpu:aarch64-linux-gnu:cortex-a72 --target vulkan -o net.dycl
   dycl compile net.py:make_net --compile-to outline -o net.mlir""",
     )
     parser.add_argument(
@@ -115,8 +116,9 @@ examples:
     parser.add_argument(
         "--target",
         action="append",
-        metavar="BACKEND[:TRIPLE[:CPU[:FEATURES]]]",
-        help="what to compile for (default: llvm-cpu, this machine); again for another one",
+        metavar="TARGET",
+        help="what to compile for: llvm-cpu[:TRIPLE[:CPU[:FEATURES]]] (default: this machine), vulkan[:GPU], "
+        "cuda[:sm_NN]; again for another one: what loads the bundle picks",
     )
     phases = ", ".join(_TEXT_PHASES)
     parser.add_argument(
@@ -140,6 +142,9 @@ examples:
         "--embed-parameters",
         action="store_true",
         help="put the weights into the VMFBs that use them, not once into parameters.irpa",
+    )
+    parser.add_argument(
+        "--demote-f64", action="store_true", help="compute f64 as f32 for targets without f64, as vulkan"
     )
     parser.add_argument("--json", action="store_true", help="report what was written as JSON")
     parser.set_defaults(run=_compile)
@@ -171,7 +176,11 @@ examples:
         metavar="FILE|-",
         help="where an output goes as .npy (- is standard output), once for each; without any they are printed",
     )
-    parser.add_argument("--device", metavar="URI", help="IREE's HAL device (default: local-sync)")
+    parser.add_argument(
+        "--device",
+        metavar="URI",
+        help="IREE's HAL device: local-sync, local-task, vulkan, cuda (default: what fits here)",
+    )
     parser.add_argument("--json", action="store_true", help="print the outputs as JSON")
     parser.set_defaults(run=_run)
 
@@ -213,6 +222,7 @@ def _compile(given: argparse.Namespace) -> None:
     options = Options(
         simplify_host=not given.no_simplify_host,
         embed_parameters=given.embed_parameters,
+        demote_f64=given.demote_f64,
         jobs=given.jobs,
         compile_to=given.compile_to,
         dump_phases=given.dump_phases,

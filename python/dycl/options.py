@@ -17,6 +17,8 @@ class Options:
             host assignments (DyCL paper, section 4.3). Off only for comparison.
         fold_batch_norm: fold batch norms in evaluation mode into the convolution or linear layer before them, at
             compile time; changes results by rounding only.
+        demote_f64: compute f64 as f32 for targets that have no f64 (Vulkan); results then have f32's precision. Without
+            it such a program is refused for them.
         allow_random: accept random ops and layers in training mode, with what tracing makes of them.
         embed_parameters: put the weights into the VMFBs that use them, not once into the bundle's parameter archive; a
             VMFB is then complete in itself, and a weight that several regions use is in each of them.
@@ -31,6 +33,7 @@ class Options:
 
     simplify_host: bool = True
     fold_batch_norm: bool = True
+    demote_f64: bool = False
     allow_random: bool = False
     embed_parameters: bool = False
     jobs: int | None = None

@@ -204,11 +204,11 @@ def test_a_bundle_for_another_machine_is_refused(copy):
         manifest["targets"][0].update(target="llvm-cpu:riscv64-linux-gnu", architecture="riscv64")
 
     edit_manifest(copy, change)
-    refused(copy, "was compiled for llvm-cpu:riscv64-linux-gnu; this machine (")
+    refused(copy, "has no target that runs here; llvm-cpu:riscv64-linux-gnu: it is for riscv64, and this machine is ")
 
 
 def test_an_unknown_device_is_refused(gate_bundle):
-    with pytest.raises(dycl.BundleError, match=r"there is no device 'abacus' here: .*drivers: .*local-sync"):
+    with pytest.raises(dycl.BundleError, match=r"there is no device 'abacus' here; drivers: .*local-sync"):
         dycl.load(gate_bundle, device="abacus")
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dycl.compiler.target_facts import find_facts
 from dycl.compiler.tools import failure, find_iree_compile
 from dycl.errors import CompileError
 
@@ -24,16 +26,17 @@ if TYPE_CHECKING:
 # What is the same for every region and target. ARCHITECTURE.md has the figures behind the choice.
 _COMMON_FLAGS = (
     "--iree-opt-level=O3",
-    # f64 stays f64: the default would change the signatures of regions.
-    "--iree-input-demote-f64-to-f32=false",
-    # The transposes that this adds to weights cancel against those of `frontend/layouts.py`; where there are none, they
-    # are hoisted into initializers, which run at load, not in a call.
-    "--iree-preprocessing-pass-pipeline=builtin.module(util.func(iree-preprocessing-convert-conv-to-channels-last))",
     # A VMFB needs neither to run, and both would carry the user's paths to the device.
     "--iree-vm-bytecode-module-strip-source-map=true",
     "--iree-llvmcpu-debug-symbols=false",
     # Half a kilobyte a region, for looking into a VMFB with unzip.
     "--iree-vm-emit-polyglot-zip=false",
+)
+# The transposes that this adds to weights cancel against those of `frontend/layouts.py`; where there are none, they are
+# hoisted into initializers, which run at load, not in a call. For SPIR-V, IREE 3.13 fails on what it gives ('arith.addf'
+# op requires the same type, or too much shared memory).
+_CPU_FLAGS = (
+    "--iree-preprocessing-pass-pipeline=builtin.module(util.func(iree-preprocessing-convert-conv-to-channels-last))",
 )
 
 
@@ -58,13 +61,21 @@ class RegionJob:
     flags: tuple[str, ...] = ()
 
 
-def compile_command(target: TargetSpec) -> tuple[str, ...]:
+def demotes_f64(target: TargetSpec, options: Options) -> bool:
+    """Whether f64 is computed as f32 for a target: where it has no f64, and the user asked for it."""
+    return options.demote_f64 and not find_facts(target).has_f64
+
+
+def compile_command(target: TargetSpec, options: Options) -> tuple[str, ...]:
     """iree-compile with every flag but input and output.
 
     Raises:
         CompileError: where iree-compile is not installed.
     """
-    return (find_iree_compile(), *target.compiler_flags(), *_COMMON_FLAGS)
+    # Never by default, as IREE has it: that would change the signatures of regions.
+    demote = f"--iree-input-demote-f64-to-f32={'true' if demotes_f64(target, options) else 'false'}"
+    own = _CPU_FLAGS if target.is_cpu else ()
+    return (find_iree_compile(), *target.compiler_flags(), *_COMMON_FLAGS, *own, demote)
 
 
 def embedding_flags(archive: Path) -> tuple[str, ...]:
@@ -78,7 +89,7 @@ def compile_regions(jobs: Sequence[RegionJob], options: Options) -> None:
     Raises:
         CompileError: for the first region that fails, with the command that reproduces it.
     """
-    commands = {target: compile_command(target) for target in {job.target for job in jobs}}
+    commands = {target: compile_command(target, options) for target in {job.target for job in jobs}}
     longest_first = sorted(jobs, key=lambda job: job.cost, reverse=True)
     with _Children() as children, _Progress(len(jobs), options.progress) as progress:
         workers = min(len(jobs), options.jobs or os.cpu_count() or 1) or 1
@@ -105,6 +116,8 @@ def _compile_region(job: RegionJob, command: Sequence[str], children: _Children)
         raise CompileError(f"region {job.name} failed: cannot run {command[0]}: {error}") from error
     if status != 0:
         doing = f"compiling region {job.name} for {job.target.text}"
+        if re.search(r"\bf64\b", job.module) and not find_facts(job.target).has_f64:
+            doing = f"{job.target.text} has no f64, which may be the cause (see --demote-f64): {doing}"
         raise failure([*command, "-o", os.devnull], job.module, doing=doing, diagnostics=diagnostics, status=status)
 
 

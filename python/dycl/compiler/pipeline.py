@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -16,14 +17,18 @@ from dycl.bundle.parameters import write_archive
 from dycl.compiler import phases
 from dycl.compiler.imported import PARAMETERS_FILE, SIGNATURE_FILE, STATE_FILE, ImportedProgram
 from dycl.compiler.ir_inspection import split_regions
-from dycl.compiler.iree import RegionJob, compile_regions, embedding_flags
+from dycl.compiler.iree import RegionJob, compile_regions, demotes_f64, embedding_flags
+from dycl.compiler.target_facts import find_facts
 from dycl.compiler.targets import TargetSpec, parse_targets
-from dycl.errors import CompileError
+from dycl.errors import CompileError, SourceLocation, UnsupportedConstructError
 from dycl.options import PHASES, Options
 from dycl.weights import Weights
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
+
+_F64_WEIGHT = re.compile(r'parameter\.named<"model"::"([^"]*)"> : tensor<[^<>]*f64>')
+_F64_TENSOR = re.compile(r"\btensor<[^<>]*f64\b")
 
 # The phases that give text, in order; `ImportedProgram.phase` is one of them.
 _TEXT_PHASES = ("import", "optimize", "outline", "partition")
@@ -107,6 +112,8 @@ def write_program(
         BundleError: where the destination cannot be written.
     """
     parameters = _used_parameters(program, imported)
+    for target in targets:
+        _check_f64(program, target, options)
     with staged(destination) as folder, _embedding(parameters, options) as flags:
         jobs = [
             replace(_job(region, program, target, folder), flags=flags)
@@ -120,7 +127,7 @@ def write_program(
             signature=imported.signature,
             description=program.description,
             host_source=program.host,
-            targets=[target.to_json() for target in targets],
+            targets=[_describe(target, options) for target in targets],
             parameters={} if options.embed_parameters else parameters,
             state=imported.state,
         )
@@ -161,6 +168,41 @@ def _job(region: Mapping[str, Any], program: PartitionedProgram, target: TargetS
     module = program.modules[region["module"]]
     cost = region["cost"]["flops"] if region["cost"] else 0
     return RegionJob(region["name"], module, target, output, cost)
+
+
+def _describe(target: TargetSpec, options: Options) -> dict[str, Any]:
+    """The manifest's entry of a target."""
+    return {
+        **target.to_json(),
+        "requires": find_facts(target).to_json(),
+        "demotes_f64": demotes_f64(target, options),
+    }
+
+
+def _check_f64(program: PartitionedProgram, target: TargetSpec, options: Options) -> None:
+    """Refuse f64 where the target has none.
+
+    Raises:
+        UnsupportedConstructError: at the first region with tensors of f64 or, if they are to be demoted, weights.
+    """
+    if find_facts(target).has_f64:
+        return
+    for region in program.description["regions"]:
+        module, place = program.modules[region["module"]], region["location"]
+        location = SourceLocation(place["file"], place["line"]) if place else None
+        weight = _F64_WEIGHT.search(module)
+        if weight and options.demote_f64:
+            raise UnsupportedConstructError(
+                f"weight {weight[1]} is f64, which {target.text} has not",
+                hint="convert the model first: model.float()",
+                location=location,
+            )
+        if _F64_TENSOR.search(module) and not options.demote_f64:
+            raise UnsupportedConstructError(
+                f"region {region['name']} computes in f64, which {target.text} has not",
+                hint="compute in f32 there, or compile with --demote-f64 (demote_f64=True)",
+                location=location,
+            )
 
 
 def _used_parameters(program: PartitionedProgram, imported: ImportedProgram) -> Weights[Any]:

@@ -85,7 +85,7 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     return table
 
 
-def _compare_with_number(compare: Any, tensor: torch.Tensor, number: float) -> Any:
+def _compare_with_number(compare: Any, tensor: torch.Tensor, number: Any) -> Any:
     """`tensor > number` in the tensor's precision, as torch has it; torch-mlir would compare both as f64."""
     dtype = torch.result_type(tensor, number)
     if not dtype.is_floating_point or not isinstance(number, (int, float)):

@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import platform
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
@@ -52,9 +53,31 @@ DTYPES = {
 }
 NAMES = {dtype: name for name, (dtype, _) in DTYPES.items()}
 
-# Where tensors live: on the device, and readable from the host.
+# Where tensors live: on the device; on one that shares the host's memory, readable from the host.
 _MEMORY = rt.MemoryType.DEVICE_LOCAL
 _USAGE = rt.BufferUsage.DEFAULT | rt.BufferUsage.MAPPING
+_STAGING_MEMORY = rt.MemoryType.HOST_LOCAL | rt.MemoryType.DEVICE_VISIBLE
+_STAGING_USAGE = rt.BufferUsage.TRANSFER_TARGET | rt.BufferUsage.MAPPING
+
+# The HAL drivers that run each backend's code, the default first.
+_DEVICES = {"llvm-cpu": (DEFAULT_DEVICE, "local-task"), "vulkan": ("vulkan",), "cuda": ("cuda",)}
+
+# LLVM's names of CPU features that programs are compiled to use -> Linux's, by architecture.
+_CPU_FLAGS = {
+    "x86_64": {
+        **{name: name for name in ("ssse3", "avx", "avx2", "fma", "f16c", "bmi2", "popcnt", "cx16", "gfni", "vaes")},
+        **{f"avx512{name}": f"avx512{name}" for name in ("f", "dq", "cd", "bw", "vl", "ifma", "vbmi")},
+        **{f"avx512{name}": f"avx512_{name}" for name in ("vnni", "bf16", "fp16", "vbmi2", "bitalg", "vpopcntdq")},
+        **{f"amx-{name}": f"amx_{name}" for name in ("tile", "int8", "bf16")},
+        "sse3": "pni", "sse4.1": "sse4_1", "sse4.2": "sse4_2", "sse4a": "sse4a",
+        "bmi": "bmi1", "lzcnt": "abm", "avxvnni": "avx_vnni",
+    },
+    "aarch64": {
+        **{name: name for name in ("aes", "sha2", "i8mm", "bf16", "sve", "sve2", "sme")},
+        "neon": "asimd", "dotprod": "asimddp", "fullfp16": "asimdhp", "lse": "atomics", "crc": "crc32",
+    },
+    "armv7": {"neon": "neon", "vfp3": "vfpv3"},
+}  # fmt: skip
 
 Decision = tuple[int, Any]
 Shape = Sequence[int | None]
@@ -154,22 +177,89 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def pick_target(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    """The first target that this machine can run.
+def pick_target(folder: Path, manifest: dict[str, Any], device: str | None = None) -> tuple[dict[str, Any], str]:
+    """The target to run here, and the HAL device to run it on.
+
+    Of the targets that `device` (or, for None, any device here) can run, it is the first in the order in which they
+    were given to `compile`; among several for this CPU the one that uses most of what it has.
 
     Raises:
-        BundleProblem: where there is none; the message names the targets and the machine.
+        BundleProblem: where there is none; the message says for each target why.
     """
-    here = _architecture(platform.machine())
+    known = rt.query_available_drivers()
+    if device is not None and device.partition(":")[0] not in known:
+        raise BundleProblem(f"there is no device {device!r} here; drivers: {', '.join(known)}")
+    fitting: list[dict[str, Any]] = []
+    reasons: list[str] = []
     for target in manifest["targets"]:
-        if target["backend"] == "llvm-cpu" and _architecture(target["architecture"]) == here:
-            return target
-    targets = ", ".join(target["target"] for target in manifest["targets"])
-    raise BundleProblem(f"{folder} was compiled for {targets}; this machine ({here}) can run none of them")
+        reason = _why_not_here(target, device)
+        if reason is None:
+            fitting.append(target)
+        else:
+            reasons.append(f"{target['target']}: {reason}")
+    if not fitting:
+        raise BundleProblem(f"{folder} has no target that runs here; {'; '.join(reasons)}")
+    first = fitting[0]
+    same_backend = [target for target in fitting if target["backend"] == first["backend"]]
+    target = max(same_backend, key=lambda target: len(target["requires"]["cpu_features"]))
+    return target, device or _DEVICES[target["backend"]][0]
+
+
+def _why_not_here(target: dict[str, Any], device: str | None) -> str | None:
+    """Why a target cannot run here, on a HAL device if one is asked for; None where it can."""
+    backend = target["backend"]
+    if backend not in _DEVICES:
+        return f"this dycl knows no backend {backend!r}"
+    if device is not None and device.partition(":")[0] not in _DEVICES[backend]:
+        return f"it is not for device {device!r}"
+    if backend == "llvm-cpu":
+        return _why_not_this_cpu(target)
+    driver = device.partition(":")[0] if device else _DEVICES[backend][0]
+    try:
+        devices = rt.get_driver(driver).query_available_devices()
+    except (ValueError, RuntimeError) as error:
+        return f"there is no {driver} driver: {str(error).splitlines()[0]}"
+    if not devices:
+        return f"there is no {driver} device"
+    return _why_not_this_gpu(target, driver, devices[0]["device_id"])
+
+
+def _why_not_this_cpu(target: dict[str, Any]) -> str | None:
+    here, there = _architecture(platform.machine()), _architecture(target["architecture"])
+    if there != here:
+        return f"it is for {there}, and this machine is {here}"
+    names = _CPU_FLAGS.get(here, {})
+    flags = _cpu_flags()
+    missing = [f for f in target["requires"]["cpu_features"] if f in names and flags and names[f] not in flags]
+    return f"this CPU has no {', '.join(missing)}" if missing else None
+
+
+def _why_not_this_gpu(target: dict[str, Any], driver: str, device_id: int) -> str | None:
+    """A wrong subgroup size gives wrong results, which no driver reports."""
+    wanted = target["requires"]["subgroup_sizes"]
+    if driver != "vulkan" or not wanted:
+        return None
+    info: str = rt.get_driver(driver).dump_device_info(device_id)  # pyright: ignore[reportAttributeAccessIssue]
+    sizes = re.search(r"minSubgroupSize=(\d+) maxSubgroupSize=(\d+)", info)
+    if sizes is None or any(int(sizes[1]) <= size <= int(sizes[2]) for size in wanted):
+        return None
+    return f"it is for subgroups of {' or '.join(map(str, wanted))}, and this GPU has {sizes[1]} to {sizes[2]}"
+
+
+def _cpu_flags() -> set[str]:
+    """What Linux says that this CPU has; nothing where it cannot be asked."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return set()
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
+    return set(found[1].split()) if found else set()
 
 
 def _architecture(name: str) -> str:
     name = name.lower()
+    if name.startswith("armv7"):
+        return "armv7"  # armv7l to Linux, armv7a to LLVM.
     return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
 
 
@@ -197,16 +287,18 @@ class Session:
         Args:
             folder: the bundle.
             manifest: its manifest.
-            device: a HAL device: "local-sync" (the default: calls run in the calling thread), "local-task" (a
-                pool of threads; pays for large regions), or a URI of IREE's.
+            device: a HAL device: "local-sync" (calls run in the calling thread), "local-task" (a pool of threads;
+                pays for large regions), "vulkan", "cuda", or a URI of IREE's with one of these as its driver; None
+                for what the bundle was compiled for and this machine has: see `pick_target`.
 
         Raises:
             BundleProblem: where this machine has no such device, or cannot run the bundle.
         """
-        self.target = pick_target(folder, manifest)
-        device = device or DEFAULT_DEVICE
+        self.target, device = pick_target(folder, manifest, device)
         self._device = _open_device(device)
         self._allocator = self._device.allocator
+        self._is_mappable = self.target["backend"] == "llvm-cpu"
+        self._usage = _USAGE if self._is_mappable else rt.BufferUsage.DEFAULT
         regions = manifest["program"]["regions"]
         vmfbs = [f"regions/{self.target['folder']}/{region['name']}.vmfb" for region in regions]
         missing = [name for name in vmfbs if name not in manifest["files"]]
@@ -230,19 +322,36 @@ class Session:
 
     def upload(self, array: np.ndarray, dtype: str) -> rt.HalBufferView:
         """A copy of an array's bytes on the device, as a tensor of its shape and the MLIR type `dtype`."""
-        array = np.asarray(array, order="C")
+        dtype = self._as_computed(dtype)
+        array = np.asarray(array, DTYPES[dtype][0], order="C")
         if dtype == "bf16":
             array = array.view(np.int16)  # A bfloat16 array has no buffer protocol.
         element_type = DTYPES[dtype][1]
-        view: Any = self._allocator.allocate_buffer_copy(_MEMORY, _USAGE, self._device, array, element_type)
+        view: Any = self._allocator.allocate_buffer_copy(_MEMORY, self._usage, self._device, array, element_type)
         return view
 
     def download(self, view: rt.HalBufferView, dtype: str) -> np.ndarray:
         """A copy of a device tensor as a numpy array of its own memory."""
-        numpy_dtype = DTYPES[dtype][0]
-        if dtype == "bf16":
-            return np.array(view.map().asarray(view.shape, np.dtype(np.int16))).view(numpy_dtype)
-        return np.array(view.map().asarray(view.shape, numpy_dtype))
+        held = self._as_computed(dtype)
+        mapped = view.map() if self._is_mappable else self._copy_to_host(view.get_buffer()).map()
+        if held == "bf16":
+            return np.array(mapped.asarray(view.shape, np.dtype(np.int16))).view(DTYPES[dtype][0])
+        return np.array(mapped.asarray(view.shape, DTYPES[held][0]), DTYPES[dtype][0])
+
+    def _as_computed(self, dtype: str) -> str:
+        """The type of the device's tensors for the program's `dtype`: f32 for f64 where that was asked for."""
+        return "f32" if dtype == "f64" and self.target["demotes_f64"] else dtype
+
+    def _copy_to_host(self, source: rt.HalBuffer) -> rt.HalBuffer:
+        """The contents of a buffer that the host cannot see."""
+        copy = self._allocator.allocate_buffer(
+            memory_type=_STAGING_MEMORY, allowed_usage=_STAGING_USAGE, allocation_size=source.byte_length()
+        )
+        done = self._device.create_semaphore(0)
+        before, after = rt.HalFence.create_at(done, 0), rt.HalFence.create_at(done, 1)
+        self._device.queue_copy(source, copy, wait_semaphores=before, signal_semaphores=after)
+        after.wait()
+        return copy
 
     def _bind(self, region: dict[str, Any], module: rt.VmModule) -> Callable[..., Any]:
         """The callable of a region, with everything looked up that does not change from call to call."""
@@ -529,7 +638,7 @@ def _parse_arguments(folder: Path) -> argparse.Namespace:
         "--output", action="append", default=[], metavar="FILE|-",
         help="where an output goes as .npy, once for each, in order; without any they are printed",
     )  # fmt: skip
-    parser.add_argument("--device", default=DEFAULT_DEVICE, help="HAL device: local-sync (default), local-task, ...")
+    parser.add_argument("--device", help="HAL device: local-sync, local-task, vulkan, cuda (default: what fits here)")
     return parser.parse_args()
 
 

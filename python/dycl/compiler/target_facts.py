@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What IREE makes of a target: whether it knows it, and what its code will ask of the machine that runs it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from dycl.compiler.tools import find_iree_compile
+from dycl.errors import CompileError
+
+if TYPE_CHECKING:
+    from dycl.compiler.targets import TargetSpec
+
+# Anything at all: what is read is how IREE describes the target.
+_PROBE = """
+func.func @probe(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = arith.addf %x, %x : tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+"""
+
+
+@dataclass(frozen=True)
+class TargetFacts:
+    """What code for a target asks of a machine.
+
+    Attributes:
+        cpu_features: LLVM's names of the CPU features that it may use: "avx2", "neon"; none for a GPU.
+        subgroup_sizes: the subgroup sizes that it is right for; none where it does not depend on them.
+        has_f64: whether the target computes in f64.
+    """
+
+    cpu_features: tuple[str, ...] = ()
+    subgroup_sizes: tuple[int, ...] = ()
+    has_f64: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """What the manifest records, for whoever loads the bundle to check."""
+        return {"cpu_features": list(self.cpu_features), "subgroup_sizes": list(self.subgroup_sizes)}
+
+
+@cache
+def find_facts(target: TargetSpec) -> TargetFacts:
+    """What iree-compile says of a target.
+
+    Raises:
+        CompileError: where it does not know the target's triple, CPU or GPU.
+    """
+    command = [find_iree_compile(), *target.compiler_flags(), "--compile-to=flow", "-o", "-", "-"]
+    done = subprocess.run(command, input=_PROBE, capture_output=True, text=True, check=False)
+    # An unknown CPU is a warning to it, and an unknown CUDA GPU gives a target without a description.
+    unknown = re.search(r"Unknown CPU .*\nList of (accepted .*)", done.stderr)
+    described = target.is_cpu or "#iree_gpu.target<" in done.stdout
+    if done.returncode != 0 or unknown or not described:
+        known = unknown[1] if unknown else "see the guide to the backend on iree.dev"
+        if target.backend == "cuda":
+            known = "sm_60 to sm_89, which later GPUs run as well"
+        raise CompileError(f"iree-compile does not know the target {target.text!r}; {known}", diagnostics=done.stderr)
+    return _read_cpu(done.stdout) if target.is_cpu else _read_gpu(done.stdout)
+
+
+def _read_cpu(text: str) -> TargetFacts:
+    listed = re.search(r'\bcpu_features = "([^"]*)"', text)
+    wanted = listed[1].split(",") if listed else []
+    return TargetFacts(tuple(sorted({name[1:] for name in wanted if name.startswith("+")})))
+
+
+def _read_gpu(text: str) -> TargetFacts:
+    compute = re.search(r"\bcompute = ([\w|]+)", text)
+    features = re.search(r'\bfeatures = "([^"]*)"', text)
+    subgroup = re.search(r"\bsubgroup = ([\w|]+)", text)
+    sizes = re.search(r"\bsubgroup_size_choices = \[([\d, ]*)\]", text)
+    uses_subgroups = subgroup is not None and subgroup[1] != "none"
+    return TargetFacts(
+        subgroup_sizes=tuple(map(int, sizes[1].split(","))) if sizes and uses_subgroups else (),
+        has_f64=bool(compute and "fp64" in compute[1].split("|"))
+        or bool(features and "cap:Float64" in features[1].split(",")),
+    )
