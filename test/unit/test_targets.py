@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import handwritten
 import numpy as np
@@ -225,10 +226,11 @@ def test_f64_is_demoted_only_where_the_target_has_none(vulkan, tmp_path):
 
 def test_f64_weight_is_not_demoted(tmp_path):
     program, imported = handwritten.gate_program()
-    wide = type(imported)("", imported.signature, parameters={"bias": handwritten.BIAS.astype(np.float64)})
+    text = program.modules["gate_module"].replace("tensor<3xf32>", "tensor<3xf64>")
+    wide = replace(program, modules={**program.modules, "gate_module": text})
     options = dycl.Options(demote_f64=True)
-    with pytest.raises(dycl.UnsupportedConstructError, match=r"weight bias is f64.*model\.float\(\)"):
-        handwritten.write(program, wide, tmp_path / "gate.dycl", target="vulkan", options=options)
+    with pytest.raises(dycl.UnsupportedConstructError, match=r"net.py:12: weight bias is f64.*model\.float\(\)"):
+        handwritten.write(wide, imported, tmp_path / "gate.dycl", target="vulkan", options=options)
 
 
 def test_ptx_is_accepted_by_ptxas(tmp_path):

@@ -33,8 +33,8 @@ _COMMON_FLAGS = (
     "--iree-vm-emit-polyglot-zip=false",
 )
 # The transposes that this adds to weights cancel against those of `frontend/layouts.py`; where there are none, they are
-# hoisted into initializers, which run at load, not in a call. For SPIR-V, IREE 3.13 fails on what it gives ('arith.addf'
-# op requires the same type, or too much shared memory).
+# hoisted into initializers, which run at load, not in a call. For SPIR-V, IREE 3.13 fails on what it gives:
+# "'arith.addf' op requires the same type", or "uses … bytes of shared memory".
 _CPU_FLAGS = (
     "--iree-preprocessing-pass-pipeline=builtin.module(util.func(iree-preprocessing-convert-conv-to-channels-last))",
 )
