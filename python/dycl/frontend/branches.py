@@ -12,13 +12,15 @@ import torch
 from torch import fx
 
 from dycl.errors import DyclError, UnsupportedConstructError
-from dycl.frontend.joining import MISSING, Join, JoinedObject, constant, map_frozen
+from dycl.frontend.holders import is_made_elsewhere
+from dycl.frontend.joining import MISSING, Join, JoinedObject, constant, map_frozen, same_shape
 from dycl.frontend.locations import here
 from dycl.frontend.paths import Deferred, Fork, Scope, Side, Signal, Site, Stop, Unwind
 from dycl.frontend.recorder import Recorder
 from dycl.frontend.state import (
     UNDEFINED,
     CellLocation,
+    ContainerLocation,
     Delta,
     FrozenTensor,
     Journal,
@@ -417,6 +419,8 @@ class Branches:
                     join.site.number,
                 )
                 return lambda _: unusable
+        if isinstance(place, ContainerLocation) and not same_shape(values[0], values[1]) and is_made_elsewhere(place):
+            return lambda _: base  # made on one side: what that side leaves of it is in the values that hold it
         return join.plan(values[0], values[1], place.name)
 
     def _jump_of(self, side: Side, target: Scope, base: Scope | None) -> tuple[torch.Tensor, Any]:
