@@ -11,7 +11,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,7 +23,7 @@ from dycl.version import version
 if TYPE_CHECKING:
     import numpy as np
 
-    from dycl.signature import Signature, TensorSpec
+    from dycl.signature import Signature, Structure
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -311,27 +311,27 @@ def _write_text(output: str, text: str) -> None:
 
 
 def _run(given: argparse.Namespace) -> None:
-    from dycl.runtime.host_runtime import InputProblem, check_inputs, parse_input
+    from dycl.runtime.host_runtime import InputProblem, check_inputs, check_output_count, output_count, parse_input
     from dycl.runtime.program import load
 
     program = load(given.bundle, device=given.device)
     signature = program.signature
-    specs = _output_specs(signature)
-    if given.output and len(given.output) != len(specs):
-        raise InputError(f"{len(given.output)} --output are given; expected {len(specs)}, or none to print")
     try:
+        check_output_count(len(given.output), output_count(signature.output_structure.to_json()))
         takes = [spec.to_json() for spec in signature.inputs]
         arrays = check_inputs([parse_input(text) for text in given.input], takes)
     except InputProblem as problem:
         raise InputError(str(problem)) from problem
     args, kwargs = signature.input_structure.build(lambda leaf: arrays[leaf.index])
     try:
-        outputs = _flatten(program(*args, **kwargs))
+        named = program.call_flat(*args, **kwargs)
+        check_output_count(len(given.output), len(named))
     except DyclError:
         raise
+    except InputProblem as problem:
+        raise InputError(str(problem)) from problem
     except Exception as error:  # What the model itself raises, such as a ValueError of its own.
         raise DyclError(f"the model raised {type(error).__name__}: {error}") from error
-    named = {spec.name: array for spec, array in zip(specs, outputs, strict=True)}
     if given.json:
         print(json.dumps({"outputs": [{"name": n, "type": _type(a), "values": a.tolist()} for n, a in named.items()]}))
     elif given.output:
@@ -342,20 +342,22 @@ def _run(given: argparse.Namespace) -> None:
             print(f"{name}: {_type(array)}\n{array}")
 
 
-def _output_specs(signature: Signature) -> tuple[TensorSpec, ...]:
-    """The outputs that a caller sees: the last of a program that may raise says what it raises."""
-    return signature.outputs[:-1] if signature.exceptions else signature.outputs
+def _outputs(signature: Signature) -> list[dict[str, Any]]:
+    """The outputs that a caller sees, each with whether it is part of the result on some paths only."""
+    structure = signature.output_structure
+    always = set(_leaves(structure, lambda _: ()))
+    return [
+        {"name": signature.outputs[i].name, "type": str(signature.outputs[i]), "always": i in always}
+        for i in _leaves(structure, lambda choice: choice.items)
+    ]
 
 
-def _flatten(value: Any) -> list[Array]:
-    """The tensors and numbers of a nested result, in order."""
-    import numpy as np
-
-    if isinstance(value, Mapping):
-        return [array for item in value.values() for array in _flatten(item)]
-    if isinstance(value, tuple | list):
-        return [array for item in value for array in _flatten(item)]
-    return [np.asarray(value)]
+def _leaves(structure: Structure, items_of: Callable[[Structure], Sequence[Structure]]) -> list[int]:
+    """The flat outputs in a structure; `items_of` gives the alternatives of a choice to look into."""
+    if structure.kind in ("tensor", "number"):
+        return [structure.index]
+    items = items_of(structure) if structure.kind == "choice" else structure.items
+    return [index for item in items for index in _leaves(item, items_of)]
 
 
 def _type(array: Array) -> str:
@@ -400,7 +402,7 @@ def _summary(bundle: str) -> dict[str, Any]:
         "dycl_version": read.manifest["dycl_version"],
         "targets": [t["target"] for t in targets],
         "inputs": [{"name": s.name, "type": str(s)} for s in read.signature.inputs],
-        "outputs": [{"name": s.name, "type": str(s)} for s in _output_specs(read.signature)],
+        "outputs": _outputs(read.signature),
         "state": [{"name": s.name, "type": str(s)} for s in read.signature.state],
         "predicates": sum(node["kind"] == "predicate" for node in nodes),
         "regions": regions,
@@ -423,7 +425,11 @@ def _one_line(summary: Mapping[str, Any]) -> str:
 def _report(summary: Mapping[str, Any]) -> str:
     lines = [_one_line(summary) + f", made by dycl {summary['dycl_version']}", ""]
     for kind in ("inputs", "outputs", "state"):
-        lines += [f"{kind[:-1] if kind != 'state' else kind:8}{item['name']}: {item['type']}" for item in summary[kind]]
+        lines += [
+            f"{kind[:-1] if kind != 'state' else kind:8}{item['name']}: {item['type']}"
+            + ("" if item.get("always", True) else " (on some paths)")
+            for item in summary[kind]
+        ]
     rows = [
         (
             region["name"],

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib
 from collections import OrderedDict, namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -53,7 +53,9 @@ class Structure:
     - "constant": `value`, a JSON-able Python constant known at compile time (None, bool, int, float, str);
     - "tuple", "list": of `items`;
     - "dict", "OrderedDict": of `keys` to `items`;
-    - "namedtuple", "dataclass": of the class `type` ("module:qualname") with field names `keys` and values `items`.
+    - "namedtuple", "dataclass": of the class `type` ("module:qualname") with field names `keys` and values `items`;
+    - "choice": one of `items`, another on each path of the program; the flat 0-d i64 `index` says which. What the
+      others are made of has no value then.
     """
 
     kind: str
@@ -65,7 +67,7 @@ class Structure:
 
     def to_json(self) -> Json:
         out: dict[str, Any] = {"kind": self.kind}
-        if self.kind in ("tensor", "number"):
+        if self.kind in ("tensor", "number", "choice"):
             out["index"] = self.index
         if self.type:
             out["type"] = self.type
@@ -89,9 +91,11 @@ class Structure:
         )
 
     def build(self, leaf: Callable[[Structure], Any]) -> Any:
-        """The nested value; `leaf` gives the value of each "tensor" and "number" node."""
+        """The nested value; `leaf` gives the value of each "tensor" and "number", and the index of each "choice"."""
         if self.kind in ("tensor", "number"):
             return leaf(self)
+        if self.kind == "choice":
+            return self.items[leaf(self)].build(leaf)
         if self.kind == "constant":
             return self.value
         values = [item.build(leaf) for item in self.items]
@@ -114,6 +118,13 @@ class Structure:
             named = dict(zip(self.keys, values, strict=True))
             return cls(**named) if cls else named
         raise ValueError(f"unknown structure kind {self.kind!r}")
+
+    def nodes(self, kind: str) -> Iterator[Structure]:
+        """The nodes of a kind in it."""
+        if self.kind == kind:
+            yield self
+        for item in self.items:
+            yield from item.nodes(kind)
 
 
 def _resolve_class(name: str) -> Any:

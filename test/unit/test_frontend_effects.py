@@ -51,6 +51,32 @@ def choice_of_the_same_tensor_or_a_copy(x):
 
 
 @exact
+def write_to_the_tensor_that_was_chosen(x):
+    a = x + 1
+    b = a if x.sum() > 0 else a.clone()
+    a.add_(1)
+    return a, b
+
+
+@exact
+def write_to_what_another_variable_may_be(x):
+    a = x + 1
+    b = a if x.sum() > 0 else None
+    a.add_(1)
+    return a, b
+
+
+@exact_or_refused
+def write_to_what_a_loop_may_have_left(x):
+    a = x + 1
+    b = a
+    while b.sum() < 0:
+        b = b + 1
+    a.add_(1)
+    return b * 1
+
+
+@exact
 def swapped_then_written(x):
     cur, nxt = x + 1, x + 2
     if x.sum() > 0:

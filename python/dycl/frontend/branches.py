@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,15 +12,15 @@ import torch
 from torch import fx
 
 from dycl.errors import DyclError, UnsupportedConstructError
-from dycl.frontend.holders import is_made_elsewhere
-from dycl.frontend.joining import MISSING, Join, JoinedObject, constant, map_frozen, same_shape
+from dycl.frontend.joining import Join, JoinedObject, Plan, constant
+from dycl.frontend.kinds import MISSING
 from dycl.frontend.locations import here
-from dycl.frontend.paths import Deferred, Fork, Scope, Side, Signal, Site, Stop, Unwind
+from dycl.frontend.paths import Context, Deferred, Fork, Scope, Side, Signal, Stop, Unwind
 from dycl.frontend.recorder import Recorder
 from dycl.frontend.state import (
     UNDEFINED,
+    AttributeLocation,
     CellLocation,
-    ContainerLocation,
     Delta,
     FrozenTensor,
     Journal,
@@ -31,7 +31,7 @@ from dycl.frontend.state import (
     freeze,
     thaw,
 )
-from dycl.frontend.values import DisagreementError, Number, TruthOnly, Unusable, refuse
+from dycl.frontend.values import DisagreementError, Number, Site, TruthOnly, Unusable, refuse
 
 
 class _StoppedSide(Exception):  # noqa: N818 (not an error: it takes a traced side to where it is joined)
@@ -46,30 +46,23 @@ class Branches:
     Attributes:
         recorder: where ops go.
         journal: where stores to attributes and containers are reported.
+        sites: how many conditions on data have been met.
+        exceptions: what leaves the program: the name of a built-in exception, and its message if it has one.
     """
 
-    def __init__(
-        self,
-        recorder: Recorder,
-        *,
-        max_depth: int,
-        assumed: Mapping[int, bool] | None = None,
-        stop_at: int | None = None,
-    ) -> None:
+    def __init__(self, recorder: Recorder, *, max_depth: int, max_specializations: int) -> None:
         self.recorder = recorder
         self.journal = Journal()
+        self.sites = 0
         self.exceptions: list[tuple[str, ...]] = []
-        """What leaves the program: the name of a built-in exception, and its message if it has one."""
         self._max_depth = max_depth
+        self._max_specializations = max_specializations
         self._forks: list[Fork] = []
         self._scopes: list[Scope] = []
         self._depth = 0
-        self._loops_around = 0
         self._joined: dict[int, JoinedObject] = {}
         self._shared: dict[tuple[Any, ...], CellLocation] = {}
-        self._sites = 0
-        self._assumed = dict(assumed or {})
-        self._stop_at = stop_at
+        self._context = Context(max_specializations - 1)
         self._has_stopped = False
         """The site that this run is for has been met: what sides change does not matter any more."""
         self._cells: list[Sequence[CellLocation]] = []
@@ -114,11 +107,6 @@ class Branches:
             yield
         finally:
             self._cells.pop()
-
-    @property
-    def sites(self) -> int:
-        """How many conditions on data have been met."""
-        return self._sites
 
     def state(self) -> Snapshot:
         """The state as it is, to see later what has changed."""
@@ -242,13 +230,33 @@ class Branches:
 
     def _meet(self, predicate: torch.Tensor) -> tuple[Site, bool | None]:
         """The site of a condition, and the side that this run is to take there, if it is not both."""
-        if self._loops_around:
-            return Site(None, here()), None
-        number = self._sites
-        self._sites += 1
-        if number == self._stop_at:
+        self.sites += 1
+        site = self._context.new_site(here())
+        if site.number == self._context.stop_at:
             raise Stop(predicate)
-        return Site(number, here()), self._assumed.get(number)
+        return site, self._context.assumed.get(site.number)
+
+    def settle(self, value: Unusable, possible: Sequence[int]) -> Any:
+        """A choice that code is about to see: what this run assumes that it is, or else one that can be taken apart.
+
+        Args:
+            value: has a choice.
+            possible: the alternatives that it may be.
+        """
+        choice = Unusable.choice(value)
+        assert choice is not None
+        if isinstance(choice.tag, int):
+            return choice.values[choice.tag]
+        left = list(possible)
+        while len(left) > 1:
+            site = self._context.new_site(here())
+            if site.number == self._context.stop_at:
+                raise Stop(freeze(self.recorder.wrap(choice.tag) == left[0], self.recorder).raw)
+            assumed = self._context.assumed.get(site.number)
+            if assumed is None:
+                return Unusable.with_choice(value, choice, site)
+            left = left[:1] if assumed else left[1:]
+        return choice.values[left[0]]
 
     def _trace_sides(
         self,
@@ -351,7 +359,7 @@ class Branches:
 
     def _refork(self, deferred: list[Deferred]) -> None:
         """Makes a fork again on the flag of each deferred jump."""
-        site = Site(None, here())
+        site = Site(None, -1, here())
         for jump in deferred:
             parked = Side(fx.Graph(), {}, jump.target, jump.value)
             fork = Fork(jump.flag, self.recorder.graph, self._snapshot(), parked, True, site)
@@ -367,7 +375,7 @@ class Branches:
         site: Site,
     ) -> Side:
         recorder = self.recorder
-        join = Join(self.recorder, site)
+        join = Join(self.recorder, site, (a.graph, b.graph))
         # The deferred jumps of both sides, by target; a side that ends in a jump to elsewhere takes part.
         targets: list[Scope] = []
         for side in (a, b):
@@ -375,34 +383,39 @@ class Branches:
             for target in [*(d.target for d in side.deferred), *([side.target] if side.target is not base else [])]:
                 if target is not None and target not in targets:
                     targets.append(target)
-        flagged: list[
-            tuple[Scope, Callable[[list[torch.Tensor]], torch.Tensor], Callable[[list[torch.Tensor]], Any]]
-        ] = []
+        flagged: list[tuple[Scope, Plan, Plan]] = []
         for target in targets:
             flags, values = zip(*(self._jump_of(side, target, base) for side in (a, b)), strict=True)
-            values = self._fill_missing(values)
             flagged.append(
                 (target, join.raw(flags[0], flags[1]), join.plan(values[0], values[1], "the returned value"))
             )
-        base_values = self._fill_missing([s.value if s.target is base else MISSING for s in (a, b)])
+        base_values = [s.value if s.target is base else MISSING for s in (a, b)]
         what = "the returned value" if base is not None else "the value"
         value_plan = join.plan(base_values[0], base_values[1], what)
-        changes: list[tuple[Location, Callable[[list[torch.Tensor]], Any]]] = []
+        changes: list[tuple[Location, Plan]] = []
         for key in {**a.delta, **b.delta}:
             location_, _ = a.delta.get(key) or b.delta[key]
             changes.append((location_, self._plan_change(join, location_, a.delta, b.delta, snapshot)))
         results = join.emit(predicate, a.graph, b.graph)
         for place, plan in changes:
-            snapshot.write(place, plan(results))
-        value = value_plan(results)
+            snapshot.write(place, self._sited(plan(results), site))
+        value = self._sited(value_plan(results), site)
         join.note_aliases()
         self._joined.update({id(made.value): made for made in join.objects})
         deferred = [Deferred(f(results), t, freeze(v(results), recorder)) for t, f, v in flagged]
         return Side(recorder.graph, {}, base, freeze(value, recorder), deferred)
 
-    def _plan_change(
-        self, join: Join, place: Location, a: Delta, b: Delta, snapshot: Snapshot
-    ) -> Callable[[list[torch.Tensor]], Any]:
+    def _sited(self, value: Any, site: Site) -> Any:
+        """The joined value; where no condition tells what it is, a choice is told apart by its tag."""
+        choice = Unusable.choice(value) if isinstance(value, Unusable) else None
+        if choice is None or self._has_stopped or site.context is self:
+            return value
+        own_site = Unusable.site(value)
+        if own_site is not None and own_site.context is not None:
+            return value
+        return self.settle(value, range(len(choice.values)))
+
+    def _plan_change(self, join: Join, place: Location, a: Delta, b: Delta, snapshot: Snapshot) -> Plan:
         base = snapshot.base(place)
         if isinstance(place, TensorLocation):
             raws = [d[place.key][1] if place.key in d else base for d in (a, b)]
@@ -410,18 +423,11 @@ class Branches:
             return join.raw(raws[0], raws[1])
         unassigned = freeze(base, self.recorder)
         values = [d[place.key][1] if place.key in d else after_side(unassigned, d) for d in (a, b)]
-        for mine, other in (values, values[::-1]):
-            if mine is UNDEFINED and other is not UNDEFINED:
-                unusable = Unusable(
-                    f"{place.name} is undefined on one side of the condition, and is used after that",
-                    "assign it on both sides, or before the condition",
-                    join.site.location,
-                    join.site.number,
-                )
-                return lambda _: unusable
-        if isinstance(place, ContainerLocation) and not same_shape(values[0], values[1]) and is_made_elsewhere(place):
-            return lambda _: base  # made on one side: what that side leaves of it is in the values that hold it
-        return join.plan(values[0], values[1], place.name)
+        plan = join.plan(values[0], values[1], place.name)
+        if isinstance(place, AttributeLocation) and any(v is UNDEFINED for v in values):
+            # Reading an attribute is not seen, so that only its use is refused, not its loss.
+            return lambda results: Unusable.with_choice(plan(results), None)
+        return plan
 
     def _jump_of(self, side: Side, target: Scope, base: Scope | None) -> tuple[torch.Tensor, Any]:
         """Whether the side jumps to `target`, as a recorded bool, and with what value (frozen)."""
@@ -432,25 +438,6 @@ class Branches:
             return self.constant(side.target is target and side.target is not base), (
                 side.value if side.target is target else MISSING
             )
-
-    def _fill_missing(self, values: Sequence[Any]) -> list[Any]:
-        """Stands poison in for the value of a side that has none; no path reads it."""
-        a, b = values
-        if a is MISSING and b is MISSING:
-            return [None, None]
-
-        return [self._poison(b) if a is MISSING else a, self._poison(a) if b is MISSING else b]
-
-    def _poison(self, value: Any) -> Any:
-        """A frozen value of the same types that no path reads."""
-
-        def leaf(tensor: FrozenTensor) -> FrozenTensor:
-            raw = self.recorder.poison(tensor.raw)
-            original = tensor.original
-            # Another object than the original: for a join the two sides must not be the same value.
-            return FrozenTensor(raw, Number(original.tensor, original.type) if isinstance(original, Number) else raw)
-
-        return map_frozen(value, leaf)
 
     # Landing ---------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import types
 import warnings
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -31,13 +31,13 @@ from dycl.frontend.graph import (
     first_out_of_scope,
     forget_discarded,
 )
-from dycl.frontend.joining import describe
+from dycl.frontend.joining import constant
+from dycl.frontend.kinds import describe
 from dycl.frontend.locations import raised_at
 from dycl.frontend.operators import Operators
 from dycl.frontend.reachable import MODULE_INTERNALS, Reachable
 from dycl.frontend.recorder import Recorder, outside_modes
-from dycl.frontend.specialize import capture_specialized
-from dycl.frontend.state import AttributeLocation, ContainerLocation, Location, freeze
+from dycl.frontend.state import UNDEFINED, AttributeLocation, ContainerLocation, Location, freeze
 from dycl.frontend.values import Number, Unusable, refuse
 from dycl.options import Options
 from dycl.signature import Signature, Structure, TensorSpec, structure_of
@@ -80,22 +80,17 @@ def capture(
         UnsupportedConstructError: the model uses something that is not compiled.
         DyclError: the model raises on the way.
     """
-    exceptions: list[tuple[str, ...]] = []
+    numbers: list[_StateAttribute] = []
     names = _Names()
-
-    def run(assumed: Mapping[int, bool], stop_at: int | None) -> CapturedProgram:
-        numbers: list[_StateAttribute] = []
-        while True:
-            attempt = _Run(model, args, kwargs, options, tuple(numbers), assumed, stop_at, exceptions, names)
-            program = attempt.execute()
-            # Attributes that turn out to be numbers that change have to be inputs from the start: run again.
-            known = [(n.owner, n.attribute) for n in numbers]
-            fresh = [a for a in attempt.changed_numbers if (a.owner, a.attribute) not in known]
-            if not fresh:
-                return program
-            numbers.extend(fresh)
-
-    return capture_specialized(run, options.max_specializations)
+    while True:
+        attempt = _Run(model, args, kwargs, options, tuple(numbers), names)
+        program = attempt.execute()
+        # Attributes that turn out to be numbers that change have to be inputs from the start: run again.
+        known = [(n.owner, n.attribute) for n in numbers]
+        fresh = [a for a in attempt.changed_numbers if (a.owner, a.attribute) not in known]
+        if not fresh:
+            return program
+        numbers.extend(fresh)
 
 
 class _Names:
@@ -139,9 +134,6 @@ class _Run:
         kwargs: dict[str, Any],
         options: Options,
         numbers: tuple[_StateAttribute, ...],
-        assumed: Mapping[int, bool],
-        stop_at: int | None,
-        exceptions: list[tuple[str, ...]],
         names: _Names,
     ) -> None:
         self._model = model
@@ -151,8 +143,9 @@ class _Run:
         self._numbers = numbers
         self.recorder = Recorder(allow_random=options.allow_random)
         self.recorder.lift = self._lift
-        self.control = Control(self.recorder, max_depth=options.max_depth, assumed=assumed, stop_at=stop_at)
-        self.control.exceptions = exceptions
+        self.control = Control(
+            self.recorder, max_depth=options.max_depth, max_specializations=options.max_specializations
+        )
         self.operators = Operators(self.control, self._adopt)
         self._root = self.recorder.graph
         self._inputs: list[_Input] = []
@@ -197,7 +190,7 @@ class _Run:
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", category=UserWarning, module="torch")
-                return self.control.program(lambda: self.operators.call(self._model, *args, **kwargs))
+                return self.control.program(lambda: self._checked(self.operators.call(self._model, *args, **kwargs)))
         except DyclError:
             raise
         except RecursionError as error:
@@ -337,7 +330,10 @@ class _Run:
     ) -> CapturedProgram:
         outputs: list[torch.Tensor] = []
         output_structure = self._output_structure(result, outputs)
-        output_specs = [_spec(f"output {i}", raw) for i, raw in enumerate(outputs)]
+        names = [f"output {i}" for i in range(len(outputs))]
+        for tag in output_structure.nodes("choice"):
+            names[tag.index] = f"choice {tag.index}"
+        output_specs = [_spec(name, raw) for name, raw in zip(names, outputs, strict=True)]
         if code is not None:
             outputs.append(freeze(code, self.recorder).raw)
             output_specs.append(_spec("exception", outputs[-1]))
@@ -388,10 +384,23 @@ class _Run:
         rewritten = "\n\n".join(f"# {where}\n{text}" for where, text in sources.items()) + "\n"
         return CapturedProgram(graph, signature, weights, initial_state, rewritten)
 
+    def _checked(self, result: Any) -> Any:
+        """The model's result, once each value in it is known to be one that a program can give."""
+        self._output_structure(result, [])
+        return result
+
     def _output_structure(self, result: Any, outputs: list[torch.Tensor]) -> Structure:
+        def choice(value: Unusable) -> Structure:
+            made = Unusable.choice(value)
+            if made is None or Unusable.may_be(value, UNDEFINED):
+                refuse(value)
+            outputs.append(constant(self.recorder, made.tag) if isinstance(made.tag, int) else made.tag)
+            index = len(outputs) - 1
+            return Structure("choice", index=index, items=tuple(structure_of(v, leaf) for v in made.values))
+
         def leaf(value: Any) -> Structure | None:
             if isinstance(value, Unusable):
-                refuse(value)
+                return choice(value)
             if isinstance(value, (torch.Tensor, Number)):
                 outputs.append(freeze(value, self.recorder).raw)
                 if isinstance(value, Number):

@@ -44,8 +44,13 @@ class CarriedMemory:
         self._origins: weakref.WeakKeyDictionary[Any, Origin] = weakref.WeakKeyDictionary()
         self._users: weakref.WeakKeyDictionary[Any, list[Origin]] = weakref.WeakKeyDictionary()
 
-    def carry(self, place: tuple[Any, ...], carried: torch.Tensor, before: torch.Tensor) -> Origin:
-        """Notes that `carried` stands for `before` in the first iteration."""
+    def carry(
+        self, place: tuple[Any, ...], carried: torch.Tensor, before: torch.Tensor, origin: Origin | None = None
+    ) -> Origin:
+        """Notes that `carried` stands for `before` in the first iteration; `origin` is known if others did already."""
+        if origin is not None:
+            self._origins[carried.untyped_storage()] = origin
+            return origin
         origin = Origin(place, before.untyped_storage(), not isinstance(before, FunctionalTensor))
         self._origins[carried.untyped_storage()] = origin
         self._users.setdefault(origin.storage, []).append(origin)

@@ -14,22 +14,23 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from dycl.errors import DyclError, UnsupportedConstructError
-from dycl.frontend.branches import Branches
-from dycl.frontend.locations import here, raised_at, raised_in_library
-from dycl.frontend.paths import Handler, Scope, Side, Signal, Stop, Unwind
+from dycl.frontend.kinds import MISSING
+from dycl.frontend.locations import (
+    here,
+    is_internal_error,
+    raised_at,
+    raised_in_library,
+    raised_on_purpose,
+    unbound_local,
+)
+from dycl.frontend.paths import Handler, Scope, Side, Signal, Unwind
+from dycl.frontend.specialize import Specialization
 from dycl.frontend.state import CellLocation, FrozenNode, Snapshot, freeze, thaw
-from dycl.frontend.values import Number
+from dycl.frontend.values import FailingPathError, Number
 
 
-class Exceptions(Branches):
-    """Adds functions, `try` statements, and the end of the program.
-
-    Attributes:
-        exceptions: what leaves the program: the name of a built-in exception, and its message if it has one. Set
-            before the first use; runs of one program share it.
-    """
-
-    exceptions: list[tuple[str, ...]]
+class Exceptions(Specialization):
+    """Adds functions, `try` statements, and the end of the program."""
 
     # Functions and programs ------------------------------------------------------------------------------------------
 
@@ -50,26 +51,32 @@ class Exceptions(Branches):
             raised instead of returning the result.
         """
         with self._scope("raise") as scope:
-            try:
-                result = body()
-            except Stop as stop:
-                side = self._collapse(0, scope, self._stopped(0, scope, stop), scope)
-                return thaw(side.value), None
-            except Unwind as unwind:
-                raise UnsupportedConstructError(
-                    "every path raises an exception", hint="return a value on some path", location=here()
-                ) from unwind
-            if not self._forks:
-                return result, None
-            frozen = freeze(result, self.recorder)
-            for fork in self._forks:
-                assert fork.parked.target is scope, "a jump left the program"
-                with self.recorder.into(fork.parked.graph):
-                    items = (self._poison(frozen), fork.parked.value)
-                fork.parked.value = FrozenNode((None, None), (), items)
-            side = self._collapse(0, scope, (result, 0), scope)
-            result, code = thaw(side.value)
-            return result, Number.of(code)
+            side = self._apart(lambda: self._program_path(body, scope))
+        result, code = thaw(side.value)
+        if result is MISSING:
+            raise UnsupportedConstructError(
+                "every path raises an exception", hint="return a value on some path", location=here()
+            )
+        return result, code if isinstance(code, Number) else None
+
+    def _program_path(self, body: Callable[[], Any], scope: Scope) -> Side:
+        """The program from the state as it is; the value of the side is its result (if any), and what it raises."""
+        first_fork = len(self._forks)
+        code: Any = 0
+        try:
+            result = body()
+        except Unwind as unwind:
+            result, code = MISSING, thaw(unwind.value)
+        except (DyclError, RecursionError, MemoryError):
+            raise
+        except Exception as error:
+            if not self._context.assumed:
+                raise  # the model fails by itself, whatever its input
+            result, code = MISSING, self._exception_code(error)
+        for fork in self._forks[first_fork:]:
+            assert fork.parked.target is scope, "a jump left the program"
+            fork.parked.value = FrozenNode((None, None), (), (MISSING, fork.parked.value))
+        return self._collapse(first_fork, scope, (result, code), scope)
 
     # Exceptions ------------------------------------------------------------------------------------------------------
 
@@ -134,6 +141,8 @@ class Exceptions(Branches):
 
     def _raise(self, error: Exception) -> tuple[Scope, Any]:
         """Where a path goes that raises while other paths are open: its handler is run right away."""
+        if is_internal_error(error):
+            raise error
         for scope in reversed(self._scopes):
             handler = _matching(scope, error)
             if handler is not None:
@@ -157,9 +166,14 @@ class Exceptions(Branches):
 
     def _exception_code(self, error: Exception) -> int:
         """The number of an exception that leaves the program."""
+        if isinstance(error, NameError):
+            error = unbound_local(error) or error
         name, location = type(error).__name__, raised_at(error)
-        if raised_in_library(error):
-            raise UnsupportedConstructError(
+        if raised_in_library(error) or (
+            isinstance(error, (TypeError, AttributeError)) and not raised_on_purpose(error)
+        ):
+            # Their messages name types, which are other ones while the model is traced.
+            raise FailingPathError(
                 f"one side of a condition on a tensor fails: {name}: {error}",
                 hint="that path can never succeed; `raise` an exception of your own there",
                 location=location,

@@ -11,15 +11,41 @@ import torch
 from torch import fx
 from torch._subclasses.functional_tensor import FunctionalTensor
 
-from dycl.frontend.paths import Site
+from dycl.frontend.kinds import (
+    MAX_ALTERNATIVES,
+    MISSING,
+    alike,
+    alternatives,
+    describe,
+    map_frozen,
+    number_type,
+    same_shape,
+)
 from dycl.frontend.recorder import COND, Recorder
-from dycl.frontend.state import UNDEFINED, FrozenContents, FrozenNode, FrozenTensor, freeze, thaw
-from dycl.frontend.values import DisagreementError, Number, PythonNumber, Unusable, same_constant
+from dycl.frontend.state import UNDEFINED, FrozenChoice, FrozenContents, FrozenNode, FrozenTensor, freeze, thaw
+from dycl.frontend.values import Choice, DisagreementError, Number, PythonNumber, Site, Unusable, same_constant
 
 
 def constant(recorder: Recorder, value: PythonNumber) -> torch.Tensor:
     """A recorded 0-d tensor (bool, i64, f64) with a known value, in the current graph."""
     return freeze(Number.of(value), recorder).raw
+
+
+def remapped(recorder: Recorder, tag: torch.Tensor | int, table: list[int]) -> torch.Tensor | int:
+    """The tag of a choice, when its alternative i becomes `table[i]`."""
+    if isinstance(tag, int):
+        return table[tag]
+    if table == list(range(len(table))):
+        return tag
+    old = recorder.wrap(tag)
+    new = torch.full((), table[-1], dtype=torch.int64)
+    for index, target in enumerate(table[:-1]):
+        new = torch.where(old == index, target, new)
+    return freeze(new, recorder).raw
+
+
+Plan = Callable[[list[torch.Tensor]], Any]
+"""Makes a value of the results of the join."""
 
 
 @dataclass(eq=False)
@@ -28,20 +54,28 @@ class JoinedObject:
 
     value: Any
     originals: list[Any]
-    site: int | None
+    site: Site
 
     references = 3
     """How many references an original has that only this object knows: the list's, and two of a check's."""
 
 
 class Join:
-    """The `cond` node that joins two sides: collects pairs of tensors, then rebuilds values from its results."""
+    """The `cond` node that joins two sides: collects pairs of tensors, then rebuilds values from its results.
 
-    def __init__(self, recorder: Recorder, site: Site) -> None:
+    Args:
+        recorder: where it is recorded.
+        site: the condition.
+        graphs: of the side where it holds, and of the other.
+    """
+
+    def __init__(self, recorder: Recorder, site: Site, graphs: tuple[fx.Graph, fx.Graph]) -> None:
         self._recorder = recorder
         self.site = site
+        self._graphs = graphs
         self._pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._index: dict[tuple[int, int], int] = {}
+        self._poisons: dict[int, torch.Tensor] = {}
         self._rebuilt: dict[tuple[int, int], JoinedObject] = {}
         self._made: dict[tuple[int, int], tuple[FunctionalTensor, tuple[Any, Any]]] = {}
 
@@ -52,11 +86,14 @@ class Join:
             self._pairs.append((a, b))
         return self._index[key]
 
-    def plan(self, a: Any, b: Any, what: str) -> Callable[[list[torch.Tensor]], Any]:
+    def plan(self, a: Any, b: Any, what: str) -> Plan:
         """How to make the joined value of the frozen `a` (then) and `b` (else), once the results are there."""
         if a is b or thaw(a) is thaw(b):
             same = thaw(a)
             return lambda _: same
+        if a is MISSING or b is MISSING:
+            # The side never gets here with this value.
+            return self.plan(self._poison(b) if a is MISSING else a, self._poison(a) if b is MISSING else b, what)
         if isinstance(a, FrozenTensor) and isinstance(b, FrozenTensor):
             return self._plan_tensors(a, b, what)
         number = self._plan_numbers(a, b)
@@ -69,26 +106,73 @@ class Join:
             return self._rebuilding(a, b, plans)
         if isinstance(a, FrozenContents) and isinstance(b, FrozenContents):
             raise DisagreementError(
-                f"{what} holds {len(a.items)} items after one side of the condition and {len(b.items)} after the other",
+                f"{what} holds {len(a.contents)} items after one side of the condition and {len(b.contents)} after the "
+                f"other{', under other keys' if len(a.contents) == len(b.contents) else ''}",
                 hint="append on both sides, or write into a tensor of fixed size",
                 location=self.site.location,
-                site=self.site.number,
+                site=self.site,
             )
         if same_constant(a, b):
             return lambda _: a
-        unusable = self._unusable(a, b, what)
-        return lambda _: unusable
+        return self._plan_choice(a, b, what)
 
-    def _rebuilding(
-        self, a: FrozenNode, b: FrozenNode, plans: list[Callable[[list[torch.Tensor]], Any]]
-    ) -> Callable[[list[torch.Tensor]], Any]:
+    def _plan_choice(self, a: Any, b: Any, what: str) -> Plan:
+        """Two values of different kinds: refused if used, but it is known which of them it is."""
+        refused = self._unusable(a, b, what)
+        kinds = list(alternatives(a))
+        for value in alternatives(b):
+            if not any(alike(kind, value) for kind in kinds):
+                kinds.append(value)
+        if len(kinds) > MAX_ALTERNATIVES or any(isinstance(thaw(k), Unusable) for k in kinds):
+            unusable = Unusable.with_choice(refused, None)
+            return lambda _: unusable
+        sides = [self._spread(v, kinds, graph) for v, graph in zip((a, b), self._graphs, strict=True)]
+        tag = self._plan_tags(sides[0].tag, sides[1].tag)
+        values = [self.plan(x, y, what) for x, y in zip(sides[0].values, sides[1].values, strict=True)]
+        # Of what was a choice already, the tag tells more than one condition.
+        is_first = not isinstance(a, FrozenChoice) and not isinstance(b, FrozenChoice)
+        site = self.site if is_first else Site(None, -1, self.site.location)
+        return lambda results: Unusable.with_choice(
+            refused, Choice(tag(results), tuple(value(results) for value in values)), site
+        )
+
+    def _plan_tags(self, a: torch.Tensor | int, b: torch.Tensor | int) -> Plan:
+        if a is b or (isinstance(a, int) and isinstance(b, int) and a == b):
+            return lambda _: a
+        raws = [constant(self._recorder, tag) if isinstance(tag, int) else tag for tag in (a, b)]
+        return self.raw(raws[0], raws[1])
+
+    def _spread(self, value: Any, kinds: list[Any], graph: fx.Graph) -> FrozenChoice:
+        """A side's value as a choice of all the kinds, with `MISSING` for those that it never is of."""
+        found: list[Any] = [MISSING] * len(kinds)
+        table = [next(i for i, k in enumerate(kinds) if alike(k, v)) for v in alternatives(value)]
+        for index, alternative in zip(table, alternatives(value), strict=True):
+            found[index] = alternative
+        with self._recorder.into(graph):
+            tag = remapped(self._recorder, value.tag, table) if isinstance(value, FrozenChoice) else table[0]
+        return FrozenChoice(thaw(value), tag, tuple(found))
+
+    def _poison(self, value: Any) -> Any:
+        """A frozen value of the same kind as another, that no path reads."""
+
+        def leaf(tensor: FrozenTensor) -> FrozenTensor:
+            # Two variables that are one tensor on the side that has it stay one.
+            if id(tensor.raw) not in self._poisons:
+                self._poisons[id(tensor.raw)] = self._recorder.poison(tensor.raw)
+            raw, original = self._poisons[id(tensor.raw)], tensor.original
+            # Another object than the original: for a join the two sides must not be the same value.
+            return FrozenTensor(raw, Number(original.tensor, original.type) if isinstance(original, Number) else raw)
+
+        return map_frozen(value, leaf)
+
+    def _rebuilding(self, a: FrozenNode, b: FrozenNode, plans: list[Plan]) -> Plan:
         """How to make the joined list, dict or dataclass; variables that are one on both sides stay one."""
         key = (id(a.original), id(b.original))
 
         def rebuild(results: list[torch.Tensor]) -> Any:
             if key not in self._rebuilt:
                 value = a.rebuild([p(results) for p in plans])
-                self._rebuilt[key] = JoinedObject(value, [a.original, b.original], self.site.number)
+                self._rebuilt[key] = JoinedObject(value, [a.original, b.original], self.site)
             return self._rebuilt[key].value
 
         return rebuild
@@ -98,12 +182,11 @@ class Join:
         """The lists, dicts and dataclasses that were made."""
         return list(self._rebuilt.values())
 
-    def _plan_tensors(self, a: FrozenTensor, b: FrozenTensor, what: str) -> Callable[[list[torch.Tensor]], Any]:
+    def _plan_tensors(self, a: FrozenTensor, b: FrozenTensor, what: str) -> Plan:
         kinds = [v.original.type if isinstance(v.original, Number) else None for v in (a, b)]
-        alike = kinds[0] is kinds[1] and a.raw.dtype == b.raw.dtype and a.raw.shape == b.raw.shape
-        if not alike:
-            unusable = self._unusable(a, b, what)
-            return lambda _: unusable
+        same = kinds[0] is kinds[1] and a.raw.dtype == b.raw.dtype and a.raw.shape == b.raw.shape
+        if not same:
+            return self._plan_choice(a, b, what)
         index = self._result(a.raw, b.raw)
         recorder = self._recorder
         kind = kinds[0]
@@ -120,7 +203,7 @@ class Join:
 
         return rebuild
 
-    def _plan_numbers(self, a: Any, b: Any) -> Callable[[list[torch.Tensor]], Any] | None:
+    def _plan_numbers(self, a: Any, b: Any) -> Plan | None:
         """Two Python numbers of one type, at least one of them constant, become a number that depends on data."""
         kinds = [number_type(v) for v in (a, b)]
         if kinds[0] is None or kinds[0] is not kinds[1] or same_constant(a, b):
@@ -134,11 +217,14 @@ class Join:
         for value in (thaw(a), thaw(b)):
             if isinstance(value, Unusable):
                 return value
+        is_bound = a is not UNDEFINED and b is not UNDEFINED
         return Unusable(
             f"{what} is {describe(a)} if the condition holds and {describe(b)} if not, and is used after that",
-            "give it the same type, dtype and shape on both sides",
+            "give it the same type, dtype and shape on both sides"
+            if is_bound
+            else "assign it on both sides, or before the condition",
             self.site.location,
-            self.site.number,
+            self.site,
         )
 
     def raw(self, a: torch.Tensor, b: torch.Tensor) -> Callable[[list[torch.Tensor]], torch.Tensor]:
@@ -152,10 +238,10 @@ class Join:
         for i, (joined, originals) in enumerate(made):
             for original in originals:
                 if isinstance(original, FunctionalTensor):
-                    self._recorder.note_alias(joined, original, self.site.number)
+                    self._recorder.note_alias(joined, original, self.site)
             for j, (other, _) in enumerate(made):
                 if i != j and any(a is not None and a is b for a, b in zip(storages[i], storages[j], strict=True)):
-                    self._recorder.note_alias(joined, other, self.site.number)
+                    self._recorder.note_alias(joined, other, self.site)
 
     def emit(self, predicate: torch.Tensor, then: fx.Graph, orelse: fx.Graph) -> list[torch.Tensor]:
         """Records the node in the current graph."""
@@ -172,56 +258,5 @@ class Join:
         return list(results)
 
 
-def same_shape(a: FrozenNode | FrozenContents, b: FrozenNode | FrozenContents) -> bool:
-    if isinstance(a, FrozenNode) and isinstance(b, FrozenNode):
-        return a.kind == b.kind
-    return len(a.items) == len(b.items) and a.contents.keys == b.contents.keys  # type: ignore[union-attr]
-
-
-def number_type(value: Any) -> type | None:
-    value = thaw(value)
-    if isinstance(value, Number):
-        return value.type
-    return type(value) if type(value) in (bool, int, float) else None
-
-
-def describe(value: Any) -> str:
-    """A value as an error message says it: "a tensor f32[2, 3]", "None", "a Python int"."""
-    value = thaw(value) if not isinstance(value, FrozenContents) else value.contents
-    if isinstance(value, Unusable):
-        return "unusable"
-    if isinstance(value, torch.Tensor):
-        return f"a tensor {str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
-    if isinstance(value, Number):
-        return f"a Python {value.type.__name__}"
-    if value is UNDEFINED:
-        return "undefined"
-    if value is None or isinstance(value, bool):
-        return str(value)
-    if isinstance(value, (int, float, str)):
-        return f"the {type(value).__name__} {value!r}"
-    if isinstance(value, (tuple, list, dict)):
-        return f"a {type(value).__name__} of {len(value)}"
-    return f"an object of type {type(value).__name__}"
-
-
 def _storage(tensor: Any) -> Any:
     return tensor.untyped_storage() if isinstance(tensor, FunctionalTensor) else None
-
-
-class Missing:
-    """The value of a side that does not have one."""
-
-
-MISSING = Missing()
-
-
-def map_frozen(value: Any, function: Callable[[FrozenTensor], Any]) -> Any:
-    """A frozen value with each frozen tensor replaced by another."""
-    if isinstance(value, FrozenTensor):
-        return function(value)
-    if isinstance(value, FrozenNode):
-        items = tuple(map_frozen(v, function) for v in value.items)
-        fresh = value.rebuild([thaw(v) for v in items])
-        return FrozenNode(fresh, value.keys, items)
-    return value

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
 import os
 import types
@@ -71,3 +72,47 @@ def raised_in_library(error: BaseException) -> bool:
             filename = code.co_filename
         traceback = traceback.tb_next
     return is_internal(filename)
+
+
+def _innermost(error: BaseException) -> types.TracebackType | None:
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback
+
+
+def raised_on_purpose(error: BaseException) -> bool:
+    """Whether a `raise` statement raised, not an operation that cannot be done."""
+    at = _innermost(error)
+    return at is not None and dis.opname[at.tb_frame.f_code.co_code[at.tb_lasti]] in ("RAISE_VARARGS", "RERAISE")
+
+
+def is_internal_error(error: BaseException) -> bool:
+    """Whether an assertion of dycl's own failed, not one of the user's (which `operators/` raises)."""
+    at = _innermost(error)
+    if not isinstance(error, AssertionError) or at is None:
+        return False
+    filename = at.tb_frame.f_code.co_filename
+    return filename.startswith(_FRONTEND) and not filename.startswith(f"{_FRONTEND}operators{os.sep}")
+
+
+def unbound_local(error: NameError) -> UnboundLocalError | None:
+    """What Python raises for an unbound variable of a function of the user's, whose bodies are functions here."""
+    frames: list[types.CodeType] = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        if not is_internal(traceback.tb_frame.f_code.co_filename):
+            frames.append(traceback.tb_frame.f_code)
+        traceback = traceback.tb_next
+
+    def is_body(code: types.CodeType) -> bool:
+        # A `lambda` without arguments stands for an operand, such as the right side of an `and`.
+        return GENERATED_MARK in code.co_name or (code.co_name == "<lambda>" and code.co_argcount == 0)
+
+    owner = next((code for code in reversed(frames) if not is_body(code)), None)
+    if owner is None or not is_body(frames[-1]) or error.name not in owner.co_cellvars:
+        return None
+    made = UnboundLocalError(
+        f"cannot access local variable {error.name!r} where it is not associated with a value", name=error.name
+    )
+    return made.with_traceback(error.__traceback__)

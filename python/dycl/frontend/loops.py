@@ -14,8 +14,19 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 from dycl.errors import SourceLocation, UnsupportedConstructError
 from dycl.frontend.carried_memory import Origin, check_first_iteration, check_iterations
 from dycl.frontend.exceptions import Exceptions
-from dycl.frontend.holders import is_in_use, is_made_elsewhere
-from dycl.frontend.joining import constant, describe, map_frozen, number_type, same_shape
+from dycl.frontend.joining import constant, remapped
+from dycl.frontend.kinds import (
+    MISSING,
+    alternatives,
+    difference,
+    fitted,
+    has_choice,
+    index_among,
+    leaves,
+    map_frozen,
+    number_type,
+    unified,
+)
 from dycl.frontend.locations import here
 from dycl.frontend.paths import Deferred, Scope, Side, Signal
 from dycl.frontend.recorder import WHILE, Recorder
@@ -24,6 +35,7 @@ from dycl.frontend.state import (
     CellLocation,
     ContainerLocation,
     Delta,
+    FrozenChoice,
     FrozenContents,
     FrozenNode,
     FrozenTensor,
@@ -31,9 +43,10 @@ from dycl.frontend.state import (
     Snapshot,
     TensorLocation,
     freeze,
+    is_in_use,
     thaw,
 )
-from dycl.frontend.values import Number, Unusable, same_constant
+from dycl.frontend.values import Choice, Number, Unusable, same_constant
 
 MAX_UNROLLED = 100_000
 """How many iterations of a loop that Python decides are unrolled at most."""
@@ -169,10 +182,12 @@ class Loops(Exceptions):
         """Records the loop; gives the jumps that leave it to beyond it, and whether some path breaks."""
         location = here()
         snapshot = self._snapshot()
+        # After a `break` the `else` clause is left out: a jump to the end of the whole statement.
+        end = next(s for s in reversed(self._scopes) if s.kind == "break") if has_else else None
         carried: dict[tuple[Any, ...], Carried] = {}
         for _ in range(MAX_LOOP_ROUNDS):
-            traced = self._trace_loop_body(test, body, carried, snapshot)
-            fresh = self._newly_carried(traced.delta, carried, snapshot, location, first is None)
+            traced = self._trace_loop_body(test, body, carried, snapshot, end)
+            fresh = self._newly_carried(traced.delta, carried, snapshot, location)
             if not fresh:
                 break
             carried.update(fresh)
@@ -182,16 +197,10 @@ class Loops(Exceptions):
                 hint="give each variable its final type before the loop",
                 location=location,
             )
-        if has_else and traced.breaks:
-            raise UnsupportedConstructError(
-                "an `else` of a loop on a tensor that also has a `break`",
-                hint="set a variable before the `break` and test it after the loop",
-                location=location,
-            )
-        origins = [origin for place in carried.values() for origin in place.origins]
+        origins = [origin for place in carried.values() for origin in place.origins.values()]
         after = {key: _tensors_in(value) for key, (_, value) in traced.delta.items() if key in carried}
         check_iterations(origins, after, snapshot.tensors())
-        deferred = self._emit_loop(self.constant(True) if first is None else first, traced, carried, snapshot, location)
+        deferred = self._emit_loop(first, traced, carried, snapshot, location)
         return deferred, traced.breaks, origins
 
     def _trace_loop_body(
@@ -200,46 +209,58 @@ class Loops(Exceptions):
         body: Callable[[], Signal | None],
         carried: dict[tuple[Any, ...], Carried],
         snapshot: Snapshot,
+        end: Scope | None = None,
     ) -> LoopBody:
+        """Traces an iteration from what the loop carries; `end` is where a `break` goes, if not to after the loop."""
         outer, first_fork = self.recorder.graph, len(self._forks)
         self._depth += 1
-        self._loops_around += 1
         graph = self.recorder.graph = fx.Graph()
-        try:
+        exits, breaks = False, False
+
+        def iteration() -> Side:
+            nonlocal exits, breaks
             for place in carried.values():
-                place.begin(self.recorder, snapshot)
+                place.settle(self.recorder, snapshot, self.settle)
+            forks = len(self._forks)
             with self._scope("break") as loop, self._scope("continue") as iteration:
                 goal, value = self._run(body)
                 goal, value = self._land(iteration, goal or iteration, value)
-                exits = len(self._forks) > first_fork
-                breaks = goal is loop or any(f.parked.target is loop for f in self._forks[first_fork:])
+                exits = exits or len(self._forks) > forks
+                if end is None:
+                    breaks = breaks or goal is loop or any(f.parked.target is loop for f in self._forks[forks:])
                 # Every path falls out of the body with the next condition; one that jumps, with a condition that does
                 # not hold, and a jump to beyond the loop is deferred until after it.
                 if goal is iteration:
                     open_side = Side(self.recorder.graph, {}, None, self._test(test))
                 else:
-                    open_side = self._as_last_iteration(Side(self.recorder.graph, {}, goal, value), loop)
-                for fork in self._forks[first_fork:]:
+                    open_side = self._as_last_iteration(Side(self.recorder.graph, {}, goal, value), loop, end)
+                for fork in self._forks[forks:]:
                     with self.recorder.into(fork.parked.graph):
-                        fork.parked = self._as_last_iteration(fork.parked, loop)
-                side = self._collapse(first_fork, None, open_side.value, None, open_side.deferred)
+                        fork.parked = self._as_last_iteration(fork.parked, loop, end)
+                return self._collapse(forks, None, open_side.value, None, open_side.deferred)
+
+        try:
+            with self._new_context():
+                for place in carried.values():
+                    place.begin(self.recorder, snapshot)
+                side = self._apart(iteration)
             condition = side.value.raw
             delta = snapshot.delta_by_item()
         finally:
             self._depth -= 1
-            self._loops_around -= 1
             del self._forks[first_fork:]
             self.recorder.graph = outer
         snapshot.undo()
         return LoopBody(graph, condition, delta, side.deferred, exits, breaks)
 
-    def _as_last_iteration(self, side: Side, loop: Scope) -> Side:
+    def _as_last_iteration(self, side: Side, loop: Scope, end: Scope | None) -> Side:
         """A side that leaves the loop, as one that ends its iteration with a condition that does not hold."""
         stop = freeze(Number.of(False), self.recorder)
-        if side.target is loop:
+        if side.target is loop and end is None:
             return Side(side.graph, side.delta, None, stop, side.deferred)
         assert side.target is not None
-        jump = Deferred(self.constant(True), side.target, freeze(side.value, self.recorder))
+        target = end if side.target is loop and end is not None else side.target
+        jump = Deferred(self.constant(True), target, freeze(side.value, self.recorder))
         return Side(side.graph, side.delta, None, stop, [*side.deferred, jump])
 
     def _test(self, test: Callable[[], Any]) -> Number:
@@ -253,32 +274,31 @@ class Loops(Exceptions):
         carried: dict[tuple[Any, ...], Carried],
         snapshot: Snapshot,
         location: SourceLocation | None,
-        runs: bool,
     ) -> dict[tuple[Any, ...], Carried]:
-        """The places that the body changes and that are not carried yet; checks the types of those that are."""
-        # What belongs to objects that the iteration makes is part of their value.
-        for key in [k for k in delta if k not in carried and hasattr(delta[k][0], "owner")]:
-            if is_made_elsewhere(delta[key][0]):
-                del delta[key]
+        """The places that the body changes and that are not carried yet, or not as what they become."""
         fresh: dict[tuple[Any, ...], Carried] = {}
         for key, (place, value) in delta.items():
             known = carried.get(key)
             if known is not None:
-                known.check(value, location)
+                wider = known.widened(value, location)
+                if wider is not None:
+                    fresh[key] = wider
                 continue
             if isinstance(value, (bool, int, float, str, type(None))) and same_constant(snapshot.base(place), value):
                 continue
-            fresh[key] = Carried.of(place, freeze(snapshot.base(place), self.recorder), value, location, runs)
+            init = freeze(snapshot.base(place), self.recorder)
+            first = Carried(place, init, init)
+            fresh[key] = first.widened(value, location) or first
         return fresh
 
     def _note_shared_storage(self, carried: Mapping[tuple[Any, ...], Carried], delta: Delta) -> None:
         """Notes which of the loop's results share storage after an iteration: one is a view of the other."""
-        pairs = [
-            (place.place.get(), thaw(delta[key][1]))
+        tensors = [
+            pair
             for key, place in carried.items()
-            if key in delta and place.is_carried and not isinstance(place.place, TensorLocation)
+            if key in delta and place.unusable is None and not isinstance(place.place, TensorLocation)
+            for pair in place.tensors_after(self.recorder, delta[key][1])
         ]
-        tensors = [(a, b) for a, b in pairs if isinstance(a, FunctionalTensor) and isinstance(b, FunctionalTensor)]
         for result, original in tensors:
             for other, other_original in tensors:
                 if result is not other and original.untyped_storage() is other_original.untyped_storage():
@@ -286,7 +306,7 @@ class Loops(Exceptions):
 
     def _emit_loop(
         self,
-        first: torch.Tensor,
+        first: torch.Tensor | None,
         traced: LoopBody,
         carried: dict[tuple[Any, ...], Carried],
         snapshot: Snapshot,
@@ -297,10 +317,10 @@ class Loops(Exceptions):
         inits: list[torch.Tensor] = []
         nexts: list[torch.Tensor] = []
         for key, place in carried.items():
-            after = traced.delta.get(key)
-            inits.extend(place.init_tensors(self.recorder))
+            after = traced.delta[key][1] if key in traced.delta else place.init
+            inits.extend(place.tensors(self.recorder, place.init))
             with recorder.into(traced.graph):
-                nexts.extend(place.next_tensors(self.recorder, after[1] if after else None))
+                nexts.extend(place.tensors(self.recorder, after))
         jumps: list[tuple[int, list[FrozenTensor]]] = []
         for jump in traced.deferred:
             # Whether, and with what, a path leaves the loop to beyond it: carried, but never read inside.
@@ -314,19 +334,21 @@ class Loops(Exceptions):
                     recorder.placeholder("unread", raw)
             jumps.append((start, leaves))
         traced.graph.output((recorder.node_of(traced.condition), *(recorder.node_of(n) for n in nexts)))
+        runs = first is None
+        first = self.constant(True) if first is None else first
         args = (recorder.node_of(first), *(recorder.node_of(i) for i in inits))
         results: list[torch.Tensor] = list(recorder.emit(WHILE, args, inits, body=traced.graph, location=location))
         remaining = list(results)
-        for place in carried.values():
-            place.finish(self.recorder, remaining, snapshot)
+        for key, place in carried.items():
+            after = traced.delta[key][1] if key in traced.delta else place.init
+            place.finish(self.recorder, remaining, snapshot, after if runs else None, self.settle)
         self._note_shared_storage(carried, traced.delta)
         deferred: list[Deferred] = []
         for (start, leaves), jump in zip(jumps, traced.deferred, strict=True):
-            position = {id(t): i for i, t in enumerate(leaves)}
-            value = map_frozen(
-                jump.value,
-                lambda t, start=start, position=position: _thawed(results[start + 1 + position[id(t)]], t, recorder),
-            )
+            raws = iter(results[start + 1 : start + 1 + len(leaves)])
+            value = map_frozen(jump.value, lambda t, raws=raws: _thawed(next(raws), t, recorder))
+            if isinstance(value, FrozenChoice):
+                value = freeze(self.settle(value.original, range(len(value.values))), recorder)
             deferred.append(Deferred(results[start], jump.target, value))
         return deferred
 
@@ -351,84 +373,115 @@ class LoopBody:
     breaks: bool
 
 
+Settle = Callable[[Unusable, Sequence[int]], Any]
+"""`Branches.settle`."""
+
+
 @dataclass(eq=False)
 class Carried:
     """A place whose value a loop carries from iteration to iteration.
 
-    A variable that is undefined before the loop, or that no common type fits, is unusable at the start of the body
-    (reading it there would read the iteration before) and after the loop. After a loop that runs at least once
-    (`while True`) the value of the last iteration is what it holds, so that is carried, but never read inside.
+    Where the value is not of one kind before the loop and after every iteration, its alternatives are carried, with a
+    tag that tells which it is: the body is then traced for each. Where that cannot be done, the place is unusable at
+    the start of the body and after the loop.
     """
 
     place: Location
-    init: Any  # frozen; where it is not read inside, any value of its type
-    unusable: Unusable | None
-    is_read_after: bool = True
-    origins: list[Origin] = field(default_factory=list[Origin])
+    init: Any  # frozen
+    kind: Any  # frozen: what the value is like in every iteration
+    reason: Unusable | None = None
+    """Why the value must not be used as it is, where it is a choice."""
+    unusable: Unusable | None = None
+    """Set where nothing is carried."""
+    origins: dict[int, Origin] = field(default_factory=dict[int, Origin])
+    _placeholders: list[torch.Tensor] = field(default_factory=list[torch.Tensor])
 
-    @staticmethod
-    def of(place: Location, init: Any, after: Any, location: SourceLocation | None, runs: bool) -> Carried:
-        """How the body's change of a place is carried; `runs` says that at least one iteration runs."""
-        if isinstance(place, TensorLocation):
-            return Carried(place, init, None)
-        hint = "give it the same type, dtype and shape before the loop"
-        if init is UNDEFINED:
-            reason = f"{place.name} is assigned in the loop only, and is used where no iteration may have run before"
-            hint = "assign it before the loop"
-        elif isinstance(thaw(init), Unusable):
-            return Carried(place, init, thaw(init), is_read_after=False)
-        elif isinstance(place, ContainerLocation) and difference(init, after):
+    def __post_init__(self) -> None:
+        if self.unusable is None and isinstance(thaw(self.init), Unusable) and not isinstance(self.init, FrozenChoice):
+            self.unusable = thaw(self.init)
+
+    def widened(self, after: Any, location: SourceLocation | None) -> Carried | None:
+        """How the place is carried if an iteration makes `after` of it; None if that is as it is carried now."""
+        if isinstance(self.place, TensorLocation) or self.unusable is not None:
+            return None
+        found = difference(self.kind, after)
+        if found is None:
+            return None
+        reason = self.reason or self._reason(found, location)
+        kind = unified(self.kind, after)
+        # Without a common kind, a variable may still be a temporary, which no iteration reads before it writes it.
+        if kind is not MISSING:
+            return Carried(self.place, self.init, kind, reason)
+        if isinstance(self.place, ContainerLocation):
+            counts = len(self.init.contents), len(after.contents)
+            kinds = "of other kinds " if counts[0] == counts[1] else ""
             raise UnsupportedConstructError(
-                f"{place.name} holds {len(init.items)} items before a loop on a tensor and {len(after.items)} after an "
+                f"{self.place.name} holds {counts[0]} items before a loop on a tensor and {counts[1]} {kinds}after an "
                 "iteration",
                 hint="write into a tensor of fixed size, at a counter",
                 location=location,
             )
-        elif found := difference(init, after):
-            reason = f"{place.name} is {found[0]} before the loop and {found[1]} after an iteration"
-        else:
-            return Carried(place, init, None)
-        unusable = Unusable(reason, hint, location)
-        can_carry = runs and _is_carriable(after)
-        return Carried(place, after if can_carry else init, unusable, is_read_after=can_carry)
+        return Carried(self.place, self.init, self.kind, reason, Unusable.with_choice(reason, None))
 
-    @property
-    def is_carried(self) -> bool:
-        return self.unusable is None or self.is_read_after
-
-    def check(self, after: Any, location: SourceLocation | None) -> None:
-        """What one iteration makes of the value must be of its type."""
-        if not self.is_carried or isinstance(self.place, TensorLocation):
-            return
-        found = difference(self.init, after)
-        if found:
-            raise UnsupportedConstructError(
-                f"{self.place.name} is {found[0]} before the loop and {found[1]} after an iteration",
-                hint="give it the same type, dtype and shape before the loop",
-                location=location,
+    def _reason(self, found: tuple[str, str], location: SourceLocation | None) -> Unusable:
+        if self.init is UNDEFINED:
+            return Unusable(
+                f"{self.place.name} is assigned in the loop only, and is used where no iteration may have run before",
+                "assign it before the loop",
+                location,
             )
+        return Unusable(
+            f"{self.place.name} is {found[0]} before the loop and {found[1]} after an iteration",
+            "give it the same type, dtype and shape before the loop",
+            location,
+        )
 
     def begin(self, recorder: Recorder, snapshot: Snapshot) -> None:
         """Puts placeholders of the body's graph in the place."""
-
-        def placeholder(raw: torch.Tensor) -> torch.Tensor:
-            return recorder.placeholder("carried", raw)
-
         if self.unusable is not None:
-            if self.is_read_after:
-                self._map(recorder, placeholder)
             snapshot.write(self.place, self.unusable)
         elif isinstance(self.place, TensorLocation):
-            snapshot.write(self.place, placeholder(self.init.raw))
+            snapshot.write(self.place, recorder.placeholder("carried", self.init.raw))
         else:
-            made = self._map(recorder, placeholder)
-            snapshot.write(self.place, made)
-            carry = recorder.functional.carried.carry
-            pairs = zip(_tensors_in(freeze(made, recorder)), _tensors_in(self.init), strict=True)
-            self.origins = [carry(self.place.key, carried, before) for carried, before in pairs]
+            made = self._placeholders = []
 
-    def _map(self, recorder: Recorder, make: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-        """A value like the initial one, of other tensors, in the order of `init_tensors`."""
+            def placeholder(raw: torch.Tensor) -> torch.Tensor:
+                made.append(recorder.placeholder("carried", raw))
+                return made[-1]
+
+            self._put(recorder, snapshot, self._map(recorder, placeholder))
+
+    def _put(self, recorder: Recorder, snapshot: Snapshot, value: Any) -> None:
+        """Puts a value of placeholders in the place, and notes what tensors they stand for in the first iteration."""
+        snapshot.write(self.place, value)
+        memory = recorder.functional.carried
+        pairs = zip(self._leaves(recorder, freeze(value, recorder)), self._leaves(recorder, self.init), strict=True)
+        for index, ((carried, _), (before, _)) in enumerate(pairs):
+            tensors = thaw(carried), thaw(before)
+            if isinstance(tensors[0], FunctionalTensor) and isinstance(tensors[1], torch.Tensor):
+                self.origins[index] = memory.carry(self.place.key, *tensors, self.origins.get(index))
+
+    def settle(self, recorder: Recorder, snapshot: Snapshot, settle: Settle) -> None:
+        """At the start of an iteration: puts the alternative in the place that is assumed in this run."""
+        if self.unusable is None and not isinstance(self.place, TensorLocation) and has_choice(self.kind):
+            placeholders = iter(self._placeholders)
+            self._put(recorder, snapshot, self._map(recorder, lambda _: next(placeholders), settle))
+
+    def _map(
+        self,
+        recorder: Recorder,
+        make: Callable[[torch.Tensor], torch.Tensor],
+        settle: Settle | None = None,
+        possible: Sequence[int] | None = None,
+    ) -> Any:
+        """A value of this kind, of other tensors, in the order of `tensors`.
+
+        Args:
+            recorder: wraps them.
+            make: gives the tensor for one that is like it.
+            settle: what decides choices, if they are to be.
+            possible: which alternatives the value may be of, if it is a choice and not all.
+        """
 
         def leaf(value: Any) -> Any:
             kind = number_type(value)
@@ -439,80 +492,77 @@ class Carried:
                 return Number(recorder.wrap(make(constant(recorder, value))), kind)
             if isinstance(value, (FrozenNode, FrozenContents)):
                 return value.rebuild([leaf(v) for v in value.items])
+            if isinstance(value, FrozenChoice):
+                reason = self.reason if value.original is None else value.original
+                assert reason is not None
+                tag = make(constant(recorder, 0))
+                choice = Unusable.with_choice(reason, Choice(tag, tuple(leaf(v) for v in value.values)))
+                among = possible if possible is not None and value is self.kind else range(len(value.values))
+                return settle(choice, among) if settle is not None else choice
             return value
 
-        return leaf(self.init)
+        return leaf(self.kind)
 
-    def init_tensors(self, recorder: Recorder) -> list[torch.Tensor]:
-        tensors = self._tensors(recorder, self.init)
-        return tensors if self.unusable is None else [recorder.poison(t) for t in tensors]
-
-    def next_tensors(self, recorder: Recorder, after: Any) -> list[torch.Tensor]:
-        """The tensors of the value after an iteration; `after` is None where the last round left it unchanged."""
-        if after is None:
-            assert not self.is_carried, f"{self.place.name} is carried but not changed"
+    def tensors(self, recorder: Recorder, value: Any) -> list[torch.Tensor]:
+        """The tensors that carry a frozen value of this kind, in the current graph."""
+        if self.unusable is not None:
             return []
-        return self._tensors(recorder, after)
+        if isinstance(self.place, TensorLocation):
+            return [value.raw]
 
-    def _tensors(self, recorder: Recorder, value: Any) -> list[torch.Tensor]:
-        if not self.is_carried:
-            return []
-        found: list[torch.Tensor] = []
+        def raw(leaf: Any, kind: Any) -> torch.Tensor:
+            if leaf is MISSING:
+                like = kind.raw if isinstance(kind, FrozenTensor) else constant(recorder, kind)
+                return recorder.poison(like)
+            return leaf.raw if isinstance(leaf, FrozenTensor) else constant(recorder, leaf)
 
-        def collect(v: Any) -> None:
-            if isinstance(v, FrozenTensor):
-                found.append(v.raw)
-            elif isinstance(v, (FrozenNode, FrozenContents)):
-                for item in v.items:
-                    collect(item)
-            elif number_type(v) is not None:
-                found.append(constant(recorder, v))
+        return [raw(leaf, kind) for leaf, kind in self._leaves(recorder, value)]
 
-        collect(value)
-        return found
+    def _leaves(self, recorder: Recorder, value: Any) -> list[tuple[Any, Any]]:
+        as_carried = fitted(value, self.kind, lambda tag, table: remapped(recorder, tag, table))
+        return list(leaves(as_carried, self.kind))
 
-    def finish(self, recorder: Recorder, results: list[torch.Tensor], snapshot: Snapshot) -> None:
-        """Puts the loop's results in the place, taking them from the front of `results`."""
-        if not self.is_carried:
+    def tensors_after(self, recorder: Recorder, after: Any) -> list[tuple[FunctionalTensor, FunctionalTensor]]:
+        """The tensors in the place after the loop, each with what it was at the end of the body."""
+        now = self._leaves(recorder, freeze(self.place.get(), recorder))
+        pairs = zip(now, self._leaves(recorder, after), strict=True)
+        tensors = [(thaw(a), thaw(b)) for (a, _), (b, _) in pairs]
+        return [(a, b) for a, b in tensors if isinstance(a, FunctionalTensor) and isinstance(b, FunctionalTensor)]
+
+    def finish(
+        self, recorder: Recorder, results: list[torch.Tensor], snapshot: Snapshot, last: Any, settle: Settle
+    ) -> None:
+        """Puts the loop's results in the place, taking them from the front of `results`.
+
+        Args:
+            last: of a loop that runs at least once, what an iteration makes of the value; else None.
+        """
+        if self.unusable is not None:
             snapshot.write(self.place, self.unusable)
         elif isinstance(self.place, TensorLocation):
             snapshot.write(self.place, results.pop(0))
         else:
-            after = self._map(recorder, lambda _: results.pop(0))
-            if isinstance(after, FunctionalTensor) and isinstance(thaw(self.init), FunctionalTensor):
-                recorder.note_alias(after, thaw(self.init), None)  # no iteration may have run
-            snapshot.write(self.place, after)
+            possible = None
+            if last is not None and isinstance(self.kind, FrozenChoice):
+                possible = sorted({index_among(v, self.kind.values) for v in alternatives(last)})
+            value = self._map(recorder, lambda _: results.pop(0), settle, possible)
+            if last is None:
+                self._note_init(recorder, value)
+            snapshot.write(self.place, value)
+
+    def _note_init(self, recorder: Recorder, value: Any) -> None:
+        """Where no iteration runs, a result is the initial value, and shares its storage."""
+        pairs = zip(self._leaves(recorder, freeze(value, recorder)), self._leaves(recorder, self.init), strict=True)
+        for (result, _), (init, _) in pairs:
+            if isinstance(thaw(result), FunctionalTensor) and isinstance(thaw(init), FunctionalTensor):
+                recorder.note_alias(thaw(result), thaw(init), None)
 
 
 def _tensors_in(value: Any) -> list[torch.Tensor]:
     """The tensors in a frozen value, as user code has them."""
     if isinstance(value, (FrozenNode, FrozenContents)):
         return [t for item in value.items for t in _tensors_in(item)]
+    if isinstance(value, FrozenChoice):
+        return [t for item in value.values for t in _tensors_in(item)]
     original = thaw(value)
     return [original] if isinstance(original, torch.Tensor) else []
-
-
-def _is_carriable(value: Any) -> bool:
-    """Whether a frozen value is made of tensors and numbers, and constants that are the same in every iteration."""
-    if isinstance(value, (FrozenNode, FrozenContents)):
-        return all(_is_carriable(v) for v in value.items)
-    return isinstance(value, FrozenTensor) or number_type(value) is not None
-
-
-def difference(before: Any, after: Any) -> tuple[str, str] | None:
-    """Where two frozen values are not of one type: both, described."""
-    kinds = (number_type(before), number_type(after))
-    if kinds[0] is not None or kinds[1] is not None:
-        return None if kinds[0] is kinds[1] else (describe(before), describe(after))
-    if isinstance(before, FrozenTensor) and isinstance(after, FrozenTensor):
-        alike = before.raw.dtype == after.raw.dtype and before.raw.shape == after.raw.shape
-        return None if alike else (describe(before), describe(after))
-    if isinstance(before, (FrozenNode, FrozenContents)) and type(before) is type(after) and same_shape(before, after):
-        for x, y in zip(before.items, after.items, strict=True):
-            found = difference(x, y)
-            if found:
-                return found
-        return None
-    if thaw(before) is thaw(after) or same_constant(before, after):
-        return None
-    return describe(before), describe(after)

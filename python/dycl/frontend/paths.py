@@ -12,6 +12,7 @@ from torch import fx
 
 from dycl.errors import SourceLocation
 from dycl.frontend.state import Delta, Snapshot
+from dycl.frontend.values import Site
 
 
 @dataclass(frozen=True)
@@ -81,20 +82,29 @@ class Side:
     deferred: list[Deferred] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Site:
-    """One meeting of the program with a condition on data.
+@dataclass(eq=False)
+class Context:
+    """Code that can be traced again from its start: the program, or the body of a loop on data.
 
-    `number` counts them in the order of tracing, the same in every run up to a given one; it is None inside a loop on
-    data, whose body stands for many meetings.
+    Attributes:
+        left: how many more times it may be taken apart.
+        assumed: which side to take at which of its sites.
+        stop_at: the site at which the run ends.
+        met: how many of its sites this run has met.
     """
 
-    number: int | None
-    location: SourceLocation | None
+    left: int
+    assumed: dict[int, bool] = field(default_factory=dict)
+    stop_at: int | None = None
+    met: int = 0
+
+    def new_site(self, location: SourceLocation | None) -> Site:
+        self.met += 1
+        return Site(self, self.met - 1, location)
 
 
 class Stop(BaseException):
-    """Ends a run at a site: the program's result is whether the site is reached with its condition holding."""
+    """Ends a run at a site: the run's result is whether the site is reached with its condition holding."""
 
     def __init__(self, condition: torch.Tensor) -> None:
         super().__init__()

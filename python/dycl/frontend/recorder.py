@@ -39,7 +39,7 @@ from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.carried_memory import CarriedMemory
 from dycl.frontend.locations import here
-from dycl.frontend.values import DisagreementError
+from dycl.frontend.values import DisagreementError, Site
 
 aten = torch.ops.aten
 
@@ -116,7 +116,7 @@ class _TrackingFunctionalMode(FunctionalTensorMode):
         super().__init__()
         self.live: dict[int, weakref.ref[FunctionalTensor]] = {}
         # For the storage of a joined tensor: tensors that on one of the paths are the same one, or a view of it.
-        self.aliases: weakref.WeakKeyDictionary[Any, list[tuple[weakref.ref[FunctionalTensor], int | None]]] = (
+        self.aliases: weakref.WeakKeyDictionary[Any, list[tuple[weakref.ref[FunctionalTensor], Site | None]]] = (
             weakref.WeakKeyDictionary()
         )
         self.carried = CarriedMemory()
@@ -227,10 +227,11 @@ class Recorder(TorchDispatchMode):
         torch._functionalize_commit_update(tensor.elem)
         torch._sync(tensor)
 
-    def note_alias(self, joined: FunctionalTensor, other: FunctionalTensor, site: int | None) -> None:
+    def note_alias(self, joined: FunctionalTensor, other: FunctionalTensor, site: Site | None) -> None:
         """Notes that on some path `joined` is `other`, or shares its storage, which the graph does not know."""
-        noted = self.functional.aliases.setdefault(joined.untyped_storage(), [])
-        noted.append((weakref.ref(other), site))
+        for one, another in ((joined, other), (other, joined)):
+            noted = self.functional.aliases.setdefault(one.untyped_storage(), [])
+            noted.append((weakref.ref(another), site))
 
     def live_tensors(self) -> list[FunctionalTensor]:
         """The user-visible tensors that exist now, the ones that own storage before their views."""

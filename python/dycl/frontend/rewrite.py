@@ -213,11 +213,26 @@ class _Body:
         """False inside a generated body, where a jump is a returned signal."""
 
 
+def maybe_undefined(statements: Sequence[ast.stmt]) -> set[str]:
+    """The variables that code may find undefined: bound in one part of a compound statement only, or deleted."""
+    bound: set[str] = set()
+    maybe: set[str] = set()
+    for statement in statements:
+        names = set(assigned_names([statement]))
+        if isinstance(statement, (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match)):
+            maybe |= names - bound
+        else:
+            bound |= names
+        maybe |= {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Del)}
+    return maybe
+
+
 class _Function:
     """The user's function that is being rewritten."""
 
-    def __init__(self, node: ast.FunctionDef | ast.Lambda, name: str) -> None:
+    def __init__(self, node: ast.FunctionDef | ast.Lambda, name: str, outer: _Function | None = None) -> None:
         self.name = name
+        self.outer = outer
         args = node.args
         positional = [*args.posonlyargs, *args.args]
         self.first_parameter = positional[0].arg if positional else None
@@ -227,6 +242,7 @@ class _Function:
         self.global_names = {g for n in _walk_scope(node) if isinstance(n, ast.Global) for g in n.names}
         self.outer_names = {g for n in _walk_scope(node) if isinstance(n, ast.Nonlocal) for g in n.names}
         self.assigned = [n for n in assigned_names(body) if n not in self.outer_names]
+        self._maybe_undefined = maybe_undefined(node.body) if isinstance(node, ast.FunctionDef) else set[str]()
         # Variables that a nested function of the user's assigns through `nonlocal` can change in any call.
         locals_ = {*self.assigned, *self.parameters}
         self.shared = sorted(
@@ -238,6 +254,12 @@ class _Function:
                 if g in locals_ or g in self.outer_names
             }
         )
+
+    def may_be_undefined(self, name: str) -> bool:
+        """Whether reading a variable of this function, or of one around it, may find it undefined."""
+        if name in self.parameters or name in self.assigned:
+            return name in self._maybe_undefined
+        return self.outer is not None and self.outer.may_be_undefined(name)
 
 
 class _Rewriter(ast.NodeTransformer):
@@ -255,7 +277,7 @@ class _Rewriter(ast.NodeTransformer):
             # The innermost decorator makes each call a place where a `return` under a condition lands.
             node.decorator_list.append(_runtime("function"))
             self._visit_defaults(node.args)
-        function = _Function(node, node.name)
+        function = _Function(node, node.name, self._body.function if self._body is not None else None)
         outer, self._body = self._body, _Body(function, at_function_level=True)
         self._path.append(node.name)
         docstring = node.body[:1] if ast.get_docstring(node, clean=False) is not None else []
@@ -293,7 +315,8 @@ class _Rewriter(ast.NodeTransformer):
         if not is_rewritable(node):
             return node
         self._visit_defaults(node.args)
-        outer, self._body = self._body, _Body(_Function(node, "lambda"), at_function_level=True)
+        function = _Function(node, "lambda", self._body.function if self._body is not None else None)
+        outer, self._body = self._body, _Body(function, at_function_level=True)
         node.body = self.visit(node.body)
         self._body = outer
         return node
@@ -546,10 +569,18 @@ class _Rewriter(ast.NodeTransformer):
                 call = _call("delitem", self.visit(target.value), _index(self.visit(target.slice)))
                 out.append(_locate(ast.Expr(_locate(call, target)), node))
             else:
+                if isinstance(target, ast.Name):
+                    out.append(_locate(ast.Expr(_locate(_call("read", _name(target.id)), target)), node))
                 out.append(_locate(ast.Delete([target]), node))
         return out
 
     # Expressions -----------------------------------------------------------------------------------------------------
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        is_read = isinstance(node.ctx, ast.Load) and self._body is not None
+        if is_read and self._body.function.may_be_undefined(node.id):  # type: ignore[union-attr]
+            return _locate(_call("read", node), node)
+        return node
 
     def _mangled(self, identifier: str) -> str:
         if self._class_name and identifier.startswith("__") and not identifier.endswith("__"):

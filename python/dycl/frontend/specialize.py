@@ -1,217 +1,148 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Where the sides of a condition disagree on a value, the rest of the program is traced apart for each side.
+"""Where the sides of a condition disagree on a value, what follows is traced apart for each side.
 
 A variable may be None on one side and a tensor on the other, or of two dtypes; then no joined value exists, but each
 path by itself is fine. So the program is traced three times: up to that condition, to get whether it is reached and
-holds; assuming that it holds; and assuming that it does not. The three become one program with the condition at its
-top. What the runs have in common is computed once, since the branches' copies fold into what stands before them (CSE).
+holds; assuming that it holds; and assuming that it does not. The three become one, with that condition at its top. What
+they have in common is computed once, since the branches' copies fold into what stands before them (CSE). The body of a
+loop on data is taken apart in the same way: its iterations are of the kinds that a value has at their start.
 
 Conditions are told apart by their number in the order of tracing, which is the same in every run up to the condition.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 import torch
 from torch import fx
 
-from dycl.errors import DyclError, UnsupportedConstructError
-from dycl.frontend.graph import DTYPE_NAMES, CapturedProgram, Graph, copy_nodes, eliminate_dead_code
-from dycl.frontend.recorder import COND, aten, graph_outputs
-from dycl.frontend.values import DisagreementError
-from dycl.signature import Signature, Structure, TensorSpec
+from dycl.errors import UnsupportedConstructError
+from dycl.frontend.branches import Branches
+from dycl.frontend.paths import Context, Side, Stop
+from dycl.frontend.state import Snapshot
+from dycl.frontend.values import DisagreementError, FailingPathError, Site
 
-Capture = Callable[[Mapping[int, bool], int | None], CapturedProgram]
-"""Traces the program, given which side to take at some conditions, and where to stop (None: at the end)."""
-
-
-def capture_specialized(run: Capture, limit: int) -> CapturedProgram:
-    """The program that `run` traces, taken apart where it has to be, into at most `limit` whole paths.
-
-    Raises:
-        UnsupportedConstructError: sides disagree, and the program cannot be taken apart there, or not so often.
-    """
-    return _Specializer(run, limit).capture({})
+Trace = Callable[[], Side]
+"""Traces code from the state as it is into the current graph; the side that it gives has no delta."""
 
 
-class _Specializer:
-    def __init__(self, run: Capture, limit: int) -> None:
-        self._run = run
-        self._left = limit - 1
+class Specialization(Branches):
+    """Adds tracing apart."""
 
-    def capture(self, assumed: Mapping[int, bool]) -> CapturedProgram:
+    @contextmanager
+    def _new_context(self) -> Generator[None]:
+        """Code that can be traced again from its start begins."""
+        outer, self._context = self._context, Context(self._max_specializations - 1)
         try:
-            return self._run(assumed, None)
+            yield
+        finally:
+            self._context = outer
+
+    def _apart(self, trace: Trace) -> Side:
+        """What `trace` gives; where it uses a value on which sides disagree, a join of what it gives for each of them.
+
+        Raises:
+            DisagreementError: the value comes from outside of the context, or the context was taken apart too often.
+        """
+        snapshot = self._snapshot()
+        reason: DisagreementError | None = None
+        try:
+            return self._from_start(trace, snapshot)
         except DisagreementError as error:
-            if error.site is None or error.site in assumed or self._left == 0:
-                raise
-            self._left -= 1
-            site, reason = error.site, error
-        condition = self._run(assumed, site)
+            reason = self._taken(error)
+        while True:
+            assert reason.site is not None
+            left = self._context.left
+            self._context.left -= 1
+            try:
+                return self._apart_at(reason.site, reason, trace, snapshot)
+            except DisagreementError as error:
+                # Met before the other, whose number need not be the same when this one is taken apart.
+                reason = self._taken(error, before=reason.site)
+            self._context.left = left
+
+    def _taken(self, error: DisagreementError, before: Site | None = None) -> DisagreementError:
+        """The error, without what it keeps alive, if its site is to be taken apart here; else raises it."""
+        site, context = error.site, self._context
+        if site is None or site.context is not context:
+            raise error
+        if site.number <= max(context.assumed, default=-1) or (before is not None and site.number >= before.number):
+            raise error
+        if context.left == 0:
+            raise DisagreementError(
+                error.construct,
+                hint=f"{error.hint}, or raise `Options.max_specializations`: the paths are compiled apart "
+                f"{self._max_specializations} times at most",
+                location=error.location,
+            ) from error
+        return error.with_traceback(None)
+
+    def _from_start(self, trace: Trace, snapshot: Snapshot) -> Side:
+        """Runs a trace; where it fails, everything is as it was before."""
+        graph, forks, context = self.recorder.graph, len(self._forks), self._context
+        joined, shared = dict(self._joined), dict(self._shared)
+        context.met = 0
         try:
-            sides = [self.capture({**assumed, site: value}) for value in (True, False)]
-        except UnsupportedConstructError:
+            return trace()
+        except Stop:
             raise
-        except DyclError as error:
-            # One of the paths fails by itself: what it does with the value only makes sense on the other.
-            raise reason from error
-        return _combine(condition, sides[0], sides[1], reason)
+        except BaseException:
+            del self._forks[forks:]
+            self.recorder.graph, self._joined, self._shared = graph, joined, shared
+            snapshot.undo()
+            raise
 
+    def _apart_at(self, site: Site, reason: DisagreementError, trace: Trace, snapshot: Snapshot) -> Side:
+        """The join of what `trace` gives when the condition at the site holds, and when not."""
+        condition = self._condition_at(site, trace, snapshot)
+        sides: list[Side] = []
+        failures: list[FailingPathError] = []
+        for holds in (True, False):
+            self._context.assumed[site.number] = holds
+            try:
+                sides.append(self._path(trace, snapshot))
+            except FailingPathError as error:
+                failures.append(error)
+            finally:
+                del self._context.assumed[site.number]
+        if failures:
+            # What a path does with the value only makes sense on the other; if both fail, it is for another reason.
+            raise (reason if sides else failures[0]) from failures[0]
+        a, b = sides
+        assert a.target is b.target, "the paths end in different places"
+        return self._join_sides(condition, a, b, a.target, snapshot, Site(self, -1, site.location))
 
-def _unified(a: Structure, b: Structure, sources: list[tuple[Any, Any]]) -> Structure | None:
-    """The structure that both paths' results have; None if there is none.
+    def _path(self, trace: Trace, snapshot: Snapshot) -> Side:
+        """One path in a graph of its own, with what it changes, which is undone."""
+        outer, self.recorder.graph = self.recorder.graph, fx.Graph()
+        self._depth += 1
+        try:
+            side = self._apart(trace)
+            side.delta = snapshot.delta()
+        finally:
+            self._depth -= 1
+            self.recorder.graph = outer
+        snapshot.undo()
+        return side
 
-    Args:
-        a, b: the structures of the paths' results.
-        sources: gets, for each flat output of the common structure, where it comes from on each path: `(index,)` of
-            the path's own flat outputs, or a Python number that is constant there.
-    """
-
-    def source(s: Structure) -> Any:
-        return (s.index,) if s.kind in ("tensor", "number") else s.value
-
-    def number(s: Structure) -> str | None:
-        if s.kind == "number":
-            return s.type
-        return type(s.value).__name__ if s.kind == "constant" and type(s.value) in (bool, int, float) else None
-
-    if a.kind == b.kind == "tensor" or (number(a) is not None and number(a) == number(b) and a != b):
-        sources.append((source(a), source(b)))
-        kind, type_ = ("tensor", "") if a.kind == "tensor" else ("number", number(a) or "")
-        return Structure(kind, index=len(sources) - 1, type=type_)
-    if a.kind == b.kind == "number":
-        sources.append((source(a), source(b)))
-        return replace(a, index=len(sources) - 1)
-    if replace(a, items=()) != replace(b, items=()) or len(a.items) != len(b.items):
-        return None
-    items = [_unified(x, y, sources) for x, y in zip(a.items, b.items, strict=True)]
-    return None if None in items else replace(a, items=tuple(i for i in items if i is not None))
-
-
-def _named_placeholders(program: CapturedProgram) -> list[tuple[tuple[str, Any], fx.Node]]:
-    """The program's placeholders, each with what it is for: ("input", 0), ("state", name), ("parameter", key)."""
-    keys: list[tuple[str, Any]] = [("input", i) for i in range(len(program.signature.inputs))]
-    keys += [("state", s.name) for s in program.signature.state]
-    keys += [("parameter", key) for key in program.parameters]
-    return list(zip(keys, program.graph.placeholders, strict=True))
-
-
-def _combine(
-    condition: CapturedProgram, then: CapturedProgram, orelse: CapturedProgram, reason: DisagreementError
-) -> CapturedProgram:
-    """One program: `then` where the first output of `condition` holds, `orelse` where not."""
-    programs = (condition, then, orelse)
-    state = {name: tensor for p in programs for name, tensor in p.state.items()}
-    parameters = {key: tensor for p in programs for key, tensor in p.parameters.items() if key not in state}
-    root = fx.Graph()
-    placeholders: dict[tuple[str, Any], fx.Node] = {}
-
-    def key_of(key: tuple[str, Any]) -> tuple[str, Any]:
-        # What one run only reads, as a weight, another may write: state.
-        return ("state", key[1]) if key[1] in state else key
-
-    for program in programs:
-        for key, node in _named_placeholders(program):
-            if key_of(key) not in placeholders:
-                placeholders[key_of(key)] = root.node_copy(node)
-                placeholders[key_of(key)].meta = dict(node.meta)
-
-    def copy(program: CapturedProgram, into: fx.Graph) -> list[fx.Node]:
-        values = {node: placeholders[key_of(key)] for key, node in _named_placeholders(program)}
-        return copy_nodes(program.graph.body, into, values)
-
-    predicate = copy(condition, root)[0]
-    graphs = (fx.Graph(), fx.Graph())
-    border = _Border(then, orelse, state, reason)
-    for side, (program, graph) in enumerate(zip((then, orelse), graphs, strict=True)):
-        flat = copy(program, graph)
-        graph.output(tuple(border.results(side, flat, graph, placeholders)))
-    examples = [n.meta["val"] for n in graph_outputs(graphs[0])]
-    for a, b in zip(examples, (n.meta["val"] for n in graph_outputs(graphs[1])), strict=True):
-        if a.dtype != b.dtype or a.shape != b.shape:
-            raise reason
-    node = root.call_function(COND, (predicate,))
-    node.meta = {"val": tuple(examples), "branches": graphs, "location": reason.location}
-    outputs: list[fx.Node] = []
-    for index, example in enumerate(examples):
-        outputs.append(root.call_function(operator.getitem, (node, index)))
-        outputs[-1].meta = {"val": example, "location": reason.location}
-    root.output(tuple(outputs))
-    eliminate_dead_code(root)
-
-    signature = border.signature(examples)
-    used = [key for key in parameters if placeholders["parameter", key].users]
-    arguments = [placeholders["input", i] for i in range(len(signature.inputs))]
-    arguments += [placeholders["state", s.name] for s in signature.state]
-    graph = Graph(root, [*arguments, *(placeholders["parameter", key] for key in used)])
-    rewritten = max((p.rewritten for p in programs), key=len)
-    return CapturedProgram(graph, signature, {key: parameters[key] for key in used}, state, rewritten)
-
-
-class _Border:
-    """What two paths together take and give."""
-
-    def __init__(
-        self,
-        then: CapturedProgram,
-        orelse: CapturedProgram,
-        state: Mapping[str, torch.Tensor],
-        reason: DisagreementError,
-    ) -> None:
-        self._signatures = (then.signature, orelse.signature)
-        self._sources: list[tuple[Any, Any]] = []
-        a, b = self._signatures
-        structure = _unified(a.output_structure, b.output_structure, self._sources)
-        if structure is None:
-            raise reason
-        self._structure = structure
-        self._mutated = sorted({*a.mutated_inputs, *b.mutated_inputs})
-        specs = {s.name: s for signature in self._signatures for s in signature.state}
-        self._state = [specs[name] for name in state if name in specs]
-        self._exceptions = max(a.exceptions, b.exceptions, key=len)
-
-    def results(
-        self, side: int, flat: list[fx.Node], graph: fx.Graph, placeholders: Mapping[tuple[str, Any], fx.Node]
-    ) -> list[fx.Node]:
-        """The flat results of one path, in the order that both have."""
-        mine = self._signatures[side]
-        like = placeholders["input", 0].meta["val"] if mine.inputs else flat[0].meta["val"]
-
-        def constant(value: bool | int | float) -> fx.Node:
-            dtype = {bool: torch.bool, int: torch.int64, float: torch.float64}[type(value)]
-            node = graph.call_function(aten.full.default, ([], value), {"dtype": dtype})
-            with like.fake_mode:
-                node.meta = {"val": torch.zeros((), dtype=dtype), "location": None}
-            return node
-
-        sources = [pair[side] for pair in self._sources]
-        results = [flat[s[0]] if isinstance(s, tuple) else constant(s) for s in sources]
-        count = len(mine.outputs)
-        if self._exceptions:
-            results.append(flat[count - 1] if mine.exceptions else constant(0))
-        written = dict(zip(mine.mutated_inputs, flat[count:], strict=False))
-        results += [written.get(i, placeholders["input", i]) for i in self._mutated]
-        kept = dict(zip([s.name for s in mine.state], flat[count + len(mine.mutated_inputs) :], strict=True))
-        results += [kept.get(s.name, placeholders["state", s.name]) for s in self._state]
-        return results
-
-    def signature(self, examples: list[torch.Tensor]) -> Signature:
-        """The border of the whole, for results like `examples`."""
-        count = len(self._sources)
-        outputs = [
-            TensorSpec(f"output {i}", DTYPE_NAMES[e.dtype], tuple(e.shape)) for i, e in enumerate(examples[:count])
-        ]
-        if self._exceptions:
-            outputs.append(TensorSpec("exception", "i64", ()))
-        return replace(
-            self._signatures[0],
-            outputs=tuple(outputs),
-            output_structure=self._structure,
-            mutated_inputs=tuple(self._mutated),
-            state=tuple(self._state),
-            exceptions=self._exceptions,
-        )
+    def _condition_at(self, site: Site, trace: Trace, snapshot: Snapshot) -> torch.Tensor:
+        """Whether the site is reached with its condition holding, as a recorded bool in the current graph."""
+        first_fork = len(self._forks)
+        self._context.stop_at = site.number
+        try:
+            self._from_start(trace, snapshot)
+        except Stop as stop:
+            side = self._collapse(first_fork, None, self._stopped(first_fork, None, stop), None)
+        else:
+            raise UnsupportedConstructError(
+                "the model does something else when it is traced a second time",
+                hint="make it depend on its arguments only",
+                location=site.location,
+            )
+        finally:
+            self._context.stop_at = None
+            self._has_stopped = False
+        snapshot.undo()
+        return side.value.raw

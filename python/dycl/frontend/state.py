@@ -14,8 +14,10 @@ since a view's later contents follow its base, which by then is back to what it 
 from __future__ import annotations
 
 import dataclasses
+import gc
 import sys
 import types
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,7 +25,7 @@ import torch
 from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.frontend.recorder import Recorder
-from dycl.frontend.values import Number
+from dycl.frontend.values import Choice, Number, Unusable
 
 
 class _Undefined:
@@ -123,7 +125,7 @@ class ContainerLocation(Location):
         else:
             self.owner.clear()
             self.owner.update(
-                zip(value.keys, value.items, strict=True) if isinstance(self.owner, dict) else value.items
+                zip(value.keys, value.items, strict=True) if isinstance(self.owner, dict) else value.keys[0]
             )
 
 
@@ -149,12 +151,20 @@ class ItemLocation(Location):
 
 
 class _Contents:
-    """A copy of what a container holds."""
+    """A copy of what a container holds. What a set holds counts as keys: its items have no place."""
 
     def __init__(self, owner: Any) -> None:
-        is_dict = isinstance(owner, dict)
-        self.keys = tuple(owner) if is_dict else ()
-        self.items: list[Any] = list(owner.values() if is_dict else owner)
+        self.keys: tuple[Any, ...] = ()
+        self.items: list[Any] = []
+        if isinstance(owner, set):
+            self.keys = (frozenset(owner),)
+        elif isinstance(owner, dict):
+            self.keys, self.items = tuple(owner), list(owner.values())
+        else:
+            self.items = list(owner)
+
+    def __len__(self) -> int:
+        return len(self.items) if self.items or not self.keys else len(self.keys[0])
 
     def same(self, other: _Contents) -> bool:
         return (
@@ -240,6 +250,25 @@ def _is_forgotten(location: Location) -> bool:
 
 Delta = dict[tuple[Any, ...], tuple[Location, Any]]
 """Changed locations by key, each with its new value, frozen."""
+
+
+def is_in_use(storage: Any, references: Iterable[weakref.ref[FunctionalTensor]]) -> bool:
+    """Whether the path that is open may still see one of the tensors with that memory.
+
+    Snapshots hold some for other paths only; variables in frames hold references, but are not among a tensor's holders.
+    """
+    for reference in list(references):
+        tensor = reference()
+        if tensor is not None and tensor.untyped_storage() is storage:
+            holders = gc.get_referrers(tensor)
+            kept = sum(1 for h in holders if isinstance(h, (TensorLocation, FrozenTensor)) or _is_kept_value(h))
+            if sys.getrefcount(tensor) - kept > 2:  # two are this function's
+                return True
+    return False
+
+
+def _is_kept_value(holder: Any) -> bool:
+    return type(holder) is tuple and len(holder) == 2 and isinstance(holder[0], Location)
 
 
 class Snapshot:
@@ -379,10 +408,28 @@ class FrozenContents:
         return fresh
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class FrozenChoice:
+    """A value of several kinds: `values[tag]`, each frozen; the tag is a recorded tensor, or a known int."""
+
+    original: Any
+    tag: torch.Tensor | int
+    values: tuple[Any, ...]
+
+    def rebuild(self, tag: torch.Tensor | int, values: list[Any]) -> Unusable:
+        """A new value that is refused for the same reason, with other alternatives."""
+        return Unusable.with_choice(self.original, Choice(tag, tuple(values)))
+
+
 def freeze(value: Any, recorder: Recorder) -> Any:
     """The value with the tensors inside it taken down to recorded ones; a frozen value as it is."""
-    if isinstance(value, (FrozenTensor, FrozenNode, FrozenContents)):
+    if isinstance(value, (FrozenTensor, FrozenNode, FrozenContents, FrozenChoice)):
         return value
+    if isinstance(value, Unusable):
+        choice = Unusable.choice(value)
+        if choice is None:
+            return value
+        return FrozenChoice(value, choice.tag, tuple(freeze(v, recorder) for v in choice.values))
     if isinstance(value, FunctionalTensor):
         return FrozenTensor(recorder.unwrap(value), value)
     if isinstance(value, Number):
@@ -423,9 +470,11 @@ def after_side(value: Any, delta: Delta) -> Any:
         return FrozenNode(value.original, value.keys, tuple(after_side(v, delta) for v in value.items))
     if isinstance(value, FrozenContents):
         return FrozenContents(value.contents, tuple(after_side(v, delta) for v in value.items))
+    if isinstance(value, FrozenChoice):
+        return FrozenChoice(value.original, value.tag, tuple(after_side(v, delta) for v in value.values))
     return value
 
 
 def thaw(value: Any) -> Any:
     """The value that was frozen, itself."""
-    return value.original if isinstance(value, (FrozenTensor, FrozenNode)) else value
+    return value.original if isinstance(value, (FrozenTensor, FrozenNode, FrozenChoice)) else value

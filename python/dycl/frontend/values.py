@@ -4,9 +4,10 @@
 `Number` stands for what `.item()` gives. It computes as Python does, in 64 bits: `t.item() * 0.5` is an f64 whatever
 the dtype of `t`, and together with a tensor it promotes like a Python number, not like a 0-d tensor.
 
-`Unusable` stands for a variable whose value after a branch cannot be represented (a tensor on one side, None on the
-other). It may be overwritten or forgotten; using it in any way is refused with the reason. So a branch's temporaries
-need no liveness analysis: what nobody reads costs nothing and is never refused.
+`Unusable` stands for a variable that is of another kind on each path (a tensor on one side, None on the other). It may
+be overwritten, forgotten, passed on or returned; using it in any other way is refused with the reason. So a branch's
+temporaries need no liveness analysis: what nobody reads costs nothing and is never refused. Its `Choice` holds what it
+is on each path, so that the path can be asked later: by the caller of the program, or by `specialize.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import torch
@@ -474,34 +476,74 @@ def same_constant(a: Any, b: Any) -> bool:
     return False
 
 
+@dataclass(frozen=True)
+class Site:
+    """One meeting of the program with a condition on data, or with a choice whose alternatives are of several kinds.
+
+    Attributes:
+        context: what can be traced again from its start to take apart what follows (`specialize.py`), if anything.
+        number: counts the sites of a context in the order of tracing, the same in every run up to a given one.
+        location: where it is.
+    """
+
+    context: object | None
+    number: int
+    location: SourceLocation | None
+
+
 class DisagreementError(UnsupportedConstructError):
-    """The sides of a condition disagree on a value that is used after it; `site` is the condition's number, if any."""
+    """The sides of a condition disagree on a value that is used after it; `site` tells which condition, if known."""
 
     def __init__(
-        self, construct: str, *, hint: str, location: SourceLocation | None = None, site: int | None = None
+        self, construct: str, *, hint: str, location: SourceLocation | None = None, site: Site | None = None
     ) -> None:
         super().__init__(construct, hint=hint, location=location)
         self.site = site
 
 
+class FailingPathError(UnsupportedConstructError):
+    """A path under a condition on data that can never succeed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A value of several kinds: `values[tag]`; the others have no value on that path.
+
+    Attributes:
+        tag: the index, a recorded 0-d i64 tensor, or an int where it is known.
+        values: what it may be. No two have a common type.
+    """
+
+    tag: torch.Tensor | int
+    values: tuple[Any, ...]
+
+
 class Unusable:
-    """A value that may be overwritten or dropped, and is refused with the reason when it is used.
+    """A value that may be overwritten, dropped or returned, and is refused with the reason when it is used.
 
     Attributes:
         reason: what makes it unusable, e.g. "`h` is a tensor f32[3] on one side of the `if` at line 7 and None ...".
         hint: what to write instead.
         location: where the value became unusable.
-        site: the number of the condition whose sides disagree, where the rest of the program can be traced apart for
-            each side.
+        site: the condition whose sides disagree, where the rest of the program can be traced apart for each side.
+        choice: what it is on which path; None where that cannot be represented.
     """
 
-    __slots__ = ("_error",)
+    __slots__ = ("_choice", "_error")
 
-    def __init__(self, reason: str, hint: str, location: SourceLocation | None, site: int | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        hint: str,
+        location: SourceLocation | None,
+        site: Site | None = None,
+        choice: Choice | None = None,
+    ) -> None:
         object.__setattr__(self, "_error", (reason, hint, location, site))
+        object.__setattr__(self, "_choice", choice)
 
     def __getattribute__(self, name: str) -> Any:
-        if name not in ("_error", "__class__", "__torch_function__"):
+        if name not in ("_error", "_choice", "__class__", "__torch_function__"):
             refuse(self)
         return object.__getattribute__(self, name)
 
@@ -513,14 +555,35 @@ class Unusable:
         flat = pytree.tree_leaves((args, kwargs or {}))
         refuse(next(v for v in flat if isinstance(v, Unusable)))
 
+    @staticmethod
+    def choice(value: Unusable) -> Choice | None:
+        return object.__getattribute__(value, "_choice")
+
+    @staticmethod
+    def site(value: Unusable) -> Site | None:
+        return object.__getattribute__(value, "_error")[3]
+
+    @staticmethod
+    def may_be(value: Unusable, alternative: Any) -> bool:
+        """Whether it is the given object on some path."""
+        choice = Unusable.choice(value)
+        return choice is not None and any(v is alternative for v in choice.values)
+
+    @staticmethod
+    def with_choice(value: Unusable, choice: Choice | None, site: Site | None = None) -> Unusable:
+        """Another value that is refused for the same reason, at the same site if no other is given."""
+        reason, hint, location, old_site = object.__getattribute__(value, "_error")
+        return Unusable(reason, hint, location, site or old_site, choice)
+
 
 class TruthOnly(Unusable):
-    """The value of `a and b` where the two have no common type: a condition may test it, nothing else."""
+    """The value of `a and b` where the two have no common type: a condition may test it."""
 
     __slots__ = ("_truth",)
 
     def __init__(self, value: Unusable, truth: Number) -> None:
-        super().__init__(*object.__getattribute__(value, "_error"))
+        reason, hint, location, site = object.__getattribute__(value, "_error")
+        super().__init__(reason, hint, location, site, Unusable.choice(value))
         object.__setattr__(self, "_truth", truth)
 
     @staticmethod

@@ -434,6 +434,21 @@ def exception_of(entry: Sequence[str]) -> Exception:
     return cls(*entry[1:])
 
 
+def taken_outputs(structure: dict[str, Any], tag_of: Callable[[int], int]) -> list[int]:
+    """The flat outputs that a result is made of: not those of alternatives that this call did not take.
+
+    Args:
+        structure: the "output_structure" of a manifest's signature, or a part of it.
+        tag_of: gives the value of a flat output that says which alternative of a choice is taken.
+    """
+    kind, items = structure["kind"], structure.get("items", [])
+    if kind in ("tensor", "number"):
+        return [structure["index"]]
+    if kind == "choice":
+        items = [items[tag_of(structure["index"])]]
+    return [index for item in items for index in taken_outputs(item, tag_of)]
+
+
 def _open_device(uri: str) -> rt.HalDevice:
     try:
         return rt.get_device(uri)
@@ -572,18 +587,38 @@ def run_as_script(main: Callable[..., tuple[Any, ...]], file: str) -> None:
         manifest = read_manifest(folder)
         check_files(folder, manifest)
         signature = manifest["signature"]
-        specs = signature["outputs"][:-1] if signature["exceptions"] else signature["outputs"]
-        if arguments.output and len(arguments.output) != len(specs):
-            raise InputProblem(f"{len(arguments.output)} --output are given; expected {len(specs)}, or none to print")
+        check_output_count(len(arguments.output), output_count(signature["output_structure"]))
         inputs = check_inputs([parse_input(text) for text in arguments.input], signature["inputs"])
         session = Session(folder, manifest, arguments.device)
-        outputs = _run_once(main, session, folder, signature, inputs, specs)
+        outputs, specs = _run_once(main, session, folder, signature, inputs)
+        check_output_count(len(arguments.output), len(specs))
         _write_outputs(outputs, arguments.output, specs)
     except (BundleProblem, InputProblem, RegionProblem, _ProgramRaises, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def output_count(structure: dict[str, Any]) -> int | None:
+    """Of how many outputs a result is made; None where that depends on the path."""
+    if structure["kind"] in ("tensor", "number"):
+        return 1
+    counts = [output_count(item) for item in structure.get("items", [])]
+    if structure["kind"] == "choice":
+        return counts[0] if len(set(counts)) == 1 else None
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def check_output_count(given: int, expected: int | None) -> None:
+    """Whether there is a file for each output, or for none; None for a number that is not known.
+
+    Raises:
+        InputProblem: where there is not.
+    """
+    if expected is not None and given not in (0, expected):
+        raise InputProblem(f"{given} --output are given; expected {expected}, or none to print")
 
 
 def read_state(folder: Path, specs: Sequence[dict[str, Any]]) -> list[np.ndarray]:
@@ -608,20 +643,21 @@ def _run_once(
     folder: Path,
     signature: dict[str, Any],
     inputs: Sequence[np.ndarray],
-    specs: Sequence[dict[str, Any]],
-) -> list[np.ndarray]:
-    """The outputs that `specs` describes."""
+) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
+    """The outputs that the result is made of, and what the signature says of each."""
     arrays = [*inputs, *read_state(folder, signature["state"])]
     dtypes = [spec["dtype"] for spec in signature["inputs"] + signature["state"]]
     _, decide = recorder()
     uploaded = [session.upload(array, dtype) for array, dtype in zip(arrays, dtypes, strict=True)]
     flat = main(session.regions, decide, *uploaded)
+    specs = signature["outputs"]
     if signature["exceptions"]:
-        code = session.download(flat[len(specs)], "i64").item()
+        code = session.download(flat[len(specs) - 1], "i64").item()
         if code:
             raised = exception_of(signature["exceptions"][code - 1])
             raise _ProgramRaises(f"{type(raised).__name__}: {raised}" if raised.args else type(raised).__name__)
-    return [session.download(view, spec["dtype"]) for view, spec in zip(flat[: len(specs)], specs, strict=True)]
+    taken = taken_outputs(signature["output_structure"], lambda index: session.download(flat[index], "i64").item())
+    return [session.download(flat[index], specs[index]["dtype"]) for index in taken], [specs[index] for index in taken]
 
 
 def _parse_arguments(folder: Path) -> argparse.Namespace:

@@ -7,7 +7,7 @@ import contextlib
 import sys
 import threading
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from dycl.runtime.binding import flatten
 from dycl.runtime.graph import Node, PathEdge, Region, to_networkx, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import networkx
@@ -124,8 +124,25 @@ class Program:
             DyclError: where a region fails.
             Exception: of a built-in type, what the model itself raises on this path.
         """
+        values = flatten(self.signature, args, kwargs)
+        outputs = self._call(values)
+        as_torch = any(map(arrays.is_torch, values)) if values else "torch" in sys.modules
+        return self.signature.output_structure.build(lambda leaf: _leaf(leaf, outputs, as_torch))
+
+    def call_flat(self, *args: Any, **kwargs: Any) -> dict[str, arrays.Array]:
+        """Run the program as a call does; gives the tensors and numbers that its result is made of, by output name.
+
+        Raises:
+            Exception: as a call does.
+        """
+        outputs = self._call(flatten(self.signature, args, kwargs))
+        structure, names = self.signature.output_structure, [spec.name for spec in self.signature.outputs]
+        tags = {node.index for node in structure.nodes("choice")}
+        return {names[index]: array for index, array in outputs.items() if index not in tags}
+
+    def _call(self, values: Sequence[Any]) -> Mapping[int, arrays.Array]:
+        """The flat outputs, by index, that the result of a call with these inputs is made of."""
         signature = self.signature
-        values = flatten(signature, args, kwargs)
         inputs = [arrays.to_numpy(value, spec) for value, spec in zip(values, signature.inputs, strict=True)]
         for i in signature.mutated_inputs:
             arrays.check_writable(values[i], signature.inputs[i])
@@ -137,8 +154,7 @@ class Program:
                 arrays.write_back(values[i], result)
         if outcome.raised is not None:
             raise outcome.raised
-        as_torch = any(map(arrays.is_torch, values)) if values else "torch" in sys.modules
-        return signature.output_structure.build(lambda leaf: _leaf(leaf, outcome.outputs, as_torch))
+        return outcome.outputs
 
     def __repr__(self) -> str:
         takes = ", ".join(f"{spec.name}: {spec}" for spec in self.signature.inputs)
@@ -160,8 +176,7 @@ class Program:
             raised=loaded.exception(flat[n_outputs - 1]) if signature.exceptions else None,
         )
         if outcome.raised is None:
-            n_values = n_outputs - 1 if signature.exceptions else n_outputs
-            outcome.outputs = loaded.download(flat[:n_values], signature.outputs[:n_values])
+            outcome.outputs = loaded.download_taken(flat)
         self._state = list(flat[n_outputs + n_mutated :])
         self._decisions = decisions
         return outcome
@@ -173,11 +188,11 @@ class Program:
 
 @dataclass
 class _Outcome:
-    """What a call gives: the new values of mutated inputs, and outputs or what the program raises instead."""
+    """What a call gives: the new values of mutated inputs, and outputs by index or what the program raises instead."""
 
     mutated: list[arrays.Array]
     raised: Exception | None
-    outputs: Sequence[arrays.Array] = ()
+    outputs: Mapping[int, arrays.Array] = field(default_factory=dict[int, arrays.Array])
 
 
 class _Loaded:
@@ -196,6 +211,9 @@ class _Loaded:
             raise BundleError(str(problem)) from problem
         self.main = _execute(bundle.host_source, "host", bundle.folder).main
         self.regions = self._session.regions
+        self._outputs = signature.outputs
+        self._structure = bundle.manifest["signature"]["output_structure"]
+        self._taken_outputs = runtime.taken_outputs
         self.upload = self._session.upload
         self.recorder = runtime.recorder
         self.region_problem = runtime.RegionProblem
@@ -207,6 +225,18 @@ class _Loaded:
 
     def download(self, views: Sequence[Any], specs: Sequence[TensorSpec]) -> list[arrays.Array]:
         return [self._session.download(view, spec.dtype) for view, spec in zip(views, specs, strict=True)]
+
+    def download_taken(self, flat: Sequence[Any]) -> dict[int, arrays.Array]:
+        """The flat outputs that the result is made of, and the tags of its choices."""
+        found: dict[int, arrays.Array] = {}
+
+        def download(index: int) -> arrays.Array:
+            found[index] = self._session.download(flat[index], self._outputs[index].dtype)
+            return found[index]
+
+        for index in self._taken_outputs(self._structure, lambda index: download(index).item()):
+            download(index)
+        return found
 
     def exception(self, view: Any) -> Exception | None:
         """What the program's output "exception" says that it raises: 0 is nothing."""
@@ -225,8 +255,10 @@ def _execute(source: str, name: str, folder: Path) -> ModuleType:
     return module
 
 
-def _leaf(leaf: Structure, outputs: Sequence[arrays.Array], as_torch: bool) -> Any:
+def _leaf(leaf: Structure, outputs: Mapping[int, arrays.Array], as_torch: bool) -> Any:
     array = outputs[leaf.index]
+    if leaf.kind == "choice":
+        return int(array.item())
     if leaf.kind == "number":
         return {"bool": bool, "int": int, "float": float}[leaf.type](array.item())
     return arrays.to_torch(array) if as_torch else array

@@ -17,7 +17,8 @@ from dycl.frontend.control import Control
 from dycl.frontend.convert import Converter
 from dycl.frontend.locations import here, is_internal
 from dycl.frontend.paths import BREAK, CONTINUE, Signal
-from dycl.frontend.state import CellLocation, ContainerLocation
+from dycl.frontend.state import UNDEFINED, CellLocation, ContainerLocation
+from dycl.frontend.values import Unusable, refuse
 
 Body = Callable[[], Signal | None]
 
@@ -55,6 +56,13 @@ class Core:
     def value(signal: Signal) -> Any:
         """What a function returns for a `return` in one of its bodies."""
         return signal.value
+
+    @staticmethod
+    def read(value: Any) -> Any:
+        """The value of a variable that may be undefined on some path: Python raises there, whatever is done with it."""
+        if isinstance(value, Unusable) and Unusable.may_be(value, UNDEFINED):
+            refuse(value)
+        return value
 
     def function(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Makes each call of a rewritten function a place where its `return`s land."""
