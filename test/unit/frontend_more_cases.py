@@ -517,3 +517,50 @@ def inner_loop_left_by_both_sides(x, n):
                 continue
             x = x + n
     return x
+
+
+@case((torch.tensor(1),), (torch.tensor(-3),), (torch.tensor(4),), (torch.tensor(0),), unreached=1)
+def range_with_a_step_on_data(n):
+    up, down = 0, 0
+    for i in range(-3, 6, n):
+        up = up * 10 + i
+    for i in range(9, n, n):
+        down = down * 10 + i
+    return up, down
+
+
+@case((X,), (N,), (Z,), (B,))
+def tensor_of_tensors(x):
+    total, first = x.sum(), x[:1]
+    both = torch.tensor([total, first, 2])
+    if both.max() > 2:
+        return torch.tensor([[total, 1], [first, 3.5]], dtype=torch.float64), both
+    return torch.tensor([[first, x[1]], [1, 2]], dtype=torch.float64), both
+
+
+@case((X,), (N,), (Z,), (B,))
+def layers_made_on_the_way(x):
+    slope = torch.nn.PReLU(init=0.5)
+    if x.sum() > 0:
+        return slope(x) + torch.nn.BatchNorm1d(3).eval()(x[None])[0]
+    return slope(x)
+
+
+@case((X,), (N,), (Z,), (B,))
+def function_named_super(x):
+    def super():  # noqa: A001
+        return {"add": lambda v: v + 5}
+
+    if x.sum() > 0:
+        return super()["add"](x)
+    return x
+
+
+@case((X,), (N,), (Z,), (B,))
+def truth_of_many_elements(x):
+    if x.sum() > 0:
+        return x
+    try:
+        return x * bool(x)
+    except RuntimeError as error:
+        return x * len(str(error))

@@ -31,7 +31,7 @@ from dycl.frontend.state import (
     freeze,
     thaw,
 )
-from dycl.frontend.values import DisagreementError, Number, Site, TruthOnly, Unusable, refuse
+from dycl.frontend.values import DisagreementError, Number, Site, TruthOnly, Unusable, check_truth, refuse
 
 
 class _StoppedSide(Exception):  # noqa: N818 (not an error: it takes a traced side to where it is joined)
@@ -77,9 +77,7 @@ class Branches:
         if isinstance(test, Unusable):
             refuse(test)
         if isinstance(test, torch.Tensor):
-            if test.numel() != 1:
-                amount = "more than one value" if test.numel() else "no values"
-                raise RuntimeError(f"Boolean value of Tensor with {amount} is ambiguous")
+            check_truth(test)
             test = Number(test.reshape(()).ne(0) if test.dtype != torch.bool else test.reshape(()), bool)
         if isinstance(test, Number):
             return freeze(test.converted(bool), self.recorder).raw

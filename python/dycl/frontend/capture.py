@@ -305,6 +305,8 @@ class _Run:
         for key, value in items:
             if not isinstance(value, torch.Tensor) or (only is not None and key != only):
                 continue
+            if isinstance(value, FunctionalTensor):
+                continue  # of a module that the model made just now
             made = self._weights.get(id(value))
             if made is None:
                 self._check_real(value, f"{path}{key}")

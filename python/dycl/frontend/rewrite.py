@@ -598,8 +598,8 @@ class _Rewriter(ast.NodeTransformer):
             assert self._body is not None
             first = self._body.function.first_parameter
             if first is not None:
-                return _locate(ast.Call(node.func, [_name("__class__"), _name(first)], []), node)
-            return node
+                arguments = ast.Tuple([_name("__class__"), _name(first)], ast.Load())
+                return _locate(_call("super_", node.func, _locate(_thunk(arguments), node)), node)
         args = [self.visit(a) for a in node.args]
         keywords = [_locate(ast.keyword(k.arg, self.visit(k.value)), k) for k in node.keywords]
         return _locate(ast.Call(_runtime("call"), [self.visit(node.func), *args], keywords), node)

@@ -576,6 +576,17 @@ class Unusable:
         return Unusable(reason, hint, location, site or old_site, choice)
 
 
+def check_truth(tensor: torch.Tensor) -> None:
+    """Raises what eager does where a tensor has no truth value.
+
+    Raises:
+        RuntimeError: it has not exactly one element.
+    """
+    if tensor.numel() != 1:
+        amount = "more than one value" if tensor.numel() else "no values"
+        raise RuntimeError(f"Boolean value of Tensor with {amount} is ambiguous")
+
+
 class TruthOnly(Unusable):
     """The value of `a and b` where the two have no common type: a condition may test it."""
 

@@ -16,7 +16,7 @@ from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.iteration import DataRange
 from dycl.frontend.operators.replacements import replaces
-from dycl.frontend.values import Number, TruthOnly
+from dycl.frontend.values import Number, TruthOnly, check_truth
 
 
 def convert(kind: type, value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -24,6 +24,8 @@ def convert(kind: type, value: Any, *args: Any, **kwargs: Any) -> Any:
     if isinstance(value, TruthOnly) and kind is bool:
         return TruthOnly.truth(value)
     if isinstance(value, torch.Tensor):
+        if kind is bool:
+            check_truth(value)
         value = Number.of_tensor(value)
     if isinstance(value, Number):
         return value.converted(kind)
@@ -202,17 +204,19 @@ def all_(ops: Calls, items: Any) -> Any:
 
 
 @replaces(range)
-def range_(ops: Calls, *args: Any) -> Any:  # noqa: ARG001
+def range_(ops: Calls, *args: Any) -> Any:
     numbers = [Number.of_tensor(a) if isinstance(a, torch.Tensor) else a for a in args]
     if not any(isinstance(a, Number) for a in numbers):
         return range(*args)
     start, stop, step = (0, numbers[0], 1) if len(numbers) == 1 else (*numbers, 1)[:3]
-    if isinstance(step, Number):
-        raise UnsupportedConstructError(
-            "a range whose step depends on tensor values", hint="use a constant step", location=here()
-        )
-    if step == 0:
+
+    def refuse_step() -> None:
         raise ValueError("range() arg 3 must not be zero")
+
+    if isinstance(step, Number):
+        ops.if_(step == 0, refuse_step, None, ())
+    elif step == 0:
+        refuse_step()
     return DataRange(start, stop, step)
 
 

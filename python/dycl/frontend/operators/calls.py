@@ -65,6 +65,13 @@ class Calls(Iteration):
             return self.call(method, function, *args, **kwargs)
         return function(*args, **kwargs)
 
+    def super_(self, function: Any, arguments: Callable[[], tuple[type, Any]]) -> Any:
+        """`super()`; `arguments` gives those that Python takes from the frame, unless the name is the user's own."""
+        if function is not super:
+            return self.call(function)
+        owner, first = arguments()
+        return super(owner, first)
+
     def _call_function(self, function: types.FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         wrapped = getattr(function, "__wrapped__", None)
         if is_internal(function.__code__.co_filename):

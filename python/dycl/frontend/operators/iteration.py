@@ -14,6 +14,7 @@ from dycl.frontend.operators.core import Body
 from dycl.frontend.operators.stores import Stores
 from dycl.frontend.paths import Signal
 from dycl.frontend.state import CellLocation
+from dycl.frontend.values import Number
 
 
 class Iteration(Stores):
@@ -55,6 +56,8 @@ class Iteration(Stores):
         counter = items.start
 
         def test() -> Any:
+            if isinstance(items.step, Number):
+                return ((items.step > 0) & (counter < items.stop)) | ((items.step < 0) & (counter > items.stop))
             return counter < items.stop if items.step > 0 else counter > items.stop
 
         def step() -> Signal | None:
@@ -68,9 +71,9 @@ class Iteration(Stores):
 
 
 class DataRange:
-    """A `range` with a bound that depends on data."""
+    """A `range` with a bound or a step that depends on data."""
 
-    def __init__(self, start: Any, stop: Any, step: int) -> None:
+    def __init__(self, start: Any, stop: Any, step: Any) -> None:
         self.start, self.stop, self.step = start, stop, step
 
     def __iter__(self) -> Any:

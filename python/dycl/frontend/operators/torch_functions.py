@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -66,20 +67,32 @@ def tolist(ops: Calls, tensor: torch.Tensor) -> Any:
 
 
 def _tensor(plain: Callable[..., torch.Tensor], data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
-    """`torch.tensor` of numbers on data, or of nested lists that hold some."""
-    leaves = pytree.tree_leaves(data, is_leaf=lambda v: isinstance(v, Number))
-    kinds = {v.type if isinstance(v, Number) else type(v) for v in leaves}
-    if not any(isinstance(v, Number) for v in leaves) or not kinds <= {bool, int, float}:
+    """`torch.tensor` of numbers on data, or of nested lists that hold some, or tensors of one element."""
+    leaves = [data] if isinstance(data, Number) else pytree.tree_leaves(data) if isinstance(data, (list, tuple)) else []
+    if not any(isinstance(v, (Number, torch.Tensor)) for v in leaves):
         return plain(data, *args, **kwargs)
-    default = torch.get_default_dtype() if float in kinds else torch.int64 if int in kinds else torch.bool
-    dtype = kwargs.get("dtype") or (args[0] if args else None) or default
+    dtype = kwargs.get("dtype") or (args[0] if args else None)
+    if dtype is None:
+        dtype = functools.reduce(torch.promote_types, map(_dtype_in_list, leaves))
 
     def build(value: Any) -> torch.Tensor:
         if isinstance(value, (list, tuple)):
             return torch.stack([build(v) for v in value])
-        return Number.of(value).tensor.to(dtype)
+        if not isinstance(value, torch.Tensor):
+            return Number.of(value).tensor.to(dtype)
+        if value.numel() != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return value.reshape(()).to(dtype)
 
     return build(data)
+
+
+def _dtype_in_list(value: Any) -> torch.dtype:
+    """What a value contributes to the dtype of a tensor that `torch.tensor` makes of a list."""
+    if isinstance(value, torch.Tensor):
+        return value.dtype
+    kind = value.type if isinstance(value, Number) else type(value)
+    return {bool: torch.bool, int: torch.int64, float: torch.get_default_dtype()}[kind]
 
 
 @replaces(torch.tensor)
