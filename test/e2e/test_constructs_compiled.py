@@ -7,6 +7,7 @@ import copy
 
 import frontend_more_cases  # noqa: F401 (registers its cases)
 import frontend_number_cases  # noqa: F401
+import frontend_object_cases  # noqa: F401
 import frontend_value_cases  # noqa: F401
 import pytest
 import torch

@@ -215,6 +215,32 @@ def test_dead_weights_are_left_out():
     assert list(capture(Unused(), (torch.zeros(3),), {}, Options()).parameters) == ["a.weight", "a.bias"]
 
 
+class Cached(nn.Module):
+    """Each iteration makes a dict of its own, and writes a buffer that outlives it."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(3))
+
+    def forward(self, x, n):
+        for _ in range(n):
+            state = {"h": x}
+            state["h"] = state["h"] + self.seen
+            self.seen = self.seen + 1
+            x = state["h"]
+        return x
+
+
+def test_objects_of_an_iteration_are_no_state():
+    model = Cached()
+    program = capture(model, (torch.ones(3), torch.tensor(2)), {}, Options())
+    assert [spec.name for spec in program.signature.state] == ["seen"]
+    interpreter, state = Interpreter(program), list(program.state.values())
+    for count in (2, 0, 3):
+        got, *state = interpreter.run((torch.ones(3), torch.tensor(count)), state)
+        assert torch.equal(got, model(torch.ones(3), torch.tensor(count)))
+
+
 class Exits(nn.Module):
     def __init__(self, count):
         super().__init__()

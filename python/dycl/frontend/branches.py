@@ -12,8 +12,9 @@ import torch
 from torch import fx
 
 from dycl.errors import DyclError, UnsupportedConstructError
+from dycl.frontend.holders import is_made_elsewhere
 from dycl.frontend.joining import Join, JoinedObject, Plan, constant
-from dycl.frontend.kinds import MISSING
+from dycl.frontend.kinds import MISSING, same_shape
 from dycl.frontend.locations import here
 from dycl.frontend.paths import Context, Deferred, Fork, Scope, Side, Signal, Stop, Unwind
 from dycl.frontend.recorder import Recorder
@@ -21,6 +22,7 @@ from dycl.frontend.state import (
     UNDEFINED,
     AttributeLocation,
     CellLocation,
+    ContainerLocation,
     Delta,
     FrozenTensor,
     Journal,
@@ -421,6 +423,8 @@ class Branches:
             return join.raw(raws[0], raws[1])
         unassigned = freeze(base, self.recorder)
         values = [d[place.key][1] if place.key in d else after_side(unassigned, d) for d in (a, b)]
+        if isinstance(place, ContainerLocation) and not same_shape(values[0], values[1]) and is_made_elsewhere(place):
+            return lambda _: base  # made on one side: what that side leaves of it is in the values that hold it
         plan = join.plan(values[0], values[1], place.name)
         if isinstance(place, AttributeLocation) and any(v is UNDEFINED for v in values):
             # Reading an attribute is not seen, so that only its use is refused, not its loss.

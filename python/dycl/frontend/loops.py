@@ -14,6 +14,7 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 from dycl.errors import SourceLocation, UnsupportedConstructError
 from dycl.frontend.carried_memory import Origin, check_first_iteration, check_iterations
 from dycl.frontend.exceptions import Exceptions
+from dycl.frontend.holders import is_in_use, is_made_elsewhere
 from dycl.frontend.joining import constant, remapped
 from dycl.frontend.kinds import (
     MISSING,
@@ -43,7 +44,6 @@ from dycl.frontend.state import (
     Snapshot,
     TensorLocation,
     freeze,
-    is_in_use,
     thaw,
 )
 from dycl.frontend.values import Choice, Number, Unusable, same_constant
@@ -276,6 +276,10 @@ class Loops(Exceptions):
         location: SourceLocation | None,
     ) -> dict[tuple[Any, ...], Carried]:
         """The places that the body changes and that are not carried yet, or not as what they become."""
+        # What belongs to objects that the iteration makes is part of their value.
+        for key in [k for k in delta if k not in carried and hasattr(delta[k][0], "owner")]:
+            if is_made_elsewhere(delta[key][0]):
+                del delta[key]
         fresh: dict[tuple[Any, ...], Carried] = {}
         for key, (place, value) in delta.items():
             known = carried.get(key)

@@ -14,10 +14,8 @@ since a view's later contents follow its base, which by then is back to what it 
 from __future__ import annotations
 
 import dataclasses
-import gc
 import sys
 import types
-import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -250,25 +248,6 @@ def _is_forgotten(location: Location) -> bool:
 
 Delta = dict[tuple[Any, ...], tuple[Location, Any]]
 """Changed locations by key, each with its new value, frozen."""
-
-
-def is_in_use(storage: Any, references: Iterable[weakref.ref[FunctionalTensor]]) -> bool:
-    """Whether the path that is open may still see one of the tensors with that memory.
-
-    Snapshots hold some for other paths only; variables in frames hold references, but are not among a tensor's holders.
-    """
-    for reference in list(references):
-        tensor = reference()
-        if tensor is not None and tensor.untyped_storage() is storage:
-            holders = gc.get_referrers(tensor)
-            kept = sum(1 for h in holders if isinstance(h, (TensorLocation, FrozenTensor)) or _is_kept_value(h))
-            if sys.getrefcount(tensor) - kept > 2:  # two are this function's
-                return True
-    return False
-
-
-def _is_kept_value(holder: Any) -> bool:
-    return type(holder) is tuple and len(holder) == 2 and isinstance(holder[0], Location)
 
 
 class Snapshot:

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Who holds an object: the user's program, on the path that is open, or only what dycl keeps of other paths.
+
+Deltas, snapshots and journals hold the values of paths that are not open. An object of the user's that nothing else
+holds cannot be seen on the open path. A variable of a running function counts as a holder that is not known.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+import weakref
+from collections.abc import Iterable
+from typing import Any
+
+from torch._subclasses.functional_tensor import FunctionalTensor
+
+_MAX_CLUSTER = 64
+"""How many objects that hold each other are looked at."""
+
+
+def is_in_use(storage: Any, references: Iterable[weakref.ref[FunctionalTensor]]) -> bool:
+    """Whether the path that is open may see one of the tensors with that memory."""
+    for reference in list(references):
+        tensors = [reference()]  # in no variable of its own, which would count
+        if tensors[0] is not None and tensors[0].untyped_storage() is storage and not _only_dycl_holds(tensors):
+            return True
+    return False
+
+
+def is_made_elsewhere(location: Any) -> bool:
+    """Whether the object that a place belongs to (`location.owner`) was made on a path that is not open.
+
+    To be called when the path's changes are undone, and none of its values is in a variable.
+    """
+    return _only_dycl_holds([location.owner])
+
+
+def _only_dycl_holds(cluster: list[Any]) -> bool:
+    """Whether all references to the object in the list are dycl's, or of objects that only dycl holds in turn."""
+    seen = {id(cluster[0])}
+    position = 0
+    while position < len(cluster):
+        accounted = 3  # the list, the call's argument, and the variable below
+        one = cluster[position]
+        for holder in gc.get_referrers(one):
+            if holder is cluster:
+                continue
+            accounted += _count(gc.get_referents(holder), one)
+            if isinstance(holder, (types.CellType, types.FunctionType, types.ModuleType)):
+                return False
+            if not _is_dycls(holder) and id(holder) not in seen:
+                seen.add(id(holder))
+                cluster.append(holder)
+        if sys.getrefcount(one) > accounted or len(cluster) > _MAX_CLUSTER:
+            return False
+        position += 1
+    return True
+
+
+def _is_dycls(holder: Any) -> bool:
+    """Whether it is an object of dycl's, or an entry of a delta or a journal: a place and its value."""
+    one = holder[0] if type(holder) is tuple and holder else holder
+    return type(one).__module__.startswith("dycl.frontend.")
+
+
+def _count(items: list[Any], one: Any) -> int:
+    return [id(item) for item in items].count(id(one))

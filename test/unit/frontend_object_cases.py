@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""More functions for the corpus of `frontend_cases.py`: lists, dicts and objects that a path makes and then changes."""
+
+from __future__ import annotations
+
+import types
+
+import torch
+from frontend_cases import B, N, X, Z, case
+
+COUNTS = tuple((x, torch.tensor(n)) for x in (X, N) for n in (0, 1, 3))
+
+
+class Note:
+    def __init__(self, text):
+        self.text = text
+
+
+@case(*COUNTS)
+def list_made_in_an_iteration(x, n):
+    i = 0
+    while i < n:
+        parts = []
+        parts.append(x)
+        parts.append(x + 1)
+        x = torch.cat(parts).reshape(2, 3).sum(0)
+        i += 1
+    return x
+
+
+@case(*COUNTS)
+def dict_made_in_an_iteration(x, n):
+    i = 0
+    while i < n:
+        named = {"a": x}
+        named["b"] = named["a"] * 2
+        if x.sum() > 0:
+            named["a"] = named["b"] - 1
+        else:
+            named["a"] = named["a"] + 1
+        x = named["a"]
+        i += 1
+    return x
+
+
+@case(*COUNTS)
+def object_made_in_an_iteration(x, n):
+    kept = Note(x)
+    for _ in range(n):
+        note = Note(kept.text + 1)
+        note.more = [note.text, x]
+        note.more[0] = note.more[0] * 2
+        kept.text = note.more[0] - note.more[1]
+    return kept.text
+
+
+@case(*COUNTS)
+def list_of_an_outer_iteration(x, n):
+    i = 0
+    while i < n:
+        rows = [row * 2 for row in x]
+        j = 0
+        while j < n:
+            rows[1] = rows[1] + rows[0]
+            j += 1
+        x = torch.stack(rows)
+        i += 1
+    return x
+
+
+@case(*COUNTS)
+def list_that_is_bound_again(x, n):
+    pair = [x, x + 1]
+    i = 0
+    while i < n:
+        pair = [pair[1], pair[0] - 1]
+        pair[0] = pair[0] * 2
+        i += 1
+    return pair
+
+
+@case((X,), (N,), (Z,), (B,))
+def list_made_on_each_side(x):
+    if x.sum() > 1:
+        parts = []
+        parts.append(x)
+        parts.append(x + 1)
+        y = torch.stack(parts).sum(0)
+    else:
+        parts = [x]
+        y = parts.pop()
+    return y
+
+
+@case((X,), (N,), (Z,), (B,))
+def list_made_after_a_return(x):
+    if x.sum() > 1:
+        return x
+    parts = []
+    parts.append(x)
+    if x.sum() < 0:
+        parts.append(x * 3)
+        return torch.stack(parts).sum(0)
+    parts.extend([x, x])
+    return torch.stack(parts).sum(0)
+
+
+@case((X,), (N,), (Z,), (B,))
+def list_that_an_object_holds_is_the_same(x):
+    parts = []
+    holder = types.SimpleNamespace(parts=parts)
+    for i in range(2):
+        if x.sum() > i:
+            parts.append(x)
+        else:
+            parts.append(-x)
+    return holder.parts
