@@ -77,7 +77,7 @@ $(PACKAGES): pyproject.toml
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r $(VENV)/build-requirements.txt
 	@# The tools are built below, by the same CMakeLists.txt, where a change rebuilds only what it touches.
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation \
-	  -C wheel.cmake=false -C editable.mode=inplace -e '.[compiler,zoo,dev]'
+	  -C wheel.cmake=false -C editable.mode=inplace -e '.[compiler,sign,zoo,dev]'
 	@touch $@
 
 $(TOOLS): $(PACKAGES) $(CXX_SOURCES)

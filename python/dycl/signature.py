@@ -107,7 +107,7 @@ class Structure:
             return dict(zip(self.keys, values, strict=True))
         if self.kind == "OrderedDict":
             return OrderedDict(zip(self.keys, values, strict=True))
-        cls = _resolve_class(self.type)
+        cls = _resolve_class(self.type, self.kind, tuple(map(str, self.keys)))
         if self.kind == "namedtuple":
             # Where the class cannot be imported (a device without the user's code), an equal-looking one serves.
             if cls is None:
@@ -127,8 +127,11 @@ class Structure:
             yield from item.nodes(kind)
 
 
-def _resolve_class(name: str) -> Any:
-    """The class of "module:qualname" if its module can be imported here, else None."""
+def _resolve_class(name: str, kind: str, keys: tuple[str, ...]) -> Any:
+    """The class of "module:qualname" if its module can be imported here and it has these fields, else None.
+
+    The name comes from a manifest, which may be a stranger's: nothing else than such a class is called.
+    """
     module, _, qualname = name.partition(":")
     try:
         found: Any = importlib.import_module(module)
@@ -136,7 +139,11 @@ def _resolve_class(name: str) -> Any:
             found = getattr(found, part)
     except (ImportError, AttributeError):
         return None
-    return found
+    if not isinstance(found, type):
+        return None
+    if kind == "namedtuple":
+        return found if issubclass(found, tuple) and getattr(found, "_fields", None) == keys else None
+    return found if is_dataclass(found) and tuple(f.name for f in fields(found)) == keys else None
 
 
 def structure_of(value: Any, leaf: Callable[[Any], Structure | None]) -> Structure:

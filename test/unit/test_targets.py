@@ -168,7 +168,7 @@ def test_results_that_the_host_cannot_see_are_copied(vulkan, tmp_path):
     """As on a GPU with memory of its own; llvmpipe's is the host's, so the flag stands in."""
     folder = handwritten.write(*handwritten.gate_program(), tmp_path / "gate.dycl", target="vulkan")
     bundle = read_bundle(folder)
-    session = host_runtime.Session(folder, dict(bundle.manifest))
+    session = host_runtime.Session(bundle.reader)
     view = session.upload(X, "f32")
     assert not session._is_mappable
     np.testing.assert_array_equal(session.download(view, "f32"), X)

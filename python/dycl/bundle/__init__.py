@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The bundle: a folder that a device runs with numpy and iree-base-runtime alone.
+"""The bundle: a folder, or a zip of it, that a device runs with numpy and iree-base-runtime alone.
 
 manifest.json            schema version, signature, regions, targets, versions, SHA-256 and size of every file
 host.py                  the control flow, generated
-host_runtime.py          what is the same for every program
+host_runtime.py          what is the same for every program: calls of regions,
+bundle_reader.py         the checks of all these files,
+bundle_formats.py        ... and of those that IREE reads
+__main__.py              runs host.py, for `python net.dycl`
+manifest.sig             the signature of manifest.json (only where it is signed)
 hcfg.json                the heterogeneous control flow graph
 regions/TARGET/NAME.vmfb
 parameters.irpa          every weight once, by key
 state.irpa               the initial value of each state, by its name (only where there is state)
 """
 
-from dycl.bundle.files import copy_bundle, staged
+from dycl.bundle.files import staged
 from dycl.bundle.manifest import Bundle, read_bundle, write_bundle
+from dycl.bundle.pack import pack
 
-__all__ = ["Bundle", "copy_bundle", "read_bundle", "staged", "write_bundle"]
+__all__ = ["Bundle", "pack", "read_bundle", "staged", "write_bundle"]

@@ -3,29 +3,38 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dycl.bundle.files import MANIFEST
 from dycl.bundle.parameters import write_archive
 from dycl.errors import BundleError
-from dycl.runtime import host_runtime
+from dycl.runtime.bundle_reader import MANIFEST, SCHEMA_VERSION, BundleProblem, BundleReader
+from dycl.runtime.host_runtime import PARAMETERS, STATE
 from dycl.signature import Signature
 from dycl.version import tool_versions, version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _HOST = "host.py"
 _RUNTIME = "host_runtime.py"
 _HCFG = "hcfg.json"
+# What is the same in every bundle. __main__.py makes `python net.dycl` run it, also where it is a zip.
+_STATIC = (_RUNTIME, "bundle_reader.py", "bundle_formats.py")
+_MAIN = """import runpy
+import sys
+
+sys.dont_write_bytecode = True
+runpy.run_module("host", run_name="__main__")
+"""
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Bundle:
     """A bundle whose files are as its manifest says.
 
     Attributes:
-        folder: where it is.
+        reader: its files.
         manifest: `manifest.json`.
         signature: what the program takes and gives.
         hcfg: `hcfg.json`: "nodes" and "edges" (contract C of ARCHITECTURE.md).
@@ -41,7 +50,7 @@ class Bundle:
         runtime_source: `host_runtime.py`, likewise.
     """
 
-    folder: Path
+    reader: BundleReader
     manifest: Mapping[str, Any]
     signature: Signature
     hcfg: Mapping[str, Any]
@@ -49,8 +58,13 @@ class Bundle:
     runtime_source: str
 
     @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.reader.path
+
+    @property
     def files(self) -> tuple[str, ...]:
-        """Every file of the bundle, relative to its folder."""
+        """Every file of the bundle but its signature, relative to its folder."""
         return (*self.manifest["files"], MANIFEST)
 
 
@@ -77,14 +91,16 @@ def write_bundle(
     """
     program = {key: value for key, value in description.items() if key != "hcfg"}
     (folder / _HOST).write_text(host_source)
-    (folder / _RUNTIME).write_bytes(resources.files("dycl.runtime").joinpath(_RUNTIME).read_bytes())
+    (folder / "__main__.py").write_text(_MAIN)
+    for name in _STATIC:
+        (folder / name).write_bytes(resources.files("dycl.runtime").joinpath(name).read_bytes())
     (folder / _HCFG).write_text(json.dumps(description["hcfg"], separators=(",", ":")))
     if parameters:
-        write_archive(folder / host_runtime.PARAMETERS, parameters)
+        write_archive(folder / PARAMETERS, parameters)
     if state:
-        write_archive(folder / host_runtime.STATE, state)
+        write_archive(folder / STATE, state)
     manifest = {
-        "schema_version": host_runtime.SCHEMA_VERSION,
+        "schema_version": SCHEMA_VERSION,
         "dycl_version": version(),
         "tool_versions": tool_versions(),
         "signature": signature.to_json(),
@@ -92,7 +108,7 @@ def write_bundle(
         "targets": list(targets),
         "files": {
             path.relative_to(folder).as_posix(): {
-                "sha256": host_runtime.sha256(path),
+                "sha256": _sha256(path),
                 "size": path.stat().st_size,
             }
             for path in sorted(folder.rglob("*"))
@@ -102,23 +118,32 @@ def write_bundle(
     (folder / MANIFEST).write_text(json.dumps(manifest, separators=(",", ":")))
 
 
-def read_bundle(path: str | Path) -> Bundle:
-    """The bundle at `path`, after checking each of its files against its hash and size.
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_bundle(path: str | Path, *, require_signed: str | Path | bytes | None = None) -> Bundle:
+    """The bundle at `path`, a folder or a zip, after checking each of its files against its hash and size.
 
     Raises:
-        BundleError: where it is missing, no bundle, damaged, or of a newer schema.
+        BundleError: where it is missing, no bundle, damaged, of a newer schema, or not signed with the key that
+            `require_signed` gives: PEM, or the path of a PEM file.
     """
-    folder = Path(path).absolute()
+    key = require_signed if isinstance(require_signed, bytes | None) else str(require_signed)
     try:
-        manifest = host_runtime.read_manifest(folder)
-        host_runtime.check_files(folder, manifest)
-        host, runtime, hcfg = (host_runtime.read_checked(folder, manifest, name) for name in (_HOST, _RUNTIME, _HCFG))
-    except host_runtime.BundleProblem as problem:
+        reader = BundleReader(path, require_signed=key)
+        reader.check_files()
+        host, runtime, hcfg = (reader.read(name) for name in (_HOST, _RUNTIME, _HCFG))
+    except BundleProblem as problem:
         raise BundleError(str(problem)) from problem
     except OSError as error:
-        raise BundleError(f"{folder} cannot be read: {error}") from error
+        raise BundleError(f"{path} cannot be read: {error}") from error
     try:
-        signature = Signature.from_json(manifest["signature"])
-        return Bundle(folder, manifest, signature, json.loads(hcfg), host.decode(), runtime.decode())
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(f"{folder} is damaged: {error!r}") from error
+        signature = Signature.from_json(reader.manifest["signature"])
+        graph = json.loads(hcfg)
+        for kind in ("nodes", "edges"):
+            graph[kind][:0]
+        return Bundle(reader, reader.manifest, signature, graph, host.decode(), runtime.decode())
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise BundleError(f"{path} is damaged: {error!r}") from error

@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs the host program of a dycl bundle: loads its regions, calls them, and is its command line.
 
-This file is the same in every bundle and imports only numpy and iree.runtime (which has ml_dtypes): a device
-needs nothing of dycl for `python net.dycl/host.py --input @x.npy --output y.npy`.
+This file is the same in every bundle and imports only numpy and iree.runtime (which has ml_dtypes), and as a script
+bundle_reader.py beside it: a device needs nothing of dycl for `python net.dycl/host.py --input @x.npy --output y.npy`.
 """
 
 from __future__ import annotations
 
 import argparse
 import builtins
-import hashlib
+import contextlib
 import io
-import json
 import platform
 import re
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 try:
     import iree.runtime as rt
@@ -26,8 +27,6 @@ try:
 except ImportError as error:
     raise ImportError(f"{error}; a dycl bundle needs: pip install numpy iree-base-runtime") from error
 
-SCHEMA_VERSION = 1
-MANIFEST = "manifest.json"
 PARAMETERS = "parameters.irpa"
 STATE = "state.irpa"
 PARAMETER_SCOPE = "model"
@@ -99,82 +98,7 @@ class _ProgramRaises(Exception):  # noqa: N818 - likewise
     """The program itself raised an exception."""
 
 
-# ---- the bundle's files ------------------------------------------------------------------------------------
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a bundle.
-
-    Raises:
-        BundleProblem: where there is none, its manifest is damaged, or its schema is newer than this file's.
-    """
-    if not folder.exists():
-        raise BundleProblem(f"{folder} does not exist")
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise BundleProblem(f"{folder} is not a bundle: it has no {MANIFEST}")
-    try:
-        manifest = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise BundleProblem(f"{path} is damaged: {error}") from error
-    schema = manifest.get("schema_version") if isinstance(manifest, dict) else None
-    if not isinstance(schema, int):
-        raise BundleProblem(f"{path} is not a dycl manifest: it states no schema_version")
-    if schema > SCHEMA_VERSION:
-        made_by = manifest.get("dycl_version", "?")
-        raise BundleProblem(
-            f"{folder} has schema version {schema} (made by dycl {made_by}), and this dycl reads up to "
-            f"{SCHEMA_VERSION}; upgrade dycl, or compile the program again"
-        )
-    for key, kind in (("files", dict), ("signature", dict), ("program", dict), ("targets", list)):
-        if not isinstance(manifest.get(key), kind):
-            raise BundleProblem(f"{path} is damaged: it has no {key!r}")
-    return manifest
-
-
-def check_files(folder: Path, manifest: dict[str, Any]) -> None:
-    """Check each file's path, size and hash against the manifest.
-
-    Raises:
-        BundleProblem: naming the file that is missing, leads out of the bundle, or differs.
-    """
-    root = folder.resolve()
-    for name, expected in manifest["files"].items():
-        path = folder / name
-        if _is_unsafe(name) or root not in path.resolve().parents:
-            raise BundleProblem(f"{folder} is refused: its file name {name!r} leads out of it")
-        if not path.is_file():
-            raise BundleProblem(f"{folder} is damaged: {name} is missing")
-        if not isinstance(expected, dict) or not {"sha256", "size"} <= expected.keys():
-            raise BundleProblem(f"{folder / MANIFEST} is damaged: no hash and size of {name}")
-        size = path.stat().st_size
-        if size != expected["size"]:
-            raise BundleProblem(f"{folder} is damaged: {name} has {size} bytes, expected {expected['size']}")
-        if sha256(path) != expected["sha256"]:
-            raise BundleProblem(f"{folder} is damaged: {name} is not what was written (its SHA-256 differs)")
-
-
-def read_checked(folder: Path, manifest: dict[str, Any], name: str) -> bytes:
-    """The very bytes of a file that hash as the manifest says.
-
-    Raises:
-        BundleProblem: where the file is not in the manifest, or differs.
-    """
-    expected = manifest["files"].get(name)
-    if expected is None:
-        raise BundleProblem(f"{folder} is not a whole bundle: its manifest has no {name}")
-    content = (folder / name).read_bytes()
-    if hashlib.sha256(content).hexdigest() != expected["sha256"]:
-        raise BundleProblem(f"{folder} is damaged: {name} is not what was written (its SHA-256 differs)")
-    return content
-
-
-def sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
+# ---- the target -------------------------------------------------------------------------------------------
 
 
 def pick_target(folder: Path, manifest: dict[str, Any], device: str | None = None) -> tuple[dict[str, Any], str]:
@@ -263,17 +187,45 @@ def _architecture(name: str) -> str:
     return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
 
 
-def _is_unsafe(name: str) -> bool:
-    path = PurePosixPath(name)
-    return not name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or ":" in name
-
-
 # ---- regions -----------------------------------------------------------------------------------------------
 
 
-class Session:
-    """A bundle's regions, loaded on a HAL device.
+class BundleFiles(Protocol):
+    """A bundle's files, checked: what `bundle_reader.BundleReader` is."""
 
+    path: Path
+    manifest: dict[str, Any]
+
+    def __contains__(self, name: str) -> bool: ...
+
+    def size(self, name: str) -> int:
+        """How many bytes a file has."""
+        ...
+
+    def map(self, name: str) -> Any:
+        """A file's contents, mapped where that can be."""
+        ...
+
+    def vmfb(self, name: str) -> Any:
+        """A VMFB's contents, after checking their form."""
+        ...
+
+    def archive(self, name: str) -> tuple[Any, dict[str, tuple[int, int]]]:
+        """A parameter archive's contents, and the offset and length of each entry."""
+        ...
+
+    def release(self, name: str, offset: int, length: int) -> None:
+        """Take a mapped range out of memory; who reads it again gets it from the file."""
+        ...
+
+
+LOADING = ("lazy", "eager", "background")
+
+
+class Session:
+    """A bundle's regions on a HAL device.
+
+    Each region is loaded into a context of its own, so that it can be loaded when it is first called, and dropped.
     Calls may run in several threads at a time: what a call needs is its own, and regions keep no state.
 
     Attributes:
@@ -281,44 +233,124 @@ class Session:
         target: the manifest's entry of the target that was loaded.
     """
 
-    def __init__(self, folder: Path, manifest: dict[str, Any], device: str | None = None) -> None:
+    def __init__(
+        self,
+        files: BundleFiles,
+        device: str | None = None,
+        *,
+        loading: str = "lazy",
+        memory_budget: int | None = None,
+    ) -> None:
         """Load the regions of a bundle that has been checked.
 
         Args:
-            folder: the bundle.
-            manifest: its manifest.
+            files: the bundle.
             device: a HAL device: "local-sync" (calls run in the calling thread), "local-task" (a pool of threads;
                 pays for large regions), "vulkan", "cuda", or a URI of IREE's with one of these as its driver; None
                 for what the bundle was compiled for and this machine has: see `pick_target`.
+            loading: "lazy" loads a region when it is first called, "eager" all of them here, "background" all of them
+                in a thread that this starts.
+            memory_budget: how many bytes of VMFBs and weights may be loaded at a time; those of the regions that were
+                not called for longest are dropped. A region that is larger by itself is loaded all the same.
 
         Raises:
             BundleProblem: where this machine has no such device, or cannot run the bundle.
+            ValueError: for an unknown way of loading.
         """
-        self.target, device = pick_target(folder, manifest, device)
-        self._device = _open_device(device)
+        if loading not in LOADING:
+            raise ValueError(f"loading is {loading!r}; expected one of {', '.join(LOADING)}")
+        if memory_budget is not None and loading == "background":
+            raise ValueError("loading in the background and a memory budget exclude each other")
+        self.target, self._uri = pick_target(files.path, files.manifest, device)
+        self._files = files
+        self._device = _open_device(self._uri)
         self._allocator = self._device.allocator
         self._is_mappable = self.target["backend"] == "llvm-cpu"
         self._usage = _USAGE if self._is_mappable else rt.BufferUsage.DEFAULT
-        regions = manifest["program"]["regions"]
-        vmfbs = [f"regions/{self.target['folder']}/{region['name']}.vmfb" for region in regions]
-        missing = [name for name in vmfbs if name not in manifest["files"]]
-        if missing:
-            raise BundleProblem(f"{folder} is not a whole bundle: its manifest has no {missing[0]}")
-        instance = rt.VmInstance()
-        try:
-            region_modules = [rt.VmModule.mmap(instance, str(folder / name)) for name in vmfbs]
-            modules = [rt.create_hal_module(instance, self._device), *region_modules]
-            if PARAMETERS in manifest["files"]:
-                index = rt.ParameterIndex()
-                index.load(str(folder / PARAMETERS))
-                provider = index.create_provider(scope=PARAMETER_SCOPE)
-                modules.insert(0, rt.create_io_parameters_module(instance, provider))
-            self._context = rt.VmContext(instance, modules)
-        except (ValueError, RuntimeError, OSError) as error:
-            raise BundleProblem(f"{folder} cannot be loaded on {device}: {error}") from error
+        self._instance = rt.VmInstance()
+        self._lock = threading.RLock()
+        self._modules = self._shared_modules()
         self.regions = Regions(self)
-        for region, module in zip(regions, region_modules, strict=True):
-            setattr(self.regions, region["name"], self._bind(region, module))
+        self._cache = _Cache(files, memory_budget) if memory_budget is not None else None
+        described = {region["name"]: region for region in files.manifest["program"]["regions"]}
+        for region in described.values():
+            if self._vmfb(region) not in files:
+                raise BundleProblem(f"{files.path} is not a whole bundle: its manifest has no {self._vmfb(region)}")
+            self._drop(region)
+        if loading == "eager":
+            self._load_all(described.values())
+        elif loading == "background":
+            threading.Thread(target=self._load_all, args=(described.values(), True), daemon=True).start()
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """The names of the regions that are loaded now."""
+        with self._lock:
+            return tuple(name for name, call in vars(self.regions).items() if getattr(call, "is_loaded", False))
+
+    def _vmfb(self, region: dict[str, Any]) -> str:
+        return f"regions/{self.target['folder']}/{region['name']}.vmfb"
+
+    def _shared_modules(self) -> list[rt.VmModule]:
+        """What every region's context has: the HAL, and the weights, which all of them map from one file."""
+        try:
+            modules = [rt.create_hal_module(self._instance, self._device)]
+            if PARAMETERS in self._files:
+                data, entries = self._files.archive(PARAMETERS)
+                handle = rt.FileHandle.wrap_memory(data)  # pyright: ignore[reportAttributeAccessIssue]
+                index = rt.ParameterIndex()
+                for key, (offset, length) in entries.items():
+                    index.add_from_file_handle(key, handle, length, offset)  # pyright: ignore[reportCallIssue]
+                provider = index.create_provider(scope=PARAMETER_SCOPE)
+                modules.insert(0, rt.create_io_parameters_module(self._instance, provider))
+            return modules
+        except (ValueError, RuntimeError, OSError) as error:
+            raise self._not_loadable(error) from error
+
+    def _load_all(self, regions: Iterable[dict[str, Any]], quietly: bool = False) -> None:
+        try:
+            for region in regions:
+                self._load(region)
+        except Exception:
+            if not quietly:  # In a thread nobody hears it; the call that needs the region fails likewise.
+                raise
+
+    def _load(self, region: dict[str, Any]) -> Callable[..., Any]:
+        """Load a region, unless it is: its callable, which then is an attribute of `regions`."""
+        name = region["name"]
+        with self._lock:
+            known = getattr(self.regions, name)
+            if known.is_loaded:
+                return known
+            try:
+                data = self._files.vmfb(self._vmfb(region))
+                make = rt.VmModule.copy_buffer if isinstance(data, bytes) else rt.VmModule.wrap_buffer
+                module = make(self._instance, data)
+                context = rt.VmContext(self._instance, [*self._modules, module])
+            except (ValueError, RuntimeError, OSError) as error:
+                raise self._not_loadable(error, name) from error
+            call: Any = self._bind(region, context, module)
+            if self._cache is not None:
+                for dropped in self._cache.admit(region, self._vmfb(region)):
+                    self._drop(dropped)
+                call = self._cache.noting_use(name, call)
+            call.is_loaded = True
+            setattr(self.regions, name, call)
+            return call
+
+    def _drop(self, region: dict[str, Any]) -> None:
+        """Forget a region, or begin without it; the next call loads it."""
+
+        def first_call(*values: Any) -> Any:
+            return self._load(region)(*values)
+
+        call: Any = first_call
+        call.is_loaded = False
+        setattr(self.regions, region["name"], call)
+
+    def _not_loadable(self, error: Exception, region: str | None = None) -> BundleProblem:
+        what = f"{self._files.path}: region {region}" if region else str(self._files.path)
+        return BundleProblem(f"{what} cannot be loaded on {self._uri}: {error}")
 
     def upload(self, array: np.ndarray, dtype: str) -> rt.HalBufferView:
         """A copy of an array's bytes on the device, as a tensor of its shape and the MLIR type `dtype`."""
@@ -353,13 +385,13 @@ class Session:
         after.wait()
         return copy
 
-    def _bind(self, region: dict[str, Any], module: rt.VmModule) -> Callable[..., Any]:
+    def _bind(self, region: dict[str, Any], context: rt.VmContext, module: rt.VmModule) -> Callable[..., Any]:
         """The callable of a region, with everything looked up that does not change from call to call."""
         name = region["name"]
         function = module.lookup_function(region["function"])
         if function is None:
             raise BundleProblem(f"region {name} is damaged: it has no function {region['function']}")
-        invoke, variants = self._context.invoke, rt.VmVariantList
+        invoke, variants = context.invoke, rt.VmVariantList
         inputs = region["inputs"]
         pushes = [_PUSH.get(type_, variants.push_ref) for type_ in inputs]
         reads = [(i, _READ.get(type_, _read_tensor)) for i, type_ in enumerate(region["results"])]
@@ -388,6 +420,47 @@ class Session:
             return 0
         dtype, shape = parse_type(type_[len("tensor<") : -1])
         return self.upload(np.zeros([1 if size is None else size for size in shape], DTYPES[dtype][0]), dtype)
+
+
+class _Cache:
+    """Which regions are loaded, within a budget of bytes, and when they were last called."""
+
+    def __init__(self, files: BundleFiles, budget: int) -> None:
+        self._files = files
+        self._budget = budget
+        self._weights = files.archive(PARAMETERS)[1] if PARAMETERS in files else {}
+        self._held: OrderedDict[str, tuple[dict[str, Any], str]] = OrderedDict()  # the last called is the last
+
+    def admit(self, region: dict[str, Any], vmfb: str) -> list[dict[str, Any]]:
+        """Note that a region is loaded; gives those that have to be dropped."""
+        dropped: list[dict[str, Any]] = []
+        self._held[region["name"]] = (region, vmfb)
+        while len(self._held) > 1 and self._bytes() > self._budget:
+            _, (oldest, _) = self._held.popitem(last=False)
+            dropped.append(oldest)
+        self._release({key for other in dropped for key in other["parameters"]} - self._keys())
+        return dropped
+
+    def noting_use(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        move_to_end = self._held.move_to_end
+
+        def noted(*values: Any) -> Any:
+            with contextlib.suppress(KeyError):  # Another thread had it dropped just now; this call still holds it.
+                move_to_end(name)
+            return call(*values)
+
+        return noted
+
+    def _keys(self) -> set[str]:
+        return {key for region, _ in self._held.values() for key in region["parameters"] if key in self._weights}
+
+    def _bytes(self) -> int:
+        vmfbs = sum(self._files.size(vmfb) for _, vmfb in self._held.values())
+        return vmfbs + sum(self._weights[key][1] for key in self._keys())
+
+    def _release(self, keys: set[str]) -> None:
+        for key in keys & self._weights.keys():
+            self._files.release(PARAMETERS, *self._weights[key])
 
 
 class Regions:
@@ -581,19 +654,23 @@ def run_as_script(main: Callable[..., tuple[Any, ...]], file: str) -> None:
 
     Exit status: 0; 1 for a wrong input or bundle; 2 for wrong usage; 130 when interrupted.
     """
-    folder = Path(file).resolve().parent
+    from bundle_reader import BundleProblem as Damaged  # pyright: ignore[reportMissingImports]
+    from bundle_reader import BundleReader  # pyright: ignore[reportMissingImports]
+
+    path = Path(file).resolve().parent
     try:
-        arguments = _parse_arguments(folder)
-        manifest = read_manifest(folder)
-        check_files(folder, manifest)
-        signature = manifest["signature"]
+        arguments = _parse_arguments(path)
+        files = BundleReader(path)
+        files.check_files()
+        signature = files.manifest["signature"]
         check_output_count(len(arguments.output), output_count(signature["output_structure"]))
         inputs = check_inputs([parse_input(text) for text in arguments.input], signature["inputs"])
-        session = Session(folder, manifest, arguments.device)
-        outputs, specs = _run_once(main, session, folder, signature, inputs)
+        budget = arguments.memory_budget
+        session = Session(files, arguments.device, loading=arguments.loading, memory_budget=budget)
+        outputs, specs = _run_once(main, session, files, signature, inputs)
         check_output_count(len(arguments.output), len(specs))
         _write_outputs(outputs, arguments.output, specs)
-    except (BundleProblem, InputProblem, RegionProblem, _ProgramRaises, OSError) as problem:
+    except (Damaged, BundleProblem, InputProblem, RegionProblem, _ProgramRaises, OSError, ValueError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -621,31 +698,32 @@ def check_output_count(given: int, expected: int | None) -> None:
         raise InputProblem(f"{given} --output are given; expected {expected}, or none to print")
 
 
-def read_state(folder: Path, specs: Sequence[dict[str, Any]]) -> list[np.ndarray]:
+def read_state(files: BundleFiles, specs: Sequence[dict[str, Any]]) -> list[np.ndarray]:
     """The initial values of the program's state."""
     if not specs:
         return []
-    index = rt.ParameterIndex()
-    index.load(str(folder / STATE))
-    entries = dict(index.items())
     try:
+        data, entries = files.archive(STATE)
+        ranges = [entries[spec["name"]] for spec in specs]
         return [
-            np.array(entries[spec["name"]].file_view).view(DTYPES[spec["dtype"]][0]).reshape(spec["shape"])
-            for spec in specs
+            np.frombuffer(data, np.uint8, length, offset).copy().view(DTYPES[spec["dtype"]][0]).reshape(spec["shape"])
+            for spec, (offset, length) in zip(specs, ranges, strict=True)
         ]
     except (KeyError, ValueError) as error:
-        raise BundleProblem(f"{folder} is damaged: {STATE} does not hold the program's state ({error!r})") from error
+        raise BundleProblem(
+            f"{files.path} is damaged: {STATE} does not hold the program's state ({error!r})"
+        ) from error
 
 
 def _run_once(
     main: Callable[..., tuple[Any, ...]],
     session: Session,
-    folder: Path,
+    files: BundleFiles,
     signature: dict[str, Any],
     inputs: Sequence[np.ndarray],
 ) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
     """The outputs that the result is made of, and what the signature says of each."""
-    arrays = [*inputs, *read_state(folder, signature["state"])]
+    arrays = [*inputs, *read_state(files, signature["state"])]
     dtypes = [spec["dtype"] for spec in signature["inputs"] + signature["state"]]
     _, decide = recorder()
     uploaded = [session.upload(array, dtype) for array, dtype in zip(arrays, dtypes, strict=True)]
@@ -660,11 +738,11 @@ def _run_once(
     return [session.download(flat[index], specs[index]["dtype"]) for index in taken], [specs[index] for index in taken]
 
 
-def _parse_arguments(folder: Path) -> argparse.Namespace:
+def _parse_arguments(bundle: Path) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog=f"python {folder.name}/host.py",
+        prog=f"python {bundle.name}",
         description="Run this compiled program once.",
-        epilog=f"example: python {folder.name}/host.py --input @x.npy --input 1x3xf32=0.5 --output y.npy",
+        epilog=f"example: python {bundle.name} --input @x.npy --input 1x3xf32=0.5 --output y.npy",
     )
     parser.add_argument(
         "--input", action="append", default=[], metavar="@FILE|-|TYPE=VALUES",
@@ -675,6 +753,10 @@ def _parse_arguments(folder: Path) -> argparse.Namespace:
         help="where an output goes as .npy, once for each, in order; without any they are printed",
     )  # fmt: skip
     parser.add_argument("--device", help="HAL device: local-sync, local-task, vulkan, cuda (default: what fits here)")
+    parser.add_argument(
+        "--loading", choices=LOADING, default="lazy", help="when regions are loaded (default: when first called)"
+    )
+    parser.add_argument("--memory-budget", type=int, metavar="BYTES", help="drop the regions not called for longest")
     return parser.parse_args()
 
 

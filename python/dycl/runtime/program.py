@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from dycl.bundle import Bundle, copy_bundle, read_bundle
+from dycl.bundle import Bundle, pack, read_bundle
 from dycl.errors import BundleError, DyclError
 from dycl.runtime import arrays
 from dycl.runtime.binding import flatten
+from dycl.runtime.bundle_reader import BundleProblem
 from dycl.runtime.graph import Node, PathEdge, Region, to_networkx, walk
 
 if TYPE_CHECKING:
@@ -26,22 +27,36 @@ if TYPE_CHECKING:
     from dycl.signature import Signature, Structure, TensorSpec
 
 
-def load(path: str | Path, device: str | None = None) -> Program:
+def load(
+    path: str | Path,
+    device: str | None = None,
+    *,
+    loading: str = "lazy",
+    memory_budget: int | None = None,
+    require_signed: str | Path | bytes | None = None,
+) -> Program:
     """The program of a bundle, in its initial state.
 
     Every file is checked against the manifest's hashes before anything is loaded or executed. Hashes detect
     damage, not malice: host.py is Python, and a VMFB for a CPU native code, so load only bundles whose origin
-    you trust.
+    you trust, or require a signature of somebody whom you do.
 
     Args:
-        path: the bundle's folder.
+        path: the bundle, a folder or a zip.
         device: a HAL device of IREE's; None for "local-sync", which runs in the calling thread. "local-task"
             uses a pool of threads and pays for large regions.
+        loading: when regions are loaded: "lazy" when one is first called, "eager" all of them now, "background" all
+            of them in a thread while this goes on.
+        memory_budget: how many bytes of VMFBs and weights may be loaded at a time; the regions that were not called
+            for longest are dropped, and loaded again when they are called. Not with loading in the background.
+        require_signed: the public ed25519 key with which the bundle has to be signed: PEM, or the path of a PEM file.
 
     Raises:
-        BundleError: where the bundle is missing, damaged, too new, or not for this machine or device.
+        BundleError: where the bundle is missing, damaged, too new, not signed, or not for this machine or device.
+        ValueError: for an unknown way of loading.
     """
-    program = Program(read_bundle(path), device=device)
+    bundle = read_bundle(path, require_signed=require_signed)
+    program = Program(bundle, device=device, loading=loading, memory_budget=memory_budget)
     program.prepare()
     return program
 
@@ -55,15 +70,17 @@ class Program:
     of a program with state are serialized, others may run at the same time in several threads.
     """
 
-    def __init__(self, bundle: Bundle, *, device: str | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, *, device: str | None = None, loading: str = "lazy", memory_budget: int | None = None
+    ) -> None:
         """Not for users, who have `dycl.load` and `dycl.compile`.
 
         Args:
-            bundle: what to run; its regions are loaded at the first call.
-            device: see `dycl.load`.
+            bundle: what to run.
+            device, loading, memory_budget: see `dycl.load`.
         """
         self._bundle = bundle
-        self._device = device
+        self._options: dict[str, Any] = {"device": device, "loading": loading, "memory_budget": memory_budget}
         self._lock = threading.Lock()
         self._loaded: _Loaded | None = None
         self._state: list[Any] = []
@@ -87,19 +104,24 @@ class Program:
         return to_networkx(self._bundle.hcfg, self.regions)
 
     @property
+    def loaded_regions(self) -> tuple[str, ...]:
+        """The names of the regions that are on the device now; see `dycl.load` for when they are loaded."""
+        return self._loaded.session.loaded if self._loaded else ()
+
+    @property
     def last_path(self) -> list[PathEdge]:
         """The edges of `hcfg` that the last call took, in order, each with its count; empty before any call."""
         return [] if self._decisions is None else walk(self._bundle.hcfg, self._decisions)
 
     def prepare(self) -> None:
-        """Load the regions onto the device now, not at the first call.
+        """Open the device, and load the regions that are not loaded lazily, now and not at the first call.
 
         Raises:
             BundleError: where they cannot run here.
         """
         with self._lock:
             if self._loaded is None:
-                self._loaded = _Loaded(self._bundle, self._device)
+                self._loaded = _Loaded(self._bundle, **self._options)
                 self._state = self._loaded.initial_state()
 
     def reset_state(self) -> None:
@@ -108,13 +130,13 @@ class Program:
         with self._lock:
             self._state = self._program_loaded().initial_state()
 
-    def save(self, path: str | Path) -> None:
-        """Write the bundle, with its initial state, to a folder; all of it or, on failure, nothing.
+    def save(self, path: str | Path, *, zip: bool = False) -> None:  # noqa: A002 - what the command line calls it
+        """Write the bundle, with its initial state, to a folder, or to a zip; all of it or, on failure, nothing.
 
         Raises:
             BundleError: where `path` cannot be written, or is something else than a bundle.
         """
-        copy_bundle(self._bundle.folder, self._bundle.files, path)
+        pack(self._bundle.reader, path, as_zip=zip)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the program.
@@ -169,6 +191,8 @@ class Program:
             flat = loaded.main(loaded.regions, decide, *uploaded, *self._state)
         except loaded.region_problem as problem:
             raise DyclError(str(problem)) from problem
+        except (loaded.bundle_problem, BundleProblem) as problem:  # of a region that is loaded in this call
+            raise BundleError(str(problem)) from problem
         n_outputs, n_mutated = len(signature.outputs), len(signature.mutated_inputs)
         written = [signature.inputs[i] for i in signature.mutated_inputs]
         outcome = _Outcome(
@@ -200,38 +224,39 @@ class _Loaded:
 
     main: Callable[..., tuple[Any, ...]]
 
-    def __init__(self, bundle: Bundle, device: str | None) -> None:
-        runtime = _execute(bundle.runtime_source, "host_runtime", bundle.folder)
+    def __init__(self, bundle: Bundle, **options: Any) -> None:
+        runtime = _execute(bundle.runtime_source, "host_runtime", bundle.path)
         signature = bundle.signature
         try:
-            self._session = runtime.Session(bundle.folder, bundle.manifest, device)
-            state = runtime.read_state(bundle.folder, bundle.manifest["signature"]["state"])
+            self.session = runtime.Session(bundle.reader, **options)
+            state = runtime.read_state(bundle.reader, bundle.manifest["signature"]["state"])
             self._exceptions = [runtime.exception_of(entry) for entry in signature.exceptions]
-        except runtime.BundleProblem as problem:
+        except (runtime.BundleProblem, BundleProblem) as problem:
             raise BundleError(str(problem)) from problem
-        self.main = _execute(bundle.host_source, "host", bundle.folder).main
-        self.regions = self._session.regions
+        self.main = _execute(bundle.host_source, "host", bundle.path).main
+        self.bundle_problem = runtime.BundleProblem
+        self.regions = self.session.regions
         self._outputs = signature.outputs
         self._structure = bundle.manifest["signature"]["output_structure"]
         self._taken_outputs = runtime.taken_outputs
-        self.upload = self._session.upload
+        self.upload = self.session.upload
         self.recorder = runtime.recorder
         self.region_problem = runtime.RegionProblem
-        self.target: str = self._session.target["target"]
+        self.target: str = self.session.target["target"]
         self._state = list(zip(state, [spec.dtype for spec in signature.state], strict=True))
 
     def initial_state(self) -> list[Any]:
         return [self.upload(array, dtype) for array, dtype in self._state]
 
     def download(self, views: Sequence[Any], specs: Sequence[TensorSpec]) -> list[arrays.Array]:
-        return [self._session.download(view, spec.dtype) for view, spec in zip(views, specs, strict=True)]
+        return [self.session.download(view, spec.dtype) for view, spec in zip(views, specs, strict=True)]
 
     def download_taken(self, flat: Sequence[Any]) -> dict[int, arrays.Array]:
         """The flat outputs that the result is made of, and the tags of its choices."""
         found: dict[int, arrays.Array] = {}
 
         def download(index: int) -> arrays.Array:
-            found[index] = self._session.download(flat[index], self._outputs[index].dtype)
+            found[index] = self.session.download(flat[index], self._outputs[index].dtype)
             return found[index]
 
         for index in self._taken_outputs(self._structure, lambda index: download(index).item()):
@@ -240,7 +265,7 @@ class _Loaded:
 
     def exception(self, view: Any) -> Exception | None:
         """What the program's output "exception" says that it raises: 0 is nothing."""
-        code = self._session.download(view, "i64").item()
+        code = self.session.download(view, "i64").item()
         return copy(self._exceptions[code - 1]) if code else None
 
 
