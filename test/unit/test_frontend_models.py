@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 import torch
 import torch.nn.functional as F
+from functorch.experimental import control_flow
 from torch import nn
+from torch._higher_order_ops.scan import scan
 from torch.utils import _pytree as pytree
+from torch.utils.checkpoint import checkpoint
 
+from dycl.errors import UnsupportedConstructError
 from dycl.frontend import import_program
 from dycl.frontend.capture import capture
 from dycl.frontend.interpreter import Decision, Interpreter, conditions
@@ -239,6 +244,83 @@ def test_objects_of_an_iteration_are_no_state():
     for count in (2, 0, 3):
         got, *state = interpreter.run((torch.ones(3), torch.tensor(count)), state)
         assert torch.equal(got, model(torch.ones(3), torch.tensor(count)))
+
+
+class StateInContainers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cache = [torch.zeros(3), torch.ones(3)]
+        self.named = {"total": torch.zeros(3), "scale": 3}
+        self.pair = [torch.zeros(3), torch.ones(3)]
+
+    def forward(self, x):
+        if x.sum() > 0:
+            self.cache[0] = self.cache[0] + x
+        else:
+            self.cache[0], self.cache[1] = self.cache[1], self.cache[0] - 1
+        self.named["total"] += x
+        self.pair = [self.pair[1], self.pair[0] + self.named["total"]]
+        return self.cache[0] * self.named["scale"] + self.pair[1]
+
+
+def test_items_of_lists_and_dicts_are_state():
+    model = StateInContainers()
+    program = capture(model, (torch.ones(3),), {}, Options())
+    names = ["cache.0", "cache.1", "named.total", "pair.0", "pair.1"]
+    assert sorted(spec.name for spec in program.signature.state) == names
+    interpreter, state = Interpreter(program), list(program.state.values())
+    for factor in (1.0, -1.0, 2.0, -3.0):
+        got, *state = interpreter.run((torch.ones(3) * factor,), state)
+        assert torch.equal(got, model(torch.ones(3) * factor))
+
+
+def test_tensor_in_two_attributes_is_refused_as_state():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.now = self.first = torch.zeros(3)
+
+        def forward(self, x):
+            self.now = self.now + x
+            return self.first
+
+    with pytest.raises(UnsupportedConstructError, match="`now` holds after a call another value, which before"):
+        capture(Twice(), (torch.ones(3),), {}, Options())
+
+
+def test_functions_that_run_functions():
+    class Net(nn.Module):
+        def forward(self, x, rows):
+            carry, steps = scan(lambda c, r: (c + r, self.step(c, r)), x, rows, reverse=True)
+            return checkpoint(self.step, carry, x, use_reentrant=False), steps, control_flow.map(self.step, rows, x)
+
+        def step(self, c, r):
+            return c * r if c.sum() > 0 else c - r
+
+    program = capture(Net(), (torch.ones(2), torch.ones(3, 2)), {}, Options())
+    x, rows = torch.tensor([1.0, -3.0]), torch.tensor([[1.0, 2.0], [-4.0, 1.0], [0.5, 0.5]])
+    c, steps = x, []
+    for row in reversed(rows):
+        steps.append(Net().step(c, row))
+        c = c + row
+    got = Interpreter(program).run((x, rows))
+    expected = (Net().step(c, x), torch.stack(steps[::-1]), torch.stack([Net().step(row, x) for row in rows]))
+    assert all(map(torch.equal, got, expected))
+
+
+def test_checks_of_torch_raise():
+    def forward(x):
+        torch._check(x[0].item() > 0, lambda: f"a first value above {0}")
+        torch._check_value(x[1].item() > 0)
+        return x * 2
+
+    program = capture(forward, (torch.ones(2),), {}, Options())
+    raised = [Interpreter(program).run((torch.tensor(v),))[-1].item() for v in ([1.0, 1.0], [-1.0, -1.0], [1.0, -1.0])]
+    assert raised == [0, 1, 2]
+    for value, (name, message) in zip((-1.0, 1.0), program.signature.exceptions, strict=True):
+        with pytest.raises(Exception, match=re.escape(message)) as caught:
+            forward(torch.tensor([value, -1.0]))
+        assert caught.type.__name__ == name
 
 
 class Exits(nn.Module):

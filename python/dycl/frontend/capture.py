@@ -37,8 +37,8 @@ from dycl.frontend.locations import raised_at
 from dycl.frontend.operators import Operators
 from dycl.frontend.reachable import MODULE_INTERNALS, Reachable
 from dycl.frontend.recorder import Recorder, outside_modes
-from dycl.frontend.state import UNDEFINED, AttributeLocation, ContainerLocation, Location, freeze
-from dycl.frontend.values import Number, Unusable, refuse
+from dycl.frontend.state import UNDEFINED, AttributeLocation, ContainerLocation, Contents, Location, freeze
+from dycl.frontend.values import Number, Unusable, refuse, same_constant
 from dycl.options import Options
 from dycl.signature import Signature, Structure, TensorSpec, structure_of
 
@@ -52,6 +52,8 @@ class _Input:
     raw: torch.Tensor
     tensor: FunctionalTensor | None = None
     """What user code sees in its place; None for a literal, which it only reads."""
+    places: int = 0
+    """Of a weight: how many attributes and items hold it."""
 
     @property
     def seen(self) -> FunctionalTensor:
@@ -312,6 +314,7 @@ class _Run:
                 self._check_real(value, f"{path}{key}")
                 made = self._weights[id(value)] = self._new_input(f"{path}{key}", value)
             self._restore.append(lambda key=key, value=value: table.__setitem__(key, value))
+            made.places += 1
             table[key] = made.seen
 
     def _lift(self, real: torch.Tensor) -> fx.Node:
@@ -435,15 +438,14 @@ class _Run:
         for location, old in self.control.journal.since(0).values():
             now = location.get()
             self._refuse_argument_object(location, old, now)
-            if isinstance(location, ContainerLocation):
-                path = self._reachable.path_of(location.owner)
-                if path is not None and not now.same(old):
-                    raise _unsupported_state(f"`{path}`", "other items than before")
-                continue
             path = self._reachable.path_of(getattr(location, "owner", None))
-            if now is old or not isinstance(location, AttributeLocation) or path is None:
+            if path is None:
                 continue
-            self._attribute_state(location, f"{path}.{location.key[2]}".lstrip("."), old, now, state, new_state)
+            if isinstance(location, ContainerLocation):
+                self._container_state(path, old, now, state, new_state)
+            elif isinstance(location, AttributeLocation):
+                name = f"{path}.{location.key[2]}".lstrip(".")
+                self._value_state(name, old, now, state, new_state, (location.owner, location.key[2]))
 
     def _refuse_argument_object(self, location: Location, old: Any, now: Any) -> None:
         """Refuses a write to a list, dict or object that is an argument: its caller would not see it."""
@@ -457,19 +459,43 @@ class _Run:
                     hint="make a copy of it first and return that, or pass a tensor and write into it",
                 )
 
-    def _attribute_state(
+    def _container_state(
+        self, path: str, old: Contents, now: Contents, state: list[_Input], new_state: list[torch.Tensor]
+    ) -> None:
+        if now.same(old):
+            return
+        if not now.same_places(old):
+            raise _unsupported_state(f"`{path}`", "other items than before")
+        for index, before, after in zip(old.indices, old.items, now.items, strict=True):
+            self._value_state(f"{path}[{index!r}]", before, after, state, new_state)
+
+    def _value_state(
         self,
-        location: AttributeLocation,
         path: str,
         old: Any,
         now: Any,
         state: list[_Input],
         new_state: list[torch.Tensor],
+        attribute: tuple[Any, str] | None = None,
     ) -> None:
+        """Makes what a place that outlives the call holds now state of the program.
+
+        Args:
+            path: how a user writes the place.
+            old: what it held before the call.
+            now: what it holds after it.
+            state: the inputs that are state; added to.
+            new_state: their new values.
+            attribute: the owner and name, where the place is an attribute.
+        """
+        if now is old or same_constant(now, old):
+            return
         name = f"`{path}`"
         made = next(
             (m for m in [*self._weights.values(), *(m for _, m in self._number_inputs)] if _is_value(m, old)), None
         )
+        if made is not None and made.places > 1:
+            raise _unsupported_state(name, "another value, which before the call is also held elsewhere")
         if isinstance(old, FunctionalTensor) and isinstance(now, FunctionalTensor) and made is not None:
             raw = self.recorder.unwrap(now)
             if raw.dtype != made.raw.dtype or raw.shape != made.raw.shape:
@@ -485,11 +511,13 @@ class _Run:
                 raise _unsupported_state(name, f"a Python {after.type.__name__} where a {old.type.__name__} was")
             state.append(made)
             new_state.append(freeze(after, self.recorder).raw)
-        elif type(old) in (bool, int, float) and isinstance(now, (Number, bool, int, float)):
+        elif type(old) in (bool, int, float) and isinstance(now, (Number, bool, int, float)) and attribute is not None:
             kind = now.type if isinstance(now, Number) else type(now)
             if kind is not type(old):
                 raise _unsupported_state(name, f"a Python {kind.__name__} where a {type(old).__name__} was")
-            self.changed_numbers.append(_StateAttribute(location.owner, location.key[2], path))
+            self.changed_numbers.append(_StateAttribute(*attribute, path))
+        elif type(old) is type(now) and isinstance(old, (list, dict)):
+            self._container_state(path, Contents(old), Contents(now), state, new_state)
         else:
             raise _unsupported_state(name, f"{describe(now)} where {describe(old)} was")
 

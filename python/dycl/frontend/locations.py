@@ -19,14 +19,14 @@ from dycl.frontend.rewrite import GENERATED_MARK
 _DYCL = Path(dycl.__file__ or "").absolute().parent
 _FRONTEND = f"{_DYCL / 'frontend'}{os.sep}"
 _INTERNAL_ROOTS = (f"{Path(torch.__file__).absolute().parent}{os.sep}", f"{_DYCL}{os.sep}", "<frozen ")
-# User code that happens to be shipped with dycl.
-_ZOO = f"{_DYCL / 'zoo'}{os.sep}"
+# User code that happens to be shipped with dycl, or with torch.
+_USERS = (f"{_DYCL / 'zoo'}{os.sep}", f"{_INTERNAL_ROOTS[0]}_export{os.sep}db{os.sep}examples{os.sep}")
 
 
 @lru_cache(maxsize=4096)
 def is_internal(filename: str) -> bool:
     """Whether a file belongs to torch or to dycl, so that its lines mean nothing to a user."""
-    return filename.startswith(_INTERNAL_ROOTS) and not filename.startswith(_ZOO)
+    return filename.startswith(_INTERNAL_ROOTS) and not filename.startswith(_USERS)
 
 
 @lru_cache(maxsize=65536)

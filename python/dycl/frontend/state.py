@@ -114,10 +114,10 @@ class ContainerLocation(Location):
         return ContainerLocation(("container", id(owner)), f"a {type(owner).__name__}", owner)
 
     def get(self) -> Any:
-        return _Contents(self.owner)
+        return Contents(self.owner)
 
     def set(self, value: Any) -> None:
-        assert isinstance(value, _Contents)
+        assert isinstance(value, Contents)
         if isinstance(self.owner, list):
             self.owner[:] = value.items
         else:
@@ -148,7 +148,7 @@ class ItemLocation(Location):
         return ContainerLocation.of(self.owner)
 
 
-class _Contents:
+class Contents:
     """A copy of what a container holds. What a set holds counts as keys: its items have no place."""
 
     def __init__(self, owner: Any) -> None:
@@ -164,7 +164,15 @@ class _Contents:
     def __len__(self) -> int:
         return len(self.items) if self.items or not self.keys else len(self.keys[0])
 
-    def same(self, other: _Contents) -> bool:
+    @property
+    def indices(self) -> tuple[Any, ...]:
+        return self.keys if self.keys else tuple(range(len(self.items)))
+
+    def same_places(self, other: Contents) -> bool:
+        """Whether both have a list's length, or a dict's keys, in common; sets, that they hold the same."""
+        return len(self.items) == len(other.items) and self.keys == other.keys
+
+    def same(self, other: Contents) -> bool:
         return (
             len(self.items) == len(other.items)
             and self.keys == other.keys
@@ -192,7 +200,7 @@ class TensorLocation(Location):
 
 
 def _differs(a: Any, b: Any) -> bool:
-    if isinstance(a, _Contents) and isinstance(b, _Contents):
+    if isinstance(a, Contents) and isinstance(b, Contents):
         return not a.same(b)
     return a is not b
 
@@ -303,13 +311,12 @@ class Snapshot:
         return changed
 
     def _changed_items(self, location: ContainerLocation, after: FrozenContents) -> Delta | None:
-        before: _Contents = self.base(location)
-        contents, is_dict = after.contents, isinstance(location.owner, dict)
-        if isinstance(location.owner, set) or len(before.items) != len(contents.items) or before.keys != contents.keys:
+        before: Contents = self.base(location)
+        contents = after.contents
+        if not contents.same_places(before):
             return None
-        indices = contents.keys if is_dict else range(len(contents.items))
         changed: Delta = {}
-        for index, old, new, frozen in zip(indices, before.items, contents.items, after.items, strict=True):
+        for index, old, new, frozen in zip(contents.indices, before.items, contents.items, after.items, strict=True):
             if old is not new:
                 item = ItemLocation.of(location.owner, index)
                 changed[item.key] = (item, frozen)
@@ -378,11 +385,11 @@ class FrozenNode:
 class FrozenContents:
     """The contents of a container that both sides share."""
 
-    contents: _Contents
+    contents: Contents
     items: tuple[Any, ...]
 
-    def rebuild(self, items: list[Any]) -> _Contents:
-        fresh = object.__new__(_Contents)
+    def rebuild(self, items: list[Any]) -> Contents:
+        fresh = object.__new__(Contents)
         fresh.keys, fresh.items = self.contents.keys, items
         return fresh
 
@@ -417,7 +424,7 @@ def freeze(value: Any, recorder: Recorder) -> Any:
         return FrozenTensor(raw, value)
     if isinstance(value, torch.Tensor):
         return FrozenTensor(value, value)
-    if isinstance(value, _Contents):
+    if isinstance(value, Contents):
         return FrozenContents(value, tuple(freeze(v, recorder) for v in value.items))
     node = _as_node(value)
     if node is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Functions of torch's that take Python numbers on data, or that run functions of the user's under a condition."""
+"""Functions of torch's that take Python numbers on data."""
 
 from __future__ import annotations
 
@@ -11,45 +11,13 @@ import torch
 from torch.utils import _pytree as pytree
 
 from dycl.errors import UnsupportedConstructError
-from dycl.frontend.control import cell_locations
 from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.replacements import replaces
-from dycl.frontend.paths import Signal
 from dycl.frontend.values import Number
 
 MAX_TOLIST = 64
 """How many elements `.tolist()` takes apart at most."""
-
-
-@replaces(torch.cond, torch.ops.higher_order.cond)
-def torch_cond(
-    ops: Calls, pred: Any, true_fn: Callable[..., Any], false_fn: Callable[..., Any], operands: Any = ()
-) -> Any:
-    """`torch.cond`: torch's own way to say what dycl finds by itself."""
-    return ops.if_exp(pred, lambda: ops.call(true_fn, *operands), lambda: ops.call(false_fn, *operands))
-
-
-@replaces(torch.while_loop, torch.ops.higher_order.while_loop)
-def torch_while_loop(
-    ops: Calls,
-    cond_fn: Callable[..., Any],
-    body_fn: Callable[..., Any],
-    carried_inputs: Any,
-    additional_inputs: Any = (),
-) -> Any:
-    """`torch.while_loop`."""
-    carried = tuple(carried_inputs)
-
-    def test() -> Any:
-        return ops.call(cond_fn, *carried, *additional_inputs)
-
-    def step() -> Signal | None:
-        nonlocal carried
-        carried = tuple(ops.call(body_fn, *carried, *additional_inputs))
-
-    ops.control.while_(test, step, None, cell_locations(("carried",), step), truth=bool)
-    return carried
 
 
 @replaces(torch.Tensor.tolist)
