@@ -107,8 +107,8 @@ examples:
         "--input",
         action="append",
         metavar="TYPE",
-        help="the type of an input, as 1x3x32x32xf32, or @x.npy for one like it; once for each positional argument, "
-        "in place of the factory's args",
+        help="the type of an input, as 1x3x32x32xf32, ?x64xf32 (a size that may vary), or @x.npy for one like it; once "
+        "for each positional argument, in place of the factory's args",
     )
     parser.add_argument(
         "--arg", action="append", default=[], metavar="NAME=JSON", help="a keyword argument for the factory"
@@ -238,7 +238,8 @@ def _compile(given: argparse.Namespace) -> None:
     args = source.args if examples is None else _tensors(examples)
     if args is None and not isinstance(source.model, Path):
         raise InputError(f"{given.source} gives no arguments for its model; add --input TYPE, as 1x3x32x32xf32")
-    imported = import_model(source.model, args or (), source.kwargs, options)
+    dynamic_shapes = _dynamic_dimensions(given.input or ())
+    imported = import_model(source.model, args or (), source.kwargs, options, dynamic_shapes)
     if given.compile_to is not None:
         _write_text(given.output, compile_to(imported, options))
         return
@@ -268,10 +269,21 @@ def _example(text: str) -> Array:
             f"--input {text!r} is not a type; expected sizes and a dtype joined by x, as 1x3x32x32xf32 or i64, "
             f"or @FILE.npy; dtypes: {known}"
         ) from None
-    sizes = [size for size in shape if size is not None]
-    if len(sizes) < len(shape):
-        raise InputError(f"--input {text!r}: dynamic sizes are not supported here yet; give each size as a number")
-    return np.zeros(sizes, DTYPES[dtype][0])
+    return np.zeros([2 if size is None else size for size in shape], DTYPES[dtype][0])
+
+
+def _dynamic_dimensions(texts: Sequence[str]) -> Any:
+    """The `dynamic_shapes` of inputs given as types: each `?` is a size of its own; None if there is none."""
+    from torch.export import Dim
+
+    from dycl.runtime.host_runtime import parse_type
+
+    def dims(text: str) -> dict[int, Any] | None:
+        shape = () if text.startswith("@") else parse_type(text)[1]
+        return {d: Dim.DYNAMIC for d, size in enumerate(shape) if size is None} or None
+
+    declared = tuple(dims(text) for text in texts)
+    return declared if any(declared) else None
 
 
 def _tensors(arrays: Sequence[Array]) -> tuple[Any, ...]:
@@ -319,7 +331,8 @@ def _run(given: argparse.Namespace) -> None:
     try:
         check_output_count(len(given.output), output_count(signature.output_structure.to_json()))
         takes = [spec.to_json() for spec in signature.inputs]
-        arrays = check_inputs([parse_input(text) for text in given.input], takes)
+        sizes = [size.to_json() for size in signature.sizes]
+        arrays = check_inputs([parse_input(text) for text in given.input], takes, sizes)
     except InputProblem as problem:
         raise InputError(str(problem)) from problem
     args, kwargs = signature.input_structure.build(lambda leaf: arrays[leaf.index])

@@ -45,6 +45,48 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
+class DynamicSize:
+    """A size of inputs that may be another at each call.
+
+    Attributes:
+        name: what the user calls it: "batch", "x.shape[0]".
+        low, high: its range, both included.
+        excluded: sizes in that range that the program does not take.
+        places: where it is found: `(input, dimension, scale, offset)` for a size of `scale * this + offset`.
+        equals: `(name, scale, offset)` of another dynamic size, if this one has to be `scale * other + offset`.
+    """
+
+    name: str
+    low: int
+    high: int
+    excluded: tuple[int, ...] = ()
+    places: tuple[tuple[int, int, int, int], ...] = ()
+    equals: tuple[str, int, int] | None = None
+
+    def to_json(self) -> Json:
+        out: dict[str, Any] = {"name": self.name, "low": self.low, "high": self.high}
+        if self.excluded:
+            out["excluded"] = list(self.excluded)
+        out["places"] = [list(place) for place in self.places]
+        if self.equals:
+            out["equals"] = list(self.equals)
+        return out
+
+    @staticmethod
+    def from_json(data: Json) -> DynamicSize:
+        places = tuple((int(i), int(d), int(s), int(o)) for i, d, s, o in data["places"])
+        equals = data.get("equals")
+        return DynamicSize(
+            data["name"],
+            data["low"],
+            data["high"],
+            tuple(data.get("excluded", ())),
+            places,
+            (equals[0], equals[1], equals[2]) if equals else None,
+        )
+
+
+@dataclass(frozen=True)
 class Structure:
     """How a nested value is built. `kind` is one of:
 
@@ -204,6 +246,7 @@ class Signature:
         exceptions: what the program may raise instead of returning: the name of a built-in exception, and its
             message if it has one. Where there are any, the last of `outputs`, a 0-d i64 named "exception", is 0 or one
             more than the index of what is to be raised; the other outputs have no value then.
+        sizes: the sizes of inputs that may be another at each call.
     """
 
     name: str
@@ -215,6 +258,7 @@ class Signature:
     state: tuple[TensorSpec, ...] = ()
     parameter_names: tuple[str, ...] = ()
     exceptions: tuple[tuple[str, ...], ...] = ()
+    sizes: tuple[DynamicSize, ...] = ()
 
     def to_json(self) -> Json:
         return {
@@ -227,6 +271,7 @@ class Signature:
             "state": [spec.to_json() for spec in self.state],
             "parameter_names": list(self.parameter_names),
             "exceptions": [list(entry) for entry in self.exceptions],
+            "sizes": [size.to_json() for size in self.sizes],
         }
 
     @staticmethod
@@ -244,4 +289,5 @@ class Signature:
             state=specs("state"),
             parameter_names=tuple(data["parameter_names"]),
             exceptions=tuple(tuple(entry) for entry in data.get("exceptions", ())),
+            sizes=tuple(DynamicSize.from_json(item) for item in data.get("sizes", ())),
         )

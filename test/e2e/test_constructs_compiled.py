@@ -10,6 +10,7 @@ import frontend_number_cases  # noqa: F401
 import frontend_object_cases  # noqa: F401
 import frontend_value_cases  # noqa: F401
 import pytest
+import size_cases  # noqa: F401 (registers its cases)
 import torch
 from frontend_cases import CASES, Case, assert_same, generated_inputs, run_eager
 
@@ -25,11 +26,12 @@ def run_compiled(program: dycl.Program, inputs: tuple[torch.Tensor, ...]) -> obj
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_compiled_construct_agrees_with_eager(case: Case) -> None:
-    program = dycl.compile(case.function, copy.deepcopy(case.inputs[0]))
+    program = dycl.compile(case.function, copy.deepcopy(case.inputs[0]), dynamic_shapes=case.dynamic)
     paths = set()
     for inputs in [*case.inputs, *generated_inputs(case.inputs[0])]:
         mine, eager = copy.deepcopy(inputs), copy.deepcopy(inputs)
-        expected = run_eager(case, eager)
+        with torch.no_grad():
+            expected = run_eager(case, eager)
         got = run_compiled(program, mine)
         assert_same(got, expected, tolerance=1e-5)
         assert_same(mine, eager, tolerance=1e-5)

@@ -25,12 +25,14 @@ CASES: list[Case] = []
 class Case:
     """A function, inputs that together take its paths, and how many sides of conditions no input can take.
 
-    `tolerance` is how far the results may be from eager's where rounding depends on how torch computes an op.
+    `dynamic` is its `dynamic_shapes=`; `tolerance` is how far the results may be from eager's where rounding depends on
+    how torch computes an op.
     """
 
     function: Callable[..., Any]
     inputs: tuple[tuple[torch.Tensor, ...], ...]
     unreached: int = 0
+    dynamic: Any = None
     tolerance: float = 0.0
 
     @property
@@ -38,9 +40,11 @@ class Case:
         return self.function.__name__
 
 
-def case(*inputs: tuple[torch.Tensor, ...], unreached: int = 0, tolerance: float = 0.0) -> Callable[[Any], Any]:
+def case(
+    *inputs: tuple[torch.Tensor, ...], unreached: int = 0, dynamic: Any = None, tolerance: float = 0.0
+) -> Callable[[Any], Any]:
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        CASES.append(Case(function, inputs, unreached, tolerance))
+        CASES.append(Case(function, inputs, unreached, dynamic, tolerance))
         return function
 
     return register

@@ -160,7 +160,7 @@ def scalar_arguments_of_torch(x):
     return y, torch.where(x > n, x, n) + x.masked_fill(x > 0, n), n * x**2 - x / (n - 1)
 
 
-@case((X,), (N,), (Z,), (B,))
+@case((X,), (N,), (Z,), (B,), unreached=2)  # that the position lies outside
 def positions_as_arguments_of_torch(x):
     n = int(x.argmax())
     if n > 0:

@@ -165,10 +165,6 @@ def test_file_that_cannot_be_imported(nets, capsys, code, message):
         ("1x-3xf32", "--input '1x-3xf32' is not a type"),
         ("1x3", "--input '1x3' is not a type"),
         ("", "--input '' is not a type"),
-        (
-            "?x3xf32",
-            "--input '?x3xf32': dynamic sizes are not supported here yet; give each size as a number",
-        ),
         ("@missing.npy", "cannot read the input '@missing.npy': [Errno 2] No such file or directory"),
         ("@nets.py", "cannot read the input '@nets.py'"),
         ("-", "--input - is for `dycl run`"),

@@ -11,6 +11,7 @@ import frontend_number_cases  # noqa: F401
 import frontend_object_cases  # noqa: F401
 import frontend_value_cases  # noqa: F401
 import pytest
+import size_cases  # noqa: F401 (registers its cases)
 import torch
 from frontend_cases import CASES, Case, assert_same, generated_inputs, run_eager
 
@@ -38,11 +39,12 @@ def run_captured(program: CapturedProgram, inputs: tuple[torch.Tensor, ...]) -> 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_construct_agrees_with_eager_on_every_path(case: Case) -> None:
-    program = capture(case.function, copy.deepcopy(case.inputs[0]), {}, Options())
+    program = capture(case.function, copy.deepcopy(case.inputs[0]), {}, Options(), case.dynamic)
     taken: set[Decision] = set()
     for inputs in [*case.inputs, *generated_inputs(case.inputs[0])]:
         mine, eager = copy.deepcopy(inputs), copy.deepcopy(inputs)
-        expected = run_eager(case, eager)
+        with torch.no_grad():
+            expected = run_eager(case, eager)
         got, decisions = run_captured(program, mine)
         assert_same(got, expected, tolerance=case.tolerance)
         assert_same(mine, eager, tolerance=case.tolerance)

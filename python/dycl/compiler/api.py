@@ -69,9 +69,6 @@ def import_model(
             hint = "give an nn.Module, a function, or the path of an .mlir file"
             raise UnsupportedConstructError(f"a model from {str(model)!r}", hint=hint)
         return read_dump(model)
-    if dynamic_shapes is not None:
-        hint = "leave it out, and compile once for each shape"
-        raise UnsupportedConstructError("`dynamic_shapes` is not supported yet", hint=hint)
     from dycl.frontend import import_program  # torch: not before a model is there to compile
 
-    return import_program(model, tuple(args), dict(kwargs or {}), options)
+    return import_program(model, tuple(args), dict(kwargs or {}), options, dynamic_shapes)

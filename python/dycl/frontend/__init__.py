@@ -33,6 +33,7 @@ def import_program(
     args: tuple[Any, ...],
     kwargs: dict[str, Any] | None = None,
     options: Options | None = None,
+    dynamic_shapes: Any = None,
 ) -> ImportedProgram:
     """Captures a model on example arguments and imports it into MLIR.
 
@@ -42,6 +43,7 @@ def import_program(
         args, kwargs: example arguments. Tensors are inputs of the program (their values do not matter), everything
             else is a constant of it. Without any, an `ExportedProgram`'s own examples serve.
         options: see `Options`.
+        dynamic_shapes: which sizes of the inputs may vary, as `torch.export.export` takes it; see `dynamic_shapes.py`.
 
     Raises:
         UnsupportedConstructError: the model uses something that is not compiled; names the user's file and line.
@@ -54,7 +56,7 @@ def import_program(
         model = _unlifted(model)
     # Tracing and importing take some frames for each level of calls and conditions, whose depths are limited.
     with _recursion_limit(20_000):
-        program = capture(model, tuple(args), dict(kwargs or {}), options)
+        program = capture(model, tuple(args), dict(kwargs or {}), options, dynamic_shapes)
         fold_batch_norms(program, enabled=options.fold_batch_norm)
         store_channels_last(program)
         signature = program.signature

@@ -18,6 +18,7 @@ from dycl.frontend.kinds import MISSING, same_shape
 from dycl.frontend.locations import here
 from dycl.frontend.paths import Context, Deferred, Fork, Scope, Side, Signal, Stop, Unwind
 from dycl.frontend.recorder import Recorder
+from dycl.frontend.size_numbers import as_number
 from dycl.frontend.state import (
     UNDEFINED,
     AttributeLocation,
@@ -78,6 +79,9 @@ class Branches:
             test = TruthOnly.truth(test)
         if isinstance(test, Unusable):
             refuse(test)
+        if isinstance(test, torch.SymBool) and self.recorder.sizes.decide(test) is not None:
+            return None
+        test = as_number(test)
         if isinstance(test, torch.Tensor):
             check_truth(test)
             test = Number(test.reshape(()).ne(0) if test.dtype != torch.bool else test.reshape(()), bool)

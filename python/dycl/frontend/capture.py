@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import types
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.errors import DyclError, UnsupportedConstructError
 from dycl.frontend.control import Control
+from dycl.frontend.dynamic_shapes import plain, shapes_of_inputs
 from dycl.frontend.graph import (
     DTYPE_NAMES,
     LITERAL,
@@ -37,6 +38,8 @@ from dycl.frontend.locations import raised_at
 from dycl.frontend.operators import Operators
 from dycl.frontend.reachable import MODULE_INTERNALS, Reachable
 from dycl.frontend.recorder import Recorder, outside_modes
+from dycl.frontend.size_numbers import as_number
+from dycl.frontend.sizes import is_static, same_sizes
 from dycl.frontend.state import UNDEFINED, AttributeLocation, ContainerLocation, Contents, Location, freeze
 from dycl.frontend.values import Number, Unusable, refuse, same_constant
 from dycl.options import Options
@@ -71,7 +74,11 @@ class _StateAttribute:
 
 
 def capture(
-    model: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], options: Options
+    model: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: Options,
+    dynamic_shapes: Any = None,
 ) -> CapturedProgram:
     """The structured graph of `model(*args, **kwargs)`, with all paths that other tensor values could take.
 
@@ -85,7 +92,7 @@ def capture(
     numbers: list[_StateAttribute] = []
     names = _Names()
     while True:
-        attempt = _Run(model, args, kwargs, options, tuple(numbers), names)
+        attempt = _Run(model, args, kwargs, options, tuple(numbers), names, dynamic_shapes)
         program = attempt.execute()
         # Attributes that turn out to be numbers that change have to be inputs from the start: run again.
         known = [(n.owner, n.attribute) for n in numbers]
@@ -137,12 +144,14 @@ class _Run:
         options: Options,
         numbers: tuple[_StateAttribute, ...],
         names: _Names,
+        dynamic_shapes: Any,
     ) -> None:
         self._model = model
         self._args = args
         self._kwargs = kwargs
         self._options = options
         self._numbers = numbers
+        self._dynamic_shapes = dynamic_shapes
         self.recorder = Recorder(allow_random=options.allow_random)
         self.recorder.lift = self._lift
         self.control = Control(
@@ -230,10 +239,21 @@ class _Run:
                 hint="pass tensors, Python numbers, strings, None, or tuples, lists and dicts of them",
             ) from error
         paths = _leaf_paths(structure, [*named], tuple(self._kwargs))
+        shapes = self._input_shapes(structure, found, paths)
         for index, tensor in enumerate(found):
             self._check_real(tensor, paths[index])
-            self._inputs.append(self._new_input(paths[index], tensor))
+            self._inputs.append(self._new_input(paths[index], tensor, shapes[index]))
         return structure
+
+    def _input_shapes(
+        self, structure: Structure, examples: list[torch.Tensor], paths: Mapping[int, str]
+    ) -> Sequence[Sequence[Any] | None]:
+        """The shape of each argument, where it is another than its example's."""
+        if self._dynamic_shapes is None:
+            return [None] * len(examples)
+        declared = plain(self._dynamic_shapes, self._model, self._args, self._kwargs)
+        positional = positional_names(self._model)
+        return shapes_of_inputs(declared, structure, examples, paths, positional, self.recorder.sizes)
 
     def _check_real(self, tensor: torch.Tensor, name: str) -> None:
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
@@ -246,14 +266,14 @@ class _Run:
                 hint="use one of " + ", ".join(sorted(str(d).removeprefix("torch.") for d in DTYPE_NAMES)),
             )
 
-    def _new_input(self, name: str, real: torch.Tensor) -> _Input:
-        made = self._placeholder(name, real)
+    def _new_input(self, name: str, real: torch.Tensor, shape: Sequence[Any] | None = None) -> _Input:
+        made = self._placeholder(name, real, shape)
         made.tensor = self.recorder.wrap(made.raw)
         return made
 
-    def _placeholder(self, name: str, real: torch.Tensor) -> _Input:
+    def _placeholder(self, name: str, real: torch.Tensor, shape: Sequence[Any] | None = None) -> _Input:
         with self.recorder.into(self._root):
-            raw = self.recorder.placeholder(self._unique(name), real)
+            raw = self.recorder.placeholder(self._unique(name), real, shape)
         return _Input(name, real, raw)
 
     def _unique(self, name: str) -> str:
@@ -381,6 +401,7 @@ class _Run:
             state=tuple(_spec(s.name, s.raw) for s in state),
             parameter_names=tuple(positional_names(self._model)),
             exceptions=tuple(self.control.exceptions) if code is not None else (),
+            sizes=self.recorder.sizes.constraints([(a.name, a.raw) for a in arguments]),
         )
         with outside_modes():
             weights = {p.name: p.real.detach() for p in used}
@@ -406,6 +427,7 @@ class _Run:
         def leaf(value: Any) -> Structure | None:
             if isinstance(value, Unusable):
                 return choice(value)
+            value = as_number(value)
             if isinstance(value, (torch.Tensor, Number)):
                 outputs.append(freeze(value, self.recorder).raw)
                 if isinstance(value, Number):
@@ -498,7 +520,7 @@ class _Run:
             raise _unsupported_state(name, "another value, which before the call is also held elsewhere")
         if isinstance(old, FunctionalTensor) and isinstance(now, FunctionalTensor) and made is not None:
             raw = self.recorder.unwrap(now)
-            if raw.dtype != made.raw.dtype or raw.shape != made.raw.shape:
+            if raw.dtype != made.raw.dtype or not same_sizes(raw.shape, made.raw.shape):
                 raise _unsupported_state(name, f"{describe(now)} where {describe(old)} was")
             if made in state:
                 new_state[state.index(made)] = raw
@@ -550,7 +572,7 @@ def _spec(name: str, raw: torch.Tensor) -> TensorSpec:
     dtype = DTYPE_NAMES.get(raw.dtype)
     if dtype is None:
         raise UnsupportedConstructError(f"{name} has dtype {raw.dtype}", hint="convert it to a real dtype")
-    return TensorSpec(name, dtype, tuple(raw.shape))
+    return TensorSpec(name, dtype, tuple(int(n) if is_static(n) else None for n in raw.shape))
 
 
 def _program_name(model: Any) -> str:

@@ -16,10 +16,11 @@ become `dycl.parameter` and `ub.poison`.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -33,8 +34,14 @@ from torch_mlir.passmanager import PassManager
 from dycl.compiler.tools import failure
 from dycl.frontend.graph import Graph
 from dycl.frontend.recorder import COND, POISON, WHILE, graph_outputs, nested_graphs
+from dycl.frontend.sizes import is_static
 
 _MAX_TRIPS = 2**63 - 1
+
+_RESHAPE = "dycl.reshape"
+
+_DYNAMIC = -(2**63)
+"""How MLIR writes a dynamic size in an attribute."""
 
 
 class _Locations(ContextCache):
@@ -64,15 +71,17 @@ class _NodeImporter(GraphNodeImporter):
         opaque_true: a 0-d tensor that is true, which no pass can see.
         poison: a value no path reads, by type.
         scalar_results: the results of branches that cross as a scalar `i1`, as (node, index).
+        reshapes: the reshapes with dynamic sizes, by the function that stands for each.
     """
 
-    __slots__ = ("opaque_true", "poison", "scalar_results")
+    __slots__ = ("opaque_true", "poison", "reshapes", "scalar_results")
 
     def nested(self, block: ir.Block) -> _NodeImporter:
         inner = _NodeImporter(self.fx_importer, self._c, self._cc, block)
         inner._v = self._v
         inner._multi_result_nodes = self._multi_result_nodes
         inner.opaque_true, inner.poison, inner.scalar_results = self.opaque_true, self.poison, self.scalar_results
+        inner.reshapes = self.reshapes
         return inner
 
     def import_graph(self, graph: fx.Graph) -> list[ir.Value]:
@@ -91,6 +100,8 @@ class _NodeImporter(GraphNodeImporter):
                 with ir.InsertionPoint(self._b):
                     if node.target is operator.getitem:
                         self._import_getitem(loc, node)
+                    elif "groups" in node.meta:
+                        self._import_reshape(loc, node)
                     else:
                         self._import_torch_op_overload(loc, node)
         return [self.resolve_node_value(n) for n in graph_outputs(graph)]
@@ -111,6 +122,18 @@ class _NodeImporter(GraphNodeImporter):
             types[i] = self._cc.torch_bool_type
         return types, scalars
 
+    @staticmethod
+    def _cast(loc: ir.Location, values: Sequence[ir.Value], types: Sequence[ir.Type]) -> list[ir.Value]:
+        """The values with the sizes that another side, or iteration, makes differ forgotten."""
+
+        def forget(value: ir.Value, type_: ir.Type) -> ir.Value:
+            if value.type == type_:
+                return value
+            name = "torch.tensor_static_info_cast"
+            return ir.Operation.create(name, results=[type_], operands=[value], loc=loc).result
+
+        return [forget(v, t) for v, t in zip(values, types, strict=True)]
+
     def _bind_results(self, node: fx.Node, operation: ir.Operation) -> None:
         self._multi_result_nodes.add(node)
         for index, value in enumerate(operation.results):
@@ -128,8 +151,27 @@ class _NodeImporter(GraphNodeImporter):
             with ir.InsertionPoint(block):
                 for i in scalars:
                     values[i] = self._bool(loc, values[i])
+                values = self._cast(loc, values, types)
                 ir.Operation.create("torch.prim.If.yield", operands=values, loc=loc)
         self._bind_results(node, operation)
+
+    def _import_reshape(self, loc: ir.Location, node: fx.Node) -> None:
+        """A reshape with dynamic sizes: a call of a declaration, which `_lower_reshape` replaces after the lowering.
+
+        torch-mlir guesses which dimensions belong together, and may guess wrong.
+        """
+        source, sizes = cast("tuple[fx.Node, list[Any]]", node.args)
+        operands = [self.resolve_node_value(source)]
+        operands += [self.resolve_node_value(n) for n in sizes if isinstance(n, fx.Node)]
+        result = self._cc.value_info_to_type(node.meta["val"])
+        name = f"{_RESHAPE}{len(self.reshapes)}"
+        self.reshapes[name] = node
+        module = self.fx_importer.module
+        function_type = ir.FunctionType.get([v.type for v in operands], [result], context=self._c)
+        with ir.InsertionPoint.at_block_begin(module.body), loc:
+            func_dialect.FuncOp(name, function_type, visibility="private")
+        call = func_dialect.CallOp([result], ir.FlatSymbolRefAttr.get(name, self._c), operands, loc=loc)
+        self.bind_node_value(node, call.results[0])
 
     def _import_while(self, loc: ir.Location, node: fx.Node) -> None:
         first, *inits = [self.resolve_node_value(n) for n in node.args]
@@ -137,6 +179,7 @@ class _NodeImporter(GraphNodeImporter):
         with ir.InsertionPoint(self._b):
             for i in scalars:
                 inits[i] = self._bool(loc, inits[i])
+            inits = self._cast(loc, inits, types)
             # `first and opaque true`: see the head of this file.
             vtensor = ir.Type.parse("!torch.vtensor<[],i1>", self._c)
             guarded = ir.Operation.create(
@@ -164,6 +207,7 @@ class _NodeImporter(GraphNodeImporter):
             inner.bind_node_value(placeholder, argument)
         condition, *nexts = inner.import_graph(body)
         with ir.InsertionPoint(block):
+            nexts = self._cast(loc, nexts, types)
             ir.Operation.create("torch.prim.Loop.condition", operands=[inner._bool(loc, condition), *nexts], loc=loc)
         self._bind_results(node, operation)
 
@@ -224,7 +268,7 @@ def _scalar_results(graph: fx.Graph) -> set[tuple[fx.Node, int]]:
 
 
 def _type_key(value: torch.Tensor) -> tuple[Any, ...]:
-    return (tuple(value.shape), value.dtype)
+    return (tuple(int(n) if is_static(n) else None for n in value.shape), value.dtype)
 
 
 def _poison_types(graph: fx.Graph) -> dict[tuple[Any, ...], torch.Tensor]:
@@ -266,10 +310,11 @@ def import_graph(
     with context:
         importer = _Importer(context)
         poisons = _poison_types(graph.body)
-        _import_main(importer, graph, list(poisons.values()), list(poisons))
+        reshapes = _import_main(importer, graph, list(poisons.values()), list(poisons))
         module = importer.module
         as_torch = module.operation.get_asm(enable_debug_info=True)
         _lower(module, as_torch)
+        _lower_reshapes(module, reshapes)
         _finish_main(module, argument_names, parameter_keys, inline or {})
         module.operation.attributes["sym_name"] = ir.StringAttr.get(name)
         module.operation.verify()
@@ -293,7 +338,8 @@ def _text(module: ir.Module) -> str:
 
 def _import_main(
     importer: _Importer, graph: Graph, poisons: list[torch.Tensor], poison_keys: list[tuple[Any, ...]]
-) -> None:
+) -> dict[str, fx.Node]:
+    """Imports the program as `main`; gives the reshapes that functions stand for."""
     cc = importer._cc
     outputs = graph_outputs(graph.body)
     true_type = ir.Type.parse("!torch.vtensor<[],i1>", importer._c)
@@ -313,10 +359,12 @@ def _import_main(
         nodes.bind_node_value(placeholder, argument)
     nodes.opaque_true = arguments[len(graph.placeholders)]
     nodes.scalar_results = _scalar_results(graph.body)
+    nodes.reshapes = {}
     nodes.poison = dict(zip(poison_keys, arguments[len(graph.placeholders) + 1 :], strict=True))
     values = nodes.import_graph(graph.body)
     with ir.InsertionPoint(block):
         func_dialect.ReturnOp(values, loc=loc)
+    return nodes.reshapes
 
 
 # An `if` that only chooses between two values stays a decision of the host, not an op on tensors.
@@ -371,6 +419,63 @@ def _lower(module: ir.Module, as_torch: str) -> None:
         raise failure(command, as_torch, doing="phase import", diagnostics=diagnostics, status=1) from error
     finally:
         handler.detach()
+
+
+def _lower_reshapes(module: ir.Module, reshapes: Mapping[str, fx.Node]) -> None:
+    """Puts `tensor.collapse_shape` and `tensor.expand_shape` in the place of the calls of `_import_reshape`."""
+    calls: list[tuple[ir.Operation, fx.Node]] = []
+
+    def note(op: ir.Operation) -> ir.WalkResult:
+        if op.name == "func.call":
+            name = ir.FlatSymbolRefAttr(op.attributes["callee"]).value
+            if name in reshapes:
+                calls.append((op, reshapes[name]))
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(note)
+    for call, node in calls:
+        _lower_reshape(call, node)
+    for op in list(module.body.operations):
+        if _symbol(op) in reshapes:
+            op.operation.erase()
+
+
+def _lower_reshape(call: ir.Operation, node: fx.Node) -> None:
+    groups = node.meta["groups"]
+    value, *sizes = call.operands
+    result_type = ir.RankedTensorType(call.results[0].type)
+    before = [None if n < 0 else n for n in ir.RankedTensorType(value.type).shape]
+    after = [n if isinstance(n, int) else None for n in list[Any](node.args[1])]
+
+    def create(name: str, shape: Sequence[int | None], operands: Sequence[ir.Value], **attributes: str) -> ir.Value:
+        type_ = ir.RankedTensorType.get([_DYNAMIC if n is None else n for n in shape], result_type.element_type)
+        parsed = {key: ir.Attribute.parse(text) for key, text in attributes.items()}
+        return ir.Operation.create(name, results=[type_], operands=list(operands), attributes=parsed).result
+
+    def dimensions(side: int) -> str:
+        """The groups of one side, as `collapse_shape` and `expand_shape` take them."""
+        return str([[f"{d} : i64" for d in group[side]] for group in groups]).replace("'", "")
+
+    with ir.InsertionPoint(call), call.location:
+        if any(len(g) != 1 for g, _ in groups):
+            sizes_of = [[before[d] for d in g] for g, _ in groups]
+            flat = [None if None in known else math.prod(n for n in known if n) for known in sizes_of]
+            value = create("tensor.collapse_shape", flat, [value], reassociation=dimensions(0))
+        if any(len(g) != 1 for _, g in groups):
+            index = ir.IndexType.get()
+            indices = [ir.Operation.create("arith.index_cast", results=[index], operands=[s]).result for s in sizes]
+            static = ", ".join(str(_DYNAMIC if n is None else n) for n in after)
+            value = create(
+                "tensor.expand_shape",
+                after,
+                [value, *indices],
+                reassociation=dimensions(1),
+                static_output_shape=f"array<i64: {static}>",
+            )
+        if value.type != result_type:
+            value = ir.Operation.create("tensor.cast", results=[result_type], operands=[value]).result
+    call.results[0].replace_all_uses_with(value)
+    call.erase()
 
 
 def _describe(location: ir.Location) -> str:

@@ -22,6 +22,7 @@ from dycl.frontend.kinds import (
     same_shape,
 )
 from dycl.frontend.recorder import COND, Recorder
+from dycl.frontend.sizes import expression, same_size
 from dycl.frontend.state import UNDEFINED, FrozenChoice, FrozenContents, FrozenNode, FrozenTensor, freeze, thaw
 from dycl.frontend.values import Choice, DisagreementError, Number, PythonNumber, Site, Unusable, same_constant
 
@@ -184,7 +185,7 @@ class Join:
 
     def _plan_tensors(self, a: FrozenTensor, b: FrozenTensor, what: str) -> Plan:
         kinds = [v.original.type if isinstance(v.original, Number) else None for v in (a, b)]
-        same = kinds[0] is kinds[1] and a.raw.dtype == b.raw.dtype and a.raw.shape == b.raw.shape
+        same = kinds[0] is kinds[1] and a.raw.dtype == b.raw.dtype and a.raw.dim() == b.raw.dim()
         if not same:
             return self._plan_choice(a, b, what)
         index = self._result(a.raw, b.raw)
@@ -252,10 +253,26 @@ class Join:
             COND,
             (recorder.node_of(predicate),),
             [a for a, _ in self._pairs],
+            self._shapes(),
             branches=(then, orelse),
             location=self.site.location,
         )
         return list(results)
+
+    def _shapes(self) -> list[list[Any]]:
+        """The shapes of the results: a size on which the sides differ is dynamic."""
+        sizes = self._recorder.sizes
+        merged: dict[tuple[Any, Any], Any] = {}
+
+        def merge(a: Any, b: Any) -> Any:
+            if same_size(a, b):
+                return a
+            key = (expression(a), expression(b))
+            if key not in merged:
+                merged[key] = sizes.fresh(self.site)
+            return merged[key]
+
+        return [[merge(x, y) for x, y in zip(a.shape, b.shape, strict=True)] for a, b in self._pairs]
 
 
 def _storage(tensor: Any) -> Any:

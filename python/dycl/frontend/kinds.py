@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Of what kind a frozen value is, and a kind that fits values of several.
 
-Two values are of one kind if one graph can carry both: tensors of one dtype and shape, Python numbers of one type,
+Two values are of one kind if one graph can carry both: tensors of one dtype and rank, Python numbers of one type,
 equal constants, containers of such. Where they are not, the kind that fits both is a choice of alternatives.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from dycl.frontend.sizes import sizes_text
 from dycl.frontend.state import UNDEFINED, FrozenChoice, FrozenContents, FrozenNode, FrozenTensor, thaw
 from dycl.frontend.values import Number, Unusable, same_constant
 
@@ -62,7 +63,8 @@ def difference(before: Any, after: Any) -> tuple[str, str] | None:
     if kinds[0] is not None or kinds[1] is not None:
         return None if kinds[0] is kinds[1] else (describe(before), describe(after))
     if isinstance(before, FrozenTensor) and isinstance(after, FrozenTensor):
-        alike = before.raw.dtype == after.raw.dtype and before.raw.shape == after.raw.shape
+        # A size that differs is dynamic.
+        alike = before.raw.dtype == after.raw.dtype and before.raw.dim() == after.raw.dim()
         return None if alike else (describe(before), describe(after))
     if isinstance(before, (FrozenNode, FrozenContents)) and _both_nodes(before, after):
         found = (difference(x, y) for x, y in zip(before.items, after.items, strict=True))
@@ -189,7 +191,7 @@ def describe(value: Any) -> str:
         choice = Unusable.choice(value)
         return " or ".join(map(describe, choice.values)) if choice is not None else "unusable"
     if isinstance(value, torch.Tensor):
-        return f"a tensor {str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
+        return f"a tensor {str(value.dtype).removeprefix('torch.')}{sizes_text(value.shape)}"
     if isinstance(value, Number):
         return f"a Python {value.type.__name__}"
     if value is UNDEFINED:

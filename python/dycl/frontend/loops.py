@@ -31,6 +31,7 @@ from dycl.frontend.kinds import (
 from dycl.frontend.locations import here
 from dycl.frontend.paths import Deferred, Scope, Side, Signal
 from dycl.frontend.recorder import WHILE, Recorder
+from dycl.frontend.sizes import expression, same_size, same_sizes
 from dycl.frontend.state import (
     UNDEFINED,
     CellLocation,
@@ -188,9 +189,10 @@ class Loops(Exceptions):
         for _ in range(MAX_LOOP_ROUNDS):
             traced = self._trace_loop_body(test, body, carried, snapshot, end)
             fresh = self._newly_carried(traced.delta, carried, snapshot, location)
-            if not fresh:
-                break
             carried.update(fresh)
+            # Sizes only once the kinds are known, which tell how the values before and after compare.
+            if not fresh and not self._widen_sizes(carried, traced.delta):
+                break
         else:
             raise UnsupportedConstructError(
                 f"the variables of this loop are not stable after {MAX_LOOP_ROUNDS} rounds of tracing",
@@ -241,8 +243,9 @@ class Loops(Exceptions):
 
         try:
             with self._new_context():
+                shared: dict[Any, torch.SymInt] = {}
                 for place in carried.values():
-                    place.begin(self.recorder, snapshot)
+                    place.begin(self.recorder, snapshot, shared)
                 side = self._apart(iteration)
             condition = side.value.raw
             delta = snapshot.delta_by_item()
@@ -295,6 +298,19 @@ class Loops(Exceptions):
             fresh[key] = first.widened(value, location) or first
         return fresh
 
+    def _widen_sizes(self, carried: Mapping[tuple[Any, ...], Carried], delta: Delta) -> bool:
+        """Makes the sizes that an iteration changes dynamic; says whether the body has to be traced again for that.
+
+        Sizes that are equal at first, and after an iteration, are one size: the keys and the values of a cache.
+        """
+        changes = [place.sizes_after(delta[key][1]) for key, place in carried.items() if key in delta]
+        groups: dict[Any, set[Any]] = {}
+        for change in changes:
+            for group, after in change.values():
+                groups.setdefault(group, set()).add(after)
+        wider = [place.widen_sizes(delta[key][1], groups) for key, place in carried.items() if key in delta]
+        return any(wider)
+
     def _note_shared_storage(self, carried: Mapping[tuple[Any, ...], Carried], delta: Delta) -> None:
         """Notes which of the loop's results share storage after an iteration: one is a view of the other."""
         tensors = [
@@ -341,7 +357,11 @@ class Loops(Exceptions):
         runs = first is None
         first = self.constant(True) if first is None else first
         args = (recorder.node_of(first), *(recorder.node_of(i) for i in inits))
-        results: list[torch.Tensor] = list(recorder.emit(WHILE, args, inits, body=traced.graph, location=location))
+        # What the body takes are its placeholders, where a size that changes is a symbol of the body.
+        shapes = [n.meta["val"].shape for n in traced.graph.nodes if n.op == "placeholder"]
+        results: list[torch.Tensor] = list(
+            recorder.emit(WHILE, args, inits, shapes, body=traced.graph, location=location)
+        )
         remaining = list(results)
         for key, place in carried.items():
             after = traced.delta[key][1] if key in traced.delta else place.init
@@ -399,6 +419,8 @@ class Carried:
     """Set where nothing is carried."""
     origins: dict[int, Origin] = field(default_factory=dict[int, Origin])
     _placeholders: list[torch.Tensor] = field(default_factory=list[torch.Tensor])
+    dynamic: dict[tuple[int, int], Any] = field(default_factory=dict[tuple[int, int], Any])
+    """The sizes that change, as (leaf, dimension), each with what it shares with sizes that change alike."""
 
     def __post_init__(self) -> None:
         if self.unusable is None and isinstance(thaw(self.init), Unusable) and not isinstance(self.init, FrozenChoice):
@@ -440,8 +462,38 @@ class Carried:
             location,
         )
 
-    def begin(self, recorder: Recorder, snapshot: Snapshot) -> None:
-        """Puts placeholders of the body's graph in the place."""
+    def sizes_after(self, after: Any) -> dict[tuple[int, int], tuple[Any, Any]]:
+        """The sizes that an iteration changes: each with its group, and what it is after the iteration."""
+        found: dict[tuple[int, int], tuple[Any, Any]] = {}
+        if isinstance(self.place, TensorLocation) or self.unusable is not None:
+            return found
+
+        def raws(value: Any) -> list[torch.Tensor | None]:
+            as_carried = fitted(value, self.kind, lambda tag, table: 0)  # noqa: ARG005 (a tag has no size)
+            return [v.raw if isinstance(v, FrozenTensor) else None for v, _ in leaves(as_carried, self.kind)]
+
+        before = self._placeholders or raws(self.init)
+        for i, (old, new) in enumerate(zip(before, raws(after), strict=True)):
+            if old is None or new is None:
+                continue
+            for d, (a, b) in enumerate(zip(old.shape, new.shape, strict=True)):
+                if not same_size(a, b) or (i, d) in self.dynamic:
+                    found[i, d] = (self.dynamic.get((i, d), ("init", expression(a))), expression(b))
+        return found
+
+    def widen_sizes(self, after: Any, groups: Mapping[Any, set[Any]]) -> bool:
+        """Takes up the sizes that an iteration changes; `groups` holds what each group's sizes became."""
+        is_wider = False
+        for where, (group, now) in self.sizes_after(after).items():
+            is_wider |= where not in self.dynamic or len(groups[group]) > 1
+            self.dynamic[where] = group if len(groups[group]) == 1 else (group, now)
+        return is_wider
+
+    def begin(self, recorder: Recorder, snapshot: Snapshot, shared: dict[Any, torch.SymInt]) -> None:
+        """Puts placeholders of the body's graph in the place.
+
+        `shared` holds the symbol of each group of sizes that change, in this body; added to.
+        """
         if self.unusable is not None:
             snapshot.write(self.place, self.unusable)
         elif isinstance(self.place, TensorLocation):
@@ -449,8 +501,15 @@ class Carried:
         else:
             made = self._placeholders = []
 
+            def size(d: int, size: Any) -> Any:
+                group = self.dynamic.get((len(made), d))
+                if group is None:
+                    return size
+                return shared[group] if group in shared else shared.setdefault(group, recorder.sizes.fresh())
+
             def placeholder(raw: torch.Tensor) -> torch.Tensor:
-                made.append(recorder.placeholder("carried", raw))
+                shape = [size(d, n) for d, n in enumerate(raw.shape)]
+                made.append(recorder.placeholder("carried", raw, None if same_sizes(shape, raw.shape) else shape))
                 return made[-1]
 
             self._put(recorder, snapshot, self._map(recorder, placeholder))

@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch._dispatch.python import enable_python_dispatcher
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
@@ -39,6 +40,7 @@ from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.carried_memory import CarriedMemory
 from dycl.frontend.locations import here
+from dycl.frontend.sizes import Sizes, is_static, reassociation, same_sizes
 from dycl.frontend.values import DisagreementError, Site
 
 aten = torch.ops.aten
@@ -68,6 +70,8 @@ _BATCH_NORMS = {
 
 _LIFTS = {aten.lift_fresh.default, aten.lift_fresh_copy.default, aten.lift.default}
 
+_RESHAPES = {aten.view.default, aten._unsafe_view.default, aten.reshape.default}
+
 # `full` decomposes into `empty` and `full_like`, which says less.
 _KEPT = {BATCH_NORM, aten.full.default}
 
@@ -82,7 +86,37 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
         packet = getattr(aten, name)
         table[packet.Scalar] = functools.partial(_compare_with_number, packet.Tensor)
+    table[aten.index.Tensor] = _index
+    table[aten.index_put.default] = _index_put
     return table
+
+
+def _index(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> Any:
+    """Indexing by a mask, which torch-mlir does not lower, as indexing by the positions where it holds."""
+    positions = _positions(indices)
+    return NotImplemented if positions is None else aten.index.Tensor(tensor, positions)
+
+
+def _index_put(
+    tensor: torch.Tensor, indices: Sequence[torch.Tensor | None], values: torch.Tensor, accumulate: bool = False
+) -> Any:
+    """Writing by a mask, likewise."""
+    positions = _positions(indices)
+    return NotImplemented if positions is None else aten.index_put.default(tensor, positions, values, accumulate)
+
+
+def _positions(indices: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None] | None:
+    """The indices with the positions where it holds for each mask; None where there is no mask."""
+    if not any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in indices):
+        return None
+    found: list[torch.Tensor | None] = []
+    for index in indices:
+        if index is None or index.dtype not in (torch.bool, torch.uint8):
+            found.append(index)
+        else:
+            places = index.nonzero()
+            found.extend(places[:, d] for d in range(index.dim()))
+    return found
 
 
 def _compare_with_number(compare: Any, tensor: torch.Tensor, number: Any) -> Any:
@@ -166,6 +200,7 @@ class Recorder(TorchDispatchMode):
 
     Attributes:
         fake: the fake tensor mode that computes shapes and dtypes.
+        sizes: the symbols of sizes that are not known yet.
         graph: the graph that ops are recorded into now.
         lift: called with a real tensor that is not known yet; gives its node. Set by `capture.py`.
         allow_random: whether random ops are recorded, not refused.
@@ -177,7 +212,8 @@ class Recorder(TorchDispatchMode):
         # What torch expects of a mode under that key.
         self.enable_tracing = False
         self.tracer = types.SimpleNamespace(tensor_tracker={})
-        self.fake = FakeTensorMode(allow_non_fake_inputs=True)
+        self.sizes = Sizes()
+        self.fake = FakeTensorMode(allow_non_fake_inputs=True, shape_env=self.sizes.env)
         self.functional = _TrackingFunctionalMode()
         self.graph = fx.Graph()
         self.lift: Callable[[torch.Tensor], fx.Node] | None = None
@@ -198,6 +234,9 @@ class Recorder(TorchDispatchMode):
             fastpath = torch.backends.mha.get_fastpath_enabled()
             torch.backends.mha.set_fastpath_enabled(False)
             stack.callback(torch.backends.mha.set_fastpath_enabled, fastpath)
+            stack.enter_context(self.sizes.assuming_nothing())
+            # Torch's decompositions in C++ take sizes for constants; those in Python do not.
+            stack.enter_context(enable_python_dispatcher())
             stack.enter_context(self.fake)
             stack.enter_context(self)
             stack.enter_context(self.functional)
@@ -253,11 +292,12 @@ class Recorder(TorchDispatchMode):
     def bind(self, raw: torch.Tensor, node: fx.Node) -> None:
         self._nodes[id(raw)] = node
         self._kept.append(raw)
+        self.sizes.bind(raw, node)
 
-    def placeholder(self, name: str, like: torch.Tensor) -> FakeTensor:
-        """A new input of the current graph, with the size and dtype of `like`."""
+    def placeholder(self, name: str, like: torch.Tensor, shape: Sequence[Any] | None = None) -> FakeTensor:
+        """A new input of the current graph, with the dtype of `like`, and its sizes or those of `shape`."""
         fake = like if isinstance(like, FakeTensor) else self.new_fake(like)
-        fresh = self._fresh(fake)
+        fresh = self._fresh(fake, shape)
         node = self.graph.placeholder(name)
         node.meta["val"] = fresh
         self.bind(fresh, node)
@@ -271,19 +311,38 @@ class Recorder(TorchDispatchMode):
         self.bind(fresh, node)
         return fresh
 
-    def _fresh(self, like: torch.Tensor) -> FakeTensor:
+    def _fresh(self, like: torch.Tensor, shape: Sequence[Any] | None = None) -> FakeTensor:
         with outside_modes(), self.fake:
-            fresh = torch.empty_strided(like.shape, like.stride(), dtype=like.dtype)
+            if shape is None:
+                fresh = torch.empty_strided(like.shape, like.stride(), dtype=like.dtype)
+            else:
+                fresh = torch.empty(tuple(shape), dtype=like.dtype)
         assert isinstance(fresh, FakeTensor)
         return fresh
 
-    def emit(self, target: Any, args: Sequence[Any], results: Sequence[torch.Tensor], **meta: Any) -> list[FakeTensor]:
-        """Records a node with several tensor results that look like `results`; gives the new tensors.
+    def size(self, size: torch.SymInt) -> torch.Tensor:
+        """A size as a recorded 0-d i64 tensor."""
+        return torch.full((), size, dtype=torch.int64)  # type: ignore[arg-type]
 
-        `meta` is what the node's meta holds besides, such as another `location` than the one that runs now.
+    def emit(
+        self,
+        target: Any,
+        args: Sequence[Any],
+        results: Sequence[torch.Tensor],
+        shapes: Sequence[Sequence[Any]] | None = None,
+        **meta: Any,
+    ) -> list[FakeTensor]:
+        """Records a branch or a loop, with results that look like `results`; gives the new tensors.
+
+        `shapes` holds their shapes, where those are others. `meta` is what the node's meta holds besides: the nested
+        graphs, and the `location` if it is not the one that runs now.
         """
         node = self.graph.call_function(target, tuple(args))
-        fresh = [self._fresh(r) for r in results]
+        node.meta.update(meta)
+        inner = set(nested_graphs(node))
+        seen: dict[Any, torch.SymInt] = {}
+        shapes = [self.sizes.outside(shape, inner, seen) for shape in shapes or [r.shape for r in results]]
+        fresh = [self._fresh(r, None if same_sizes(r.shape, s) else s) for r, s in zip(results, shapes, strict=True)]
         self._describe(node, tuple(fresh))
         node.meta.update(meta)
         for index, raw in enumerate(fresh):
@@ -336,24 +395,22 @@ class Recorder(TorchDispatchMode):
             if out is not NotImplemented:
                 return out
         self._refuse_random(func)
-        try:
-            out = func(*args, **kwargs)
-        except (DataDependentOutputException, DynamicOutputShapeException) as error:
-            raise UnsupportedConstructError(
-                f"`{func.overloadpacket.__name__}` makes a tensor whose size depends on values",
-                hint="use a form of fixed size instead, such as `torch.where` or a mask",
-                location=here(),
-            ) from error
+        out = self._shapes_of(func, args, kwargs)
 
-        def to_node(t: torch.Tensor) -> fx.Node:
-            return self.node_of(t)
+        def to_node(value: Any) -> Any:
+            return self.sizes.emit(self.graph, value) if isinstance(value, torch.SymInt) else self.node_of(value)
 
+        is_reshape = func in _RESHAPES and not all(map(is_static, (*args[0].shape, *out.shape)))
+        if is_reshape:
+            args = (args[0], list(out.shape))
         node = self.graph.call_function(
             func,
-            pytree.tree_map_only(torch.Tensor, to_node, args),
-            pytree.tree_map_only(torch.Tensor, to_node, kwargs),
+            pytree.tree_map_only((torch.Tensor, torch.SymInt), to_node, args),
+            pytree.tree_map_only((torch.Tensor, torch.SymInt), to_node, kwargs),
         )
         self._describe(node, out)
+        if is_reshape:
+            node.meta["groups"] = reassociation(args[0].shape, out.shape)
         if isinstance(out, torch.Tensor):
             self.bind(out, node)
         elif isinstance(out, (tuple, list)):
@@ -361,6 +418,25 @@ class Recorder(TorchDispatchMode):
                 if isinstance(item, torch.Tensor):
                     self._bind_item(node, index, item)
         return out
+
+    def _shapes_of(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """The results of an op as fake tensors."""
+        try:
+            if func is aten.convolution.default:
+                # It asks for the sizes to choose a backend and a memory format, which do not matter here.
+                with self.sizes.env.suppress_guards():
+                    return func(*args, **kwargs)
+            return func(*args, **kwargs)
+        except (DataDependentOutputException, DynamicOutputShapeException) as error:
+            raise UnsupportedConstructError(
+                f"`{func.overloadpacket.__name__}` makes a tensor whose size depends on values",
+                hint="use a form of fixed size instead, such as `torch.where` or a mask",
+                location=here(),
+            ) from error
+
+    def __sym_dispatch__(self, func: Any, types: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Arithmetic on symbolic sizes is not recorded as it runs: `sizes.py` makes nodes of what is used."""
+        return func(*args, **kwargs)
 
     def _python_number(self, func: Any, tensor: torch.Tensor) -> Any:
         if isinstance(tensor, FakeTensor) and tensor.constant is None:

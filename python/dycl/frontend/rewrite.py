@@ -648,12 +648,7 @@ class _Rewriter(ast.NodeTransformer):
         return _locate(_call("compare", operands[0], *steps), node)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        value, index = self.visit(node.value), self.visit(node.slice)
-        plain = index.operand if isinstance(index, ast.UnaryOp) else index  # 0, -1
-        if isinstance(plain, ast.Constant) or _contains(index, (ast.Slice,)):
-            node.value, node.slice = value, index
-            return node
-        return _locate(_call("getitem", value, index), node)
+        return _locate(_call("getitem", self.visit(node.value), _index(self.visit(node.slice))), node)
 
 
 def _may_raise(node: ast.BinOp) -> bool:
@@ -679,7 +674,7 @@ def _is_plain_target(target: ast.expr) -> bool:
 
 
 def _index(node: ast.expr) -> ast.expr:
-    """An index as an expression: `a[1:2, i]` stores through `setitem(a, (slice(1, 2, None), i), v)`."""
+    """An index as an expression: `a[1:2, i]` is `getitem(a, (slice(1, 2, None), i))`."""
     if isinstance(node, ast.Slice):
         bounds = [b if b is not None else ast.Constant(None) for b in (node.lower, node.upper, node.step)]
         return _locate(ast.Call(_runtime("slice"), bounds, []), node)

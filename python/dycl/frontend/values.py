@@ -58,7 +58,7 @@ class Number:
         Raises:
             RuntimeError: the tensor has other than one element, as in eager.
         """
-        if tensor.numel() != 1:
+        if not is_single(tensor):
             raise RuntimeError(f"a Tensor with {tensor.numel()} elements cannot be converted to Scalar")
         if tensor.dtype == torch.bool:
             kind: type = bool
@@ -95,6 +95,8 @@ class Number:
     # Arithmetic ------------------------------------------------------------------------------------------------------
 
     def _binary(self, other: Any, function: Callable[[Any, Any], Any], name: str, reflected: bool = False) -> Any:
+        if isinstance(other, torch.SymInt):
+            other = Number(torch.full((), other, dtype=torch.int64), int)  # type: ignore[arg-type]
         if isinstance(other, torch.Tensor):
             left, right = (other, self) if reflected else (self, other)
             if other.dtype in _HALVES and name in ("*", "/"):
@@ -582,9 +584,25 @@ def check_truth(tensor: torch.Tensor) -> None:
     Raises:
         RuntimeError: it has not exactly one element.
     """
-    if tensor.numel() != 1:
+    if not is_single(tensor):
         amount = "more than one value" if tensor.numel() else "no values"
         raise RuntimeError(f"Boolean value of Tensor with {amount} is ambiguous")
+
+
+def is_single(tensor: torch.Tensor) -> bool:
+    """Whether a tensor has one element."""
+    count: Any = tensor.numel()
+    if isinstance(count, int):
+        return count == 1
+    # torch's number of elements is symbolic where a size is.
+    expression = count.node.expr
+    if not expression.is_number:
+        raise UnsupportedConstructError(
+            "the value of a tensor whose number of elements is not known at compile time",
+            hint="index the element first",
+            location=here(),
+        )
+    return int(expression) == 1
 
 
 class TruthOnly(Unusable):

@@ -10,10 +10,12 @@ import ml_dtypes
 import numpy as np
 
 from dycl.errors import InputError
-from dycl.runtime.host_runtime import DTYPES, NAMES, fits, type_text
+from dycl.runtime.host_runtime import DTYPES, NAMES, fits, size_problem, type_text
 
 if TYPE_CHECKING:
-    from dycl.signature import TensorSpec
+    from collections.abc import Sequence
+
+    from dycl.signature import Signature, TensorSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -49,6 +51,19 @@ def to_numpy(value: Any, spec: TensorSpec) -> Array:
     if not fits(dtype, shape, spec.dtype, spec.shape):
         raise InputError(f"input {spec.name} is {type_text(dtype, shape)}; expected {spec}")
     return _torch_to_numpy(value) if torch_tensor else np.asarray(value)
+
+
+def check_sizes(inputs: Sequence[Array], signature: Signature) -> None:
+    """Check the dynamic sizes of a call's inputs.
+
+    Raises:
+        InputError: where one is out of its range, or two that have to agree do not.
+    """
+    if signature.sizes:
+        names = [spec.name for spec in signature.inputs]
+        problem = size_problem([size.to_json() for size in signature.sizes], names, [a.shape for a in inputs])
+        if problem is not None:
+            raise InputError(problem)
 
 
 def to_torch(array: Array) -> Any:

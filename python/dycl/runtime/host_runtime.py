@@ -623,10 +623,45 @@ def _read_npy(text: str) -> np.ndarray:
     return loaded
 
 
-def check_inputs(arrays: Sequence[np.ndarray], specs: Sequence[dict[str, Any]]) -> list[np.ndarray]:
+def size_problem(sizes: Sequence[dict[str, Any]], names: Sequence[str], shapes: Sequence[Sequence[int]]) -> str | None:
+    """What is wrong with the dynamic sizes of a call's inputs, as a message says it; None if nothing is.
+
+    Args:
+        sizes: the "sizes" of the manifest's signature.
+        names: what the user calls each input.
+        shapes: the shape of each input, of the rank that the program takes.
+    """
+    values: dict[str, int] = {}
+    for size in sizes:
+        name, first = size["name"], ""
+        for index, dim, scale, offset in size["places"]:
+            given, where = shapes[index][dim], f"dimension {dim} of {names[index]}"
+            value, rest = divmod(given - offset, scale)
+            if rest:
+                return f"{where} is {given}; expected {scale} * {name}" + (f" + {offset}" if offset else "")
+            if values.setdefault(name, value) != value:
+                return f"{where} makes `{name}` {value}; {first} makes it {values[name]}"
+            first = first or where
+            if not size["low"] <= value <= size["high"]:
+                return f"{where} makes `{name}` {value}; the program takes {size['low']} to {size['high']}"
+            if value in size.get("excluded", ()):
+                return f"{where} makes `{name}` {value}, which the program does not take"
+    for size in sizes:
+        if "equals" in size and size["name"] in values:
+            other, scale, offset = size["equals"]
+            value, expected = values[size["name"]], scale * values[other] + offset
+            if value != expected:
+                return f"`{size['name']}` is {value} where `{other}` is {values[other]}; expected {expected}"
+    return None
+
+
+def check_inputs(
+    arrays: Sequence[np.ndarray], specs: Sequence[dict[str, Any]], sizes: Sequence[dict[str, Any]] = ()
+) -> list[np.ndarray]:
     """The arrays, once each is of the dtype and shape that the program takes.
 
-    `specs` holds the "name", "dtype" and "shape" of each input, as the manifest's signature does.
+    `specs` holds the "name", "dtype" and "shape" of each input, and `sizes` the dynamic sizes, as the manifest's
+    signature does.
 
     Raises:
         InputProblem: naming what is given and what is expected.
@@ -643,6 +678,9 @@ def check_inputs(arrays: Sequence[np.ndarray], specs: Sequence[dict[str, Any]]) 
             expected = type_text(spec["dtype"], spec["shape"])
             raise InputProblem(f"input {spec['name']} is {type_text(given, array.shape)}; expected {expected}")
         checked.append(array)
+    problem = size_problem(sizes, [spec["name"] for spec in specs], [array.shape for array in checked])
+    if problem is not None:
+        raise InputProblem(problem)
     return checked
 
 
@@ -664,7 +702,9 @@ def run_as_script(main: Callable[..., tuple[Any, ...]], file: str) -> None:
         files.check_files()
         signature = files.manifest["signature"]
         check_output_count(len(arguments.output), output_count(signature["output_structure"]))
-        inputs = check_inputs([parse_input(text) for text in arguments.input], signature["inputs"])
+        inputs = check_inputs(
+            [parse_input(text) for text in arguments.input], signature["inputs"], signature.get("sizes", ())
+        )
         budget = arguments.memory_budget
         session = Session(files, arguments.device, loading=arguments.loading, memory_budget=budget)
         outputs, specs = _run_once(main, session, files, signature, inputs)

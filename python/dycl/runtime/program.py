@@ -166,6 +166,7 @@ class Program:
         """The flat outputs, by index, that the result of a call with these inputs is made of."""
         signature = self.signature
         inputs = [arrays.to_numpy(value, spec) for value, spec in zip(values, signature.inputs, strict=True)]
+        arrays.check_sizes(inputs, signature)
         for i in signature.mutated_inputs:
             arrays.check_writable(values[i], signature.inputs[i])
         if self._loaded is None:

@@ -9,10 +9,17 @@ function of Python's or torch's that has to learn about data is one entry in `bu
 
 from __future__ import annotations
 
-from dycl.frontend.operators import builtin_functions, higher_order, mathematics, torch_functions
+from dycl.frontend.operators import (
+    builtin_functions,
+    higher_order,
+    mathematics,
+    sequences,
+    sized,
+    torch_functions,
+)
 from dycl.frontend.operators.calls import Calls
 
-__all__ = ["Operators", "builtin_functions", "higher_order", "mathematics", "torch_functions"]
+__all__ = ["Operators", "builtin_functions", "higher_order", "mathematics", "sequences", "sized", "torch_functions"]
 
 
 class Operators(Calls):

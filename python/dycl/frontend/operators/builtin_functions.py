@@ -16,6 +16,7 @@ from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.iteration import DataRange
 from dycl.frontend.operators.replacements import replaces
+from dycl.frontend.size_numbers import as_number
 from dycl.frontend.values import Number, TruthOnly, check_truth
 
 
@@ -27,6 +28,7 @@ def convert(kind: type, value: Any, *args: Any, **kwargs: Any) -> Any:
         if kind is bool:
             check_truth(value)
         value = Number.of_tensor(value)
+    value = as_number(value)
     if isinstance(value, Number):
         return value.converted(kind)
     return kind(value, *args, **kwargs)
@@ -205,7 +207,7 @@ def all_(ops: Calls, items: Any) -> Any:
 
 @replaces(range)
 def range_(ops: Calls, *args: Any) -> Any:
-    numbers = [Number.of_tensor(a) if isinstance(a, torch.Tensor) else a for a in args]
+    numbers = [Number.of_tensor(a) if isinstance(a, torch.Tensor) else as_number(a) for a in args]
     if not any(isinstance(a, Number) for a in numbers):
         return range(*args)
     start, stop, step = (0, numbers[0], 1) if len(numbers) == 1 else (*numbers, 1)[:3]

@@ -15,7 +15,7 @@ from dycl.frontend.control import cell_locations
 from dycl.frontend.locations import is_internal
 from dycl.frontend.operators.core import Body, Core, nothing, user_method
 from dycl.frontend.paths import Handler, Signal
-from dycl.frontend.values import Number, TruthOnly, Unusable, refuse
+from dycl.frontend.values import Number, TruthOnly, Unusable, is_single, refuse
 
 _COMPARE = {
     "Lt": operator.lt,
@@ -62,7 +62,7 @@ class Conditions(Core):
         def go_on() -> Any:
             value = self._short_circuit(rest[0](), rest[1:], stops_on)
             # Python does not ask for the truth of the last operand, and one with several elements has none.
-            has_truth = not isinstance(value, torch.Tensor) or value.numel() == 1
+            has_truth = not isinstance(value, torch.Tensor) or is_single(value)
             truths.append(self.as_truth(value) if has_truth else Number.of(stops_on))
             has_truths.append(has_truth)
             return value, truths[-1]

@@ -9,6 +9,7 @@ import torch
 
 from dycl.frontend.operators.conditions import Conditions
 from dycl.frontend.operators.core import user_method
+from dycl.frontend.operators.slices import apply_data_slices, has_data_slice
 from dycl.frontend.values import Number
 
 
@@ -21,6 +22,8 @@ class Indexing(Conditions):
             self.call(method, owner, index, value)
             return
         self.touch(owner)
+        if isinstance(owner, torch.Tensor) and has_data_slice(index):
+            owner, index = apply_data_slices(self.control.recorder, owner, index)
         if isinstance(owner, torch.Tensor) and _is_scalar_index(index):
             # Torch would ask the index for its value; as a tensor with one element it need not.
             row = value[None] if isinstance(value, torch.Tensor) and value.dim() else value
@@ -36,6 +39,8 @@ class Indexing(Conditions):
     def getitem(self, owner: Any, index: Any) -> Any:
         if isinstance(owner, (list, tuple)) and isinstance(index, (Number, torch.Tensor)):
             return self._select(owner, index)
+        if isinstance(owner, torch.Tensor) and has_data_slice(index):
+            owner, index = apply_data_slices(self.control.recorder, owner, index)
         if isinstance(owner, torch.Tensor) and _is_scalar_index(index):
             return owner[_as_rows(index)].squeeze(0)
         method = user_method(owner, "__getitem__")

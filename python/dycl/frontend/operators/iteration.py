@@ -7,12 +7,16 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.control import cell_locations
 from dycl.frontend.locations import here
 from dycl.frontend.operators.core import Body
 from dycl.frontend.operators.stores import Stores
 from dycl.frontend.paths import Signal
+from dycl.frontend.size_numbers import as_number
+from dycl.frontend.sizes import is_static
 from dycl.frontend.state import CellLocation
 from dycl.frontend.values import Number
 
@@ -30,8 +34,13 @@ class Iteration(Stores):
         self, items: Any, body: Callable[[Any], Signal | None], orelse: Body | None, names: tuple[str, ...]
     ) -> Signal | None:
         cells = cell_locations(names, body, orelse)
+        items = as_sequence(items)
         if isinstance(items, DataRange):
             return self._for_range(items, body, orelse, cells)
+        if isinstance(items, DataSequence):
+            sequence = items
+            indices = DataRange(0, sequence.length, 1)
+            return self._for_range(indices, lambda i: body(sequence.item(i)), orelse, cells)
         # One that somebody holds, not a temporary such as `enumerate(...)`.
         is_held_iterator = hasattr(items, "__next__") and sys.getrefcount(items) > 2
         sites = self.control.sites
@@ -68,6 +77,32 @@ class Iteration(Stores):
 
         own = cell_locations(("counter",), test)
         return self.control.while_(test, step, orelse, [*cells, *own], truth=bool)
+
+
+class DataSequence:
+    """What has a number of items that depends on data: the rows of a tensor of dynamic size, `enumerate` of them, ...
+
+    Attributes:
+        length: a `Number`, or an int.
+        item: gives the item at an index, a `Number` from 0 to below the length.
+    """
+
+    def __init__(self, length: Any, item: Callable[[Any], Any]) -> None:
+        self.length, self.item = length, item
+
+    def __iter__(self) -> Any:
+        raise UnsupportedConstructError(
+            "iteration over a number of items that depends on data, other than by a `for` statement of your own code",
+            hint="write a `for` loop over it",
+            location=here(),
+        )
+
+
+def as_sequence(items: Any) -> Any:
+    """A tensor whose number of rows is not known as a sequence of them; anything else as it is."""
+    if isinstance(items, torch.Tensor) and items.dim() and not is_static(items.shape[0]):
+        return DataSequence(as_number(items.shape[0]), lambda i: items[Number.of(i, int).tensor.reshape(1)].squeeze(0))
+    return items
 
 
 class DataRange:

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Functions that take sizes, or make tensors of them, with Python numbers on data; and slices with such bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from dycl.frontend.operators.calls import Calls
+from dycl.frontend.operators.replacements import replaces
+from dycl.frontend.size_numbers import as_size
+from dycl.frontend.values import Number
+
+_WITH_SIZES: tuple[Callable[..., Any], ...] = (
+    torch.zeros,
+    torch.ones,
+    torch.empty,
+    torch.eye,
+    torch.Tensor.new_zeros,
+    torch.Tensor.new_ones,
+    torch.Tensor.new_empty,
+    torch.Tensor.view,
+    torch.Tensor.reshape,
+    torch.reshape,
+    torch.Tensor.expand,
+    torch.Tensor.repeat,
+    torch.tile,
+    torch.Tensor.tile,
+    torch.broadcast_to,
+    torch.Tensor.broadcast_to,
+    torch.unflatten,
+    torch.Tensor.unflatten,
+)
+"""Functions whose int arguments are sizes."""
+
+_WITH_SIZE_FIRST: tuple[Callable[..., Any], ...] = (torch.full, torch.Tensor.new_full)
+"""... or only the first, `size`."""
+
+_WITH_INTS: tuple[Callable[..., Any], ...] = (
+    torch.tril,
+    torch.triu,
+    torch.Tensor.tril,
+    torch.Tensor.triu,
+    torch.diagonal,
+    torch.Tensor.diagonal,
+    F.pad,
+)
+"""Functions whose int arguments are plain ints, possibly negative."""
+
+
+def _sizes(ops: Calls, value: Any, *, are_sizes: bool) -> Any:
+    """The value with each int on data in it as torch takes it in the place of a plain one."""
+    if isinstance(value, Number):
+        if are_sizes:
+            _check_size(ops, value)
+        return as_size(value, ops.control.recorder, 0 if are_sizes else None)
+    if isinstance(value, (tuple, list)):
+        return type(value)(_sizes(ops, v, are_sizes=are_sizes) for v in value)
+    return value
+
+
+def _check_size(ops: Calls, size: Number) -> None:
+    def fail() -> None:
+        raise RuntimeError("a size that depends on data is negative")
+
+    ops.if_(size < 0, fail, None, ())
+
+
+def _has_numbers(value: Any) -> bool:
+    if isinstance(value, (tuple, list)):
+        return any(_has_numbers(v) for v in value)
+    return isinstance(value, Number)
+
+
+def _register(function: Callable[..., Any], *, are_sizes: bool, only_first: bool = False) -> None:
+    @replaces(function)
+    def sized(ops: Calls, *args: Any, **kwargs: Any) -> Any:  # pyright: ignore[reportUnusedFunction]
+        # The tensor that a method is called on comes first.
+        start = 1 if args and isinstance(args[0], torch.Tensor) else 0
+        end = start + 1 if only_first else len(args)
+        if not _has_numbers(args[start:end]) and not _has_numbers(list(kwargs.values())):
+            return function(*args, **kwargs)
+        taken = [_sizes(ops, v, are_sizes=are_sizes) if start <= i < end else v for i, v in enumerate(args)]
+        named = {k: v if only_first and k != "size" else _sizes(ops, v, are_sizes=are_sizes) for k, v in kwargs.items()}
+        return function(*taken, **named)
+
+
+for _function in _WITH_SIZES:
+    _register(_function, are_sizes=True)
+for _function in _WITH_SIZE_FIRST:
+    _register(_function, are_sizes=True, only_first=True)
+for _function in _WITH_INTS:
+    _register(_function, are_sizes=False)
+
+
+@replaces(torch.arange)
+def arange(ops: Calls, *args: Any, **kwargs: Any) -> torch.Tensor:
+    """`torch.arange` with ints on data: counted from zero, then scaled."""
+    if not any(isinstance(v, Number) for v in (*args, *kwargs.values())):
+        return torch.arange(*args, **kwargs)
+    bounds = dict(zip(("end",) if len(args) == 1 else ("start", "end", "step"), args, strict=False))
+    bounds.update({k: kwargs.pop(k) for k in ("start", "end", "step") if k in kwargs})
+    start, end, step = bounds.get("start", 0), bounds["end"], bounds.get("step", 1)
+    kinds = [v.type if isinstance(v, Number) else type(v) for v in (start, end, step)]
+    if isinstance(step, Number) or float in kinds:
+        return torch.arange(*args, **kwargs)  # refused with the function's name
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+
+    def fail() -> None:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+
+    ops.if_((end < start) if step > 0 else (end > start), fail, None, ())
+    # Rounded up, away from the start.
+    count = (end - start + (step - 1 if step > 0 else step + 1)) // step
+    size = as_size(count, ops.control.recorder, 0)
+    dtype = kwargs.get("dtype") or torch.int64
+    steps = torch.arange(size, **{**kwargs, "dtype": dtype})  # type: ignore[arg-type]
+    return steps * step + start
+
+
+@replaces(torch.narrow, torch.Tensor.narrow)
+def narrow(ops: Calls, tensor: torch.Tensor, dim: int, start: Any, length: Any) -> torch.Tensor:
+    """`torch.narrow` with ints on data; it raises where they lie outside of the tensor."""
+    if not isinstance(start, Number) and not isinstance(length, Number):
+        return torch.narrow(tensor, dim, start, length)
+    size = tensor.shape[dim]
+
+    def fail() -> None:
+        raise RuntimeError("start and length of a `narrow` that depends on data lie outside of the tensor")
+
+    begin = ops.if_exp(start < 0, lambda: start + size, lambda: start)
+    ops.if_(ops.or_(begin < 0, lambda: length < 0, lambda: begin + length > size), fail, None, ())
+    if not isinstance(length, Number):
+        return torch.narrow(tensor, dim, begin, length)  # of a static size: see `scalar_arguments.py`
+    first, count = (as_size(v, ops.control.recorder, 0) if isinstance(v, Number) else v for v in (begin, length))
+    return torch.narrow(tensor, dim, first, count)  # type: ignore[arg-type]

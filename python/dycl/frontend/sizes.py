@@ -1,0 +1,424 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Sizes that are known only when the program runs.
+
+Torch computes with them as symbols (`SymInt`): one for each size of an input that the user declares dynamic, and fresh
+ones for results whose size depends on data. `recorder.py` asks here for the node of a symbolic size where an op takes
+one: sums and products of `aten.size.int` of the tensors that the symbols come from, so that the compiler below sees
+how sizes hang together.
+
+While the model is traced, torch decides some questions about the sizes of inputs by those of the examples, and notes
+that as a guard. `constraints` turns the guards into what a call has to fulfil; nothing that was assumed goes unchecked.
+"""
+
+# Symbolic shapes are torch's private API; no stable form of them exists.
+# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false, reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+import torch
+from torch import fx
+from torch._dynamo.source import ConstantSource
+from torch.fx.experimental import _config as symbolic_config
+from torch.fx.experimental.symbolic_shapes import (
+    DimDynamic,
+    GuardOnDataDependentSymNode,
+    RelaxedUnspecConstraint,
+    ShapeEnv,
+)
+from torch.utils._sympy import functions as torch_sympy
+
+from dycl.errors import UnsupportedConstructError
+from dycl.frontend.locations import here
+from dycl.frontend.values import DisagreementError, Site
+from dycl.signature import DynamicSize
+
+aten = torch.ops.aten
+
+Symbolic = (torch.SymInt, torch.SymFloat, torch.SymBool)
+
+LARGEST = 2**31 - 1
+"""No input's size is larger."""
+
+_TRIED = 4096
+"""Up to which size a condition on one size is tried, to learn which sizes it excludes."""
+
+
+def is_static(size: int | torch.SymInt) -> bool:
+    return not isinstance(size, torch.SymInt) or expression(size).is_number
+
+
+def expression(value: Any) -> Any:
+    """A size as torch knows it now: a number, or an expression of symbols."""
+    if isinstance(value, Symbolic):
+        return value.node.expr
+    return sympy.sympify(value)
+
+
+def same_size(a: Any, b: Any) -> bool:
+    """Whether two sizes are the same by form; other than `==`, it assumes nothing."""
+    return expression(a) == expression(b)
+
+
+def same_sizes(a: Sequence[Any], b: Sequence[Any]) -> bool:
+    return len(a) == len(b) and all(same_size(x, y) for x, y in zip(a, b, strict=True))
+
+
+def sizes_text(shape: Iterable[Any]) -> str:
+    """A shape as a message says it: `[3, ?]`."""
+    return "[" + ", ".join(str(expression(s)) if is_static(s) else "?" for s in shape) + "]"
+
+
+def reassociation(before: Sequence[Any], after: Sequence[Any]) -> list[tuple[list[int], list[int]]]:
+    """How a reshape goes: groups of consecutive dimensions before it, and what each becomes after it.
+
+    The sizes of a group have the same product before and after. Where their form does not tell, all are one group.
+    """
+    sides = [[expression(n) for n in shape] for shape in (before, after)]
+    groups: list[tuple[list[int], list[int]]] = []
+    places = [0, 0]
+    while places[0] < len(before) and places[1] < len(after):
+        group: tuple[list[int], list[int]] = ([], [])
+        products = [sympy.Integer(1), sympy.Integer(1)]
+
+        def take(side: int, group: Any = group, products: Any = products) -> bool:
+            if places[side] == len(sides[side]):
+                return False
+            group[side].append(places[side])
+            products[side] = sympy.expand(products[side] * sides[side][places[side]])
+            places[side] += 1
+            return True
+
+        take(0)
+        take(1)
+        while products[0] != products[1]:
+            # The side whose product divides the other's has to grow.
+            side = 0 if sympy.cancel(products[1] / products[0]).is_polynomial() else 1
+            if not take(side):
+                return [(list(range(len(before))), list(range(len(after))))]
+        groups.append(group)
+    rest = (range(places[0], len(before)), range(places[1], len(after)))
+    if any(sides[s][i] != 1 for s in (0, 1) for i in rest[s]) or not groups:
+        return [(list(range(len(before))), list(range(len(after))))]
+    for side in (0, 1):
+        groups[-1][side].extend(rest[side])
+    return groups
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """Where the value of a symbol is found: in the size of a tensor, or the contents of a 0-d i64 tensor (no `dim`).
+
+    The symbol is `(size - offset) // scale`.
+    """
+
+    node: fx.Node
+    dim: int | None
+    scale: int = 1
+    offset: int = 0
+
+
+class UnknownSizeError(DisagreementError, GuardOnDataDependentSymNode):
+    """Code that dycl does not rewrite asks a size for its value that depends on data.
+
+    It is torch's error, too, which torch handles in some places.
+    """
+
+    def __init__(self, condition: Any, site: Site | None) -> None:
+        super().__init__(
+            f"a size that depends on tensor values has to be known: whether `{condition}`",
+            hint="keep the size fixed, such as by a mask, or move the condition on the size into your own code",
+            location=here(),
+            site=site,
+        )
+        self.cond = condition
+
+
+class _Environment(ShapeEnv):
+    """Torch's record of the symbols, whose errors name the user's line."""
+
+    def __init__(self) -> None:
+        super().__init__(specialize_zero_one=False, duck_shape=False)
+        self.sites: dict[Any, Site] = {}
+
+    def _make_data_dependent_error(
+        self,
+        expr: Any,
+        unhinted_expr: Any,
+        *,
+        expr_sym_node_id: int | None = None,  # noqa: ARG002 (torch's signature)
+    ) -> GuardOnDataDependentSymNode:
+        site = next((self.sites[s] for s in unhinted_expr.free_symbols if s in self.sites), None)
+        return UnknownSizeError(expr, site)
+
+
+class Sizes:
+    """The symbols of one capture.
+
+    Attributes:
+        env: torch's own record of them.
+    """
+
+    def __init__(self) -> None:
+        self.env = _Environment()
+        self._origins: dict[Any, _Origin] = {}
+        self._inputs: dict[Any, DynamicSize] = {}
+        self._emitted: dict[tuple[fx.Graph, Any], fx.Node] = {}
+
+    @staticmethod
+    @contextmanager
+    def assuming_nothing() -> Generator[None]:
+        """Torch takes a dynamic size for none that is special (1 broadcasts, say) without noting it as a guard."""
+        with symbolic_config.patch(backed_size_oblivious=True):
+            yield
+
+    # Symbols ---------------------------------------------------------------------------------------------------------
+
+    def of_input(self, name: str, example: int, low: int, high: int | None) -> torch.SymInt:
+        """The symbol of an input's size.
+
+        Args:
+            name: what messages call it.
+            example: its size in the example; only a hint for what torch decides by it.
+            low, high: its range, as the user declares it.
+        """
+        # A tensor without elements takes other paths through torch's own code in many places.
+        low, high = max(low, 1), LARGEST if high is None else high
+        hint = min(max(example, low, 2), high)
+        source = ConstantSource(name)
+        symbol = self.env.create_symbol(
+            hint,
+            source,
+            DimDynamic.DYNAMIC,
+            RelaxedUnspecConstraint(warn_only=True),
+            do_not_specialize_zero_one=True,
+        )
+        self.env.constrain_symbol_range(symbol, low, high)
+        size = self.env.create_symintnode(symbol, hint=hint, source=source)
+        assert isinstance(symbol, sympy.Symbol)
+        assert isinstance(size, torch.SymInt)
+        self._inputs[symbol] = DynamicSize(name, low, high)
+        return size
+
+    def fresh(self, site: Site | None = None) -> torch.SymInt:
+        """A size that depends on data; `site` is the condition whose sides make it differ, if any."""
+        size = self.env.create_unbacked_symint()
+        if site is not None:
+            self.env.sites[size.node.expr] = site
+        self.env.constrain_symbol_range(size.node.expr, 0, LARGEST)
+        self.env.pending_fresh_unbacked_symbols.clear()
+        return size
+
+    def of_number(self, node: fx.Node, low: int | None) -> torch.SymInt:
+        """A Python int that depends on data, given the node of its 0-d i64 tensor, where torch wants a plain int.
+
+        `low` is what it is known to be at least.
+        """
+        size = self.env.create_unbacked_symint()
+        if low is not None:
+            self.env.constrain_symbol_range(size.node.expr, low, LARGEST)
+        self.env.pending_fresh_unbacked_symbols.clear()
+        self._origins[size.node.expr] = _Origin(node, None)
+        return size
+
+    def bind(self, tensor: torch.Tensor, node: fx.Node) -> None:
+        """Notes the symbols that a recorded tensor brings: they can be read off its sizes."""
+        for dim, size in enumerate(tensor.shape):
+            if isinstance(size, torch.SymInt):
+                # Before replacement: torch may know by now that it equals another.
+                expr = size.node._expr
+                if len(expr.free_symbols) != 1:
+                    continue
+                (symbol,) = expr.free_symbols
+                if symbol not in self._origins and (symbol == expr or symbol in self._inputs):
+                    scale, offset = _linear(expr, symbol, "an input")
+                    self._origins[symbol] = _Origin(node, dim, scale, offset)
+
+    def outside(self, shape: Sequence[Any], inner: set[fx.Graph], fresh: dict[Any, torch.SymInt]) -> list[Any]:
+        """The sizes of a result as they are known around the branch or loop that gives it.
+
+        Args:
+            shape: the sizes as the nested graphs know them.
+            inner: the nested graphs; a size that is made in them becomes another symbol outside.
+            fresh: the symbols that were made for that, by what they stand for; added to.
+        """
+
+        def is_inner(symbol: Any) -> bool:
+            origin = self._origins.get(symbol)
+            return origin is not None and origin.node.graph in inner
+
+        def one(size: Any) -> Any:
+            expr = expression(size)
+            if not any(is_inner(s) for s in expr.free_symbols):
+                return size
+            return fresh[expr] if expr in fresh else fresh.setdefault(expr, self.fresh())
+
+        return [one(size) for size in shape]
+
+    # Nodes -----------------------------------------------------------------------------------------------------------
+
+    def emit(self, graph: fx.Graph, size: torch.SymInt) -> fx.Node | int:
+        """The node of a size in `graph`, or the size itself where it turned out to be static."""
+        expr = expression(size)
+        return int(expr) if expr.is_number else self._emit(graph, expr)
+
+    def _emit(self, graph: fx.Graph, expr: Any) -> Any:
+        if expr.is_Integer:
+            return int(expr)
+        key = (graph, expr)
+        found = self._emitted.get(key)
+        if found is None:
+            found = self._emitted[key] = self._make(graph, expr)
+        return found
+
+    def _make(self, graph: fx.Graph, expr: Any) -> fx.Node:
+        if isinstance(expr, sympy.Symbol):
+            origin = self._origins.get(expr)
+            if origin is None:
+                raise AssertionError(f"a size that no recorded tensor has: {expr}")
+            if origin.dim is None:
+                return self._op(graph, aten.Int.Tensor, origin.node)
+            size = self._op(graph, aten.size.int, origin.node, origin.dim)
+            if origin.offset:
+                size = self._op(graph, aten.sub.int, size, origin.offset)
+            return size if origin.scale == 1 else self._op(graph, aten.floordiv.int, size, origin.scale)
+        if isinstance(expr, (sympy.Add, sympy.Mul, torch_sympy.Max, torch_sympy.Min)):
+            function = next(f for kind, f in _REDUCTIONS.items() if isinstance(expr, kind))
+            first, *rest = (self._emit(graph, a) for a in expr.args)
+            for term in rest:
+                first = self._op(graph, function, first, term)
+            return first
+        if isinstance(expr, sympy.Pow) and expr.exp.is_Integer and expr.exp > 0:
+            base = product = self._emit(graph, expr.base)
+            for _ in range(int(expr.exp) - 1):
+                product = self._op(graph, aten.mul.int, product, base)
+            return product
+        for kind, function in _BINARY.items():
+            if isinstance(expr, kind):
+                return self._op(graph, function, *(self._emit(graph, a) for a in expr.args[:2]))
+        if isinstance(expr, torch_sympy.Identity):
+            return self._emit(graph, expr.args[0])
+        raise UnsupportedConstructError(
+            f"a size that is computed as `{expr}`",
+            hint="use sums, products, `//` and `%` of sizes",
+            location=here(),
+        )
+
+    @staticmethod
+    def _op(graph: fx.Graph, function: Any, *args: Any) -> fx.Node:
+        node = graph.call_function(function, args)
+        # What torch-mlir needs is the type.
+        node.meta.update(val=1, location=here())
+        return node
+
+    # Guards ----------------------------------------------------------------------------------------------------------
+
+    def decide(self, condition: torch.SymBool) -> bool | None:
+        """What a condition on sizes is for all sizes that may be, or None where it depends on them."""
+        expr = expression(condition)
+        if expr in (sympy.true, sympy.false):
+            return bool(expr)
+        known = self.env._maybe_evaluate_static(expr)
+        return None if known is None else bool(known)
+
+    def constraints(self, inputs: Sequence[tuple[str, torch.Tensor]]) -> tuple[DynamicSize, ...]:
+        """What the dynamic sizes of a call's inputs have to fulfil.
+
+        Args:
+            inputs: the name of each input, and its recorded tensor.
+
+        Raises:
+            UnsupportedConstructError: the model only works for sizes that cannot be described so.
+        """
+        for symbol, size in self._inputs.items():
+            value = self.env.replace(symbol)
+            if value.is_number:
+                raise UnsupportedConstructError(
+                    f"the dynamic size `{size.name}` can only be {value}: the model needs it as a constant",
+                    hint="leave it out of `dynamic_shapes`, or write the model for any size",
+                )
+        excluded = self._excluded()
+        found: list[DynamicSize] = []
+        for symbol, size in self._inputs.items():
+            places: list[tuple[int, int, int, int]] = []
+            for index, (name, tensor) in enumerate(inputs):
+                for dim, given in enumerate(tensor.shape):
+                    if not isinstance(given, torch.SymInt) or symbol not in given.node._expr.free_symbols:
+                        continue
+                    scale, offset = _linear(given.node._expr, symbol, f"`{name}`")
+                    places.append((index, dim, scale, offset))
+            allowed = self.env.var_to_range[symbol]
+            found.append(
+                DynamicSize(
+                    size.name,
+                    max(size.low, int(allowed.lower)),
+                    min(size.high, int(min(allowed.upper, LARGEST))),
+                    tuple(sorted(excluded.get(symbol, ()))),
+                    tuple(places),
+                    self._equal(symbol),
+                )
+            )
+        return tuple(found)
+
+    def _equal(self, symbol: Any) -> tuple[str, int, int] | None:
+        """The size, times a number and plus another, that a size has to be."""
+        value = self.env.replace(symbol)
+        if value == symbol:
+            return None
+        (other,) = [s for s in value.free_symbols if s in self._inputs] or [symbol]
+        scale, offset = _linear(value, other, f"`{self._inputs[symbol].name}`")
+        return self._inputs[other].name, scale, offset
+
+    def _excluded(self) -> dict[Any, set[int]]:
+        """The sizes that some guard on one size excludes."""
+        excluded: dict[Any, set[int]] = {}
+        for guard in self.env.guards:
+            expr = self.env.simplify(self.env.replace(guard.expr))
+            symbols = [s for s in expr.free_symbols if s in self._inputs]
+            if expr == sympy.true or self.env._maybe_evaluate_static(expr) == sympy.true:
+                continue
+            if len(symbols) != 1 or len(expr.free_symbols) != 1:
+                raise _needs(expr, guard)
+            (symbol,) = symbols
+            allowed = self.env.var_to_range[symbol]
+            low, high = int(allowed.lower), int(min(allowed.upper, _TRIED))
+            wrong = [n for n in range(low, high + 1) if expr.subs(symbol, n) != sympy.true]
+            if len(wrong) > 16 or high in wrong:
+                raise _needs(expr, guard)
+            excluded.setdefault(symbol, set()).update(wrong)
+        return excluded
+
+
+def _needs(expr: Any, guard: Any) -> UnsupportedConstructError:
+    return UnsupportedConstructError(
+        f"a dynamic size for which the model only works where `{expr}` ({guard.sloc.user_loc or guard.sloc})",
+        hint="narrow its range (`torch.export.Dim(name, min=..., max=...)`), or leave it out of `dynamic_shapes`",
+    )
+
+
+def _linear(expr: Any, symbol: Any, what: str) -> tuple[int, int]:
+    scale, offset = expr.coeff(symbol, 1), expr.coeff(symbol, 0)
+    if not (scale.is_Integer and offset.is_Integer and sympy.expand(scale * symbol + offset - expr) == 0):
+        raise UnsupportedConstructError(
+            f"a size of {what} that is declared as `{expr}`", hint="declare it as `scale * dim + offset`"
+        )
+    return int(scale), int(offset)
+
+
+_REDUCTIONS: dict[type, Callable[..., Any]] = {
+    sympy.Add: aten.add.int,
+    sympy.Mul: aten.mul.int,
+    torch_sympy.Max: torch.ops.prim.max.int,
+    torch_sympy.Min: torch.ops.prim.min.int,
+}
+_BINARY: dict[type, Callable[..., Any]] = {
+    torch_sympy.FloorDiv: aten.floordiv.int,
+    torch_sympy.CleanDiv: aten.floordiv.int,
+    torch_sympy.PythonMod: aten.remainder.int,
+    torch_sympy.Mod: aten.remainder.int,
+}

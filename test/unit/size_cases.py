@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Functions with sizes that are not known at compile time: declared dynamic, or depending on data."""
+
+# ruff: noqa: B008, B905 (written as users write it)
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from frontend_cases import case
+from torch import nn
+from torch.export import Dim
+
+BATCH, TIME = Dim("batch"), Dim("time", max=64)
+
+
+def _rows(*shape: int, mean: float = 0.0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(sum(shape))
+    return torch.randn(*shape, generator=generator) + mean
+
+
+def _both(*shape: int) -> list[tuple[torch.Tensor]]:
+    """Inputs of a shape on both sides of most conditions."""
+    return [(_rows(*shape, mean=2.0),), (_rows(*shape, mean=-2.0),)]
+
+
+WEIGHT = _rows(3, 4)
+
+# Declared sizes ------------------------------------------------------------------------------------------------------
+
+
+@case(*_both(3, 4), *_both(1, 4), *_both(7, 4), dynamic=({0: BATCH},))
+def batch_of_any_size(x):
+    if x.mean() > 0:
+        return F.linear(x, WEIGHT).relu()
+    return F.linear(x, WEIGHT * 2) + 1
+
+
+@case((_rows(3, 4),), (_rows(1, 4),), (_rows(2, 4),), (_rows(9, 4),), dynamic=({0: BATCH},))
+def condition_on_a_size(x):
+    n = x.shape[0]
+    if n > 2 and n % 3 == 0:
+        return x.sum(0), n
+    return x.sum(0) * 10, n * 2
+
+
+@case(*_both(3, 4), *_both(1, 4), *_both(6, 4), dynamic=({0: BATCH},))
+def size_in_arithmetic(x):
+    n, width = x.shape
+    y = x.reshape(n * 2, width // 2)
+    if x.sum() / n > 0:
+        y = y[:n]
+    return y.sum() / y.size(0), len(x) + 1, n * 0.5, n / 4
+
+
+@case(*_both(3, 4), *_both(1, 4), *_both(7, 4), dynamic=({0: BATCH},))
+def loop_over_rows(x):
+    total = torch.zeros(4)
+    for row in x:
+        if row.sum() > 0:
+            total = total + row
+        else:
+            total = total - 2 * row
+    return total
+
+
+@case(*_both(3, 4), *_both(1, 4), *_both(5, 4), dynamic=({0: BATCH},), unreached=1)
+def loop_over_enumerated_rows(x):
+    best, where = torch.full((), -100.0), -1
+    for i, row in enumerate(x):
+        if row.max() > best:
+            best, where = row.max(), i
+    return best, where
+
+
+@case(
+    *[(a, b) for (a,), (b,) in zip(_both(3, 4), _both(3, 2), strict=True)],
+    (_rows(5, 4), _rows(5, 2)),
+    (_rows(1, 4), _rows(1, 2)),
+    dynamic={"x": {0: BATCH}, "y": {0: BATCH}},
+    unreached=1,
+)
+def loop_over_rows_of_two(x, y):
+    total = torch.zeros(4)
+    for a, b in zip(x, y):
+        if b.sum() > 0:
+            total = total + a * b[0]
+    for i in reversed(range(x.shape[0])):
+        total = total * 0.5 + y[i, 1]
+    return total
+
+
+@case(*_both(3, 4), *_both(2, 4), dynamic=({0: BATCH},), unreached=1)
+def assertion_on_a_size(x):
+    assert x.shape[0] % 2 == 1, "an odd batch"
+    return x * 2
+
+
+@case(*_both(2, 3, 8), *_both(1, 1, 8), *_both(2, 7, 8), dynamic=({0: BATCH, 1: TIME},), tolerance=1e-5)
+def attention_over_any_length(x, attention=nn.MultiheadAttention(8, 2, batch_first=True).eval()):
+    y, _ = attention(x, x, x)
+    if y.sum() > x.sum():
+        y = y + x
+    return y.mean(1)
+
+
+@case(*_both(3, 5, 4), *_both(1, 5, 4), *_both(6, 5, 4), dynamic=({0: Dim.DYNAMIC},), tolerance=1e-5)
+def recurrent_net_on_any_batch(x, cell=nn.GRU(4, 6, batch_first=True).eval()):
+    y, h = cell(x)
+    if x.mean() > 0:
+        return y[:, -1]
+    return h[0] * 2
+
+
+@case(*_both(2, 3, 8, 8), *_both(1, 3, 8, 8), *_both(5, 3, 8, 8), dynamic=({0: BATCH},))
+def convolution_on_any_batch(
+    x, net=nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)).eval()
+):
+    y = net(x)
+    if x.mean() > 0:
+        y = F.adaptive_avg_pool2d(y, 1)
+    return y.flatten(1).sum(1)
+
+
+@case(*_both(6, 4), *_both(2, 4), dynamic=({0: 2 * BATCH},))
+def derived_size(x):
+    y = x.reshape(-1, 2, 4).sum(1)
+    if x.mean() > 0:
+        y = y * 2
+    return y
+
+
+# Sizes that depend on data -------------------------------------------------------------------------------------------
+
+X = torch.tensor([1.0, -2.0, 3.0, 0.5, -0.25])
+POSITIVE, NEGATIVE = X.abs(), -X.abs()
+
+
+@case((X,), (POSITIVE,), (NEGATIVE,), unreached=1)
+def sides_of_other_sizes(x):
+    if x.sum() > 0:
+        y = x[:3]
+    else:
+        y = torch.cat([x, x])
+    z = y * 2
+    if y.shape[0] > 4:
+        z = z + 1
+    return z, z.sum()
+
+
+@case((X,), (POSITIVE,), (NEGATIVE,))
+def rows_chosen_by_a_mask(x):
+    y = x[x > 0]
+    if y.shape[0] > 2:
+        return y * 2
+    return y + torch.ones(len(y))
+
+
+@case((X,), (POSITIVE,), (NEGATIVE,))
+def rows_written_by_a_mask(x):
+    y = x.clone()
+    if x.sum() > 0:
+        y[y < 1] = y[y < 1] * 10
+    else:
+        y[y < 1] = -5.0
+    return y
+
+
+@case((X,), (POSITIVE,), (NEGATIVE,))
+def positions_of_a_mask(x):
+    rows = torch.nonzero(x > 0)[:, 0]
+    total = torch.zeros(())
+    for i in rows:
+        total = total * 0.5 + x[i]
+    return total, rows
+
+
+COUNTS = [(X, torch.tensor(n)) for n in (2, 0, 5, 9, -2, -9)]
+
+
+@case(*COUNTS)
+def slice_up_to_a_number(x, n):
+    head, tail = x[: n.item()], x[n.item() :]
+    if n > 1:
+        return head * 2, tail
+    return head, tail + 1
+
+
+@case(*COUNTS)
+def slice_between_numbers(x, n):
+    i = int(n)
+    middle = x[i : i + 2]
+    if x[1:i].shape[0] == 0:
+        return middle
+    return torch.cat([middle, x[-i:]])
+
+
+@case(*COUNTS)
+def slice_that_is_written(x, n):
+    y = x.clone()
+    y[: int(n)] = 7.0
+    if n > 1:
+        y[int(n) :] *= 2
+    return y
+
+
+@case(*COUNTS, unreached=4)  # that a size is negative
+def tensors_made_of_a_number(x, n):
+    k = max(int(n), 0)
+    if k == 0:
+        return torch.zeros(k + 1, 2)
+    return torch.ones(k, 2) * torch.arange(k)[:, None] + torch.full((2,), 0.5)
+
+
+@case(*COUNTS)
+def padding_of_a_number(x, n):
+    k = min(max(n.item(), 0), 4)
+    y = F.pad(x, (k, 1))
+    if n > 2:
+        y = y[1:]
+    return y, y.shape[0]
+
+
+# Growing in loops ----------------------------------------------------------------------------------------------------
+
+TRIPS = [(torch.tensor(n),) for n in (2, 0, 1, 5)]
+
+
+@case(*TRIPS)
+def tensor_that_grows(n):
+    y = torch.zeros(1, 2)
+    i = 0
+    while i < n:
+        y = torch.cat([y, torch.ones(1, 2) * i])
+        i += 1
+    return y, y.sum()
+
+
+@case(*[(_rows(1, 4), *n) for n in TRIPS])
+def cache_of_keys_and_values(x, n):
+    keys, values, out = x, x * 2, x
+    i = 0
+    while i < n:
+        keys = torch.cat([keys, out + 1])
+        values = torch.cat([values, out * 0.5])
+        out = torch.softmax(out @ keys.T, -1) @ values + x
+        if out.sum() > 50:
+            break
+        i += 1
+    return out, keys
+
+
+@case(*[(X, *n) for n in TRIPS])
+def tensor_that_shrinks(x, n):
+    y = x
+    while n > 0 and y.shape[0] > 1:
+        y = y[1:] if y.sum() > 0 else y[:-1]
+        n = n - 1
+    return y
+
+
+@case((_rows(6, 3, mean=1.0),), (_rows(6, 3),), (_rows(6, 3, mean=-3.0),))
+def batch_that_shrinks(x):
+    """Rows leave when they are done, as in FastBERT."""
+    steps = 0
+    while x.shape[0] > 0 and steps < 6:
+        x = x[x.sum(1) > 0] - 0.7
+        steps += 1
+    return x.shape[0], steps
