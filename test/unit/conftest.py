@@ -35,3 +35,10 @@ def checked_bundle(tmp_path_factory):
     """The bundle of `handwritten.checked_program`: an exception. Not to be changed."""
     folder = tmp_path_factory.mktemp("checked") / "checked.dycl"
     return handwritten.write(*handwritten.checked_program(), folder)
+
+
+@pytest.fixture(scope="session")
+def kinds_bundle(tmp_path_factory):
+    """The bundle of `handwritten.kinds_program`: a result of two kinds. Not to be changed."""
+    folder = tmp_path_factory.mktemp("kinds") / "kinds.dycl"
+    return handwritten.write(*handwritten.kinds_program(), folder)

@@ -2,6 +2,7 @@
 """Programs written by hand in the form that phase `partition` gives, for tests of what comes after it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -352,3 +353,57 @@ def checked_program():
     modules = {f"{name}_module": function_module(name, *_STATE_OPS[name]) for name in names}
     program = PartitionedProgram(_CHECKED_HOST, description(signature, regions, graph), modules)
     return program, ImportedProgram("", signature, state={"self.calls": np.array(0)})
+
+
+# ---- kinds: a program whose result is of another kind on each path -------------------------------------------
+# def kinds(x):
+#     if x[0] < 0:          # predicate 0
+#         return (x + 1, None)
+#     return x + x
+
+_KINDS_HOST = """
+import numpy as np
+C0, C1 = np.array(0), np.array(1)
+
+def main(regions, decide, x):
+    p0 = regions.below(x)
+    if decide(0, p0):
+        v0 = regions.add_one(x)
+        return (regions.constant(C0), v0, None)
+    v1 = regions.twice(x)
+    return (regions.constant(C1), None, v1)
+
+if __name__ == "__main__":
+    import sys
+    sys.dont_write_bytecode = True
+    import host_runtime
+    host_runtime.run_as_script(main, __file__)
+"""
+
+
+def kinds_program():
+    vector = TensorSpec("x", "f32", (2,))
+    pair = Structure("tuple", items=(Structure("tensor", index=1), Structure("constant")))
+    signature = replace(
+        plain_signature("kinds", (vector,), ()),
+        outputs=(TensorSpec("choice 0", "i64", ()), *(TensorSpec(f"output {i}", "f32", (2,)) for i in (1, 2))),
+        output_structure=Structure("choice", index=0, items=(pair, Structure("tensor", index=2))),
+    )
+    names = ("below", "add_one", "twice")
+    graph = hcfg(
+        [("entry", "entry", None)]
+        + [(name, "region", name) for name in names]
+        + [("if", "predicate", 0), ("exit", "exit", None)],
+        [
+            ("entry", "below", "next"),
+            ("below", "if", "next"),
+            ("if", "add_one", "true"),
+            ("if", "twice", "false"),
+            ("add_one", "exit", "next"),
+            ("twice", "exit", "next"),
+        ],
+    )
+    regions = [region(name, *_STATE_OPS[name][:2]) for name in names]
+    modules = {f"{name}_module": function_module(name, *_STATE_OPS[name]) for name in names}
+    program = PartitionedProgram(_KINDS_HOST, description(signature, regions, graph), modules)
+    return program, ImportedProgram("", signature)

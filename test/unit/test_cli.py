@@ -291,3 +291,17 @@ def test_example_input_from_a_file_has_its_type(nets, capsys):
     assert "factory nets.py:raises failed" in error
     error = failure(capsys, "compile", "nets.py:make", "--input", "@x.npz", "-o", "net.dycl")
     assert error == "error: cannot read the input '@x.npz': it is not an .npy file with one array"
+
+
+def test_run_and_inspect_a_result_of_several_kinds(kinds_bundle, capsys):
+    bundle = str(kinds_bundle)
+    assert main(["run", bundle, "--input", "2xf32=-3,1"]) == 0
+    assert capsys.readouterr().out == "output 1: 2xf32\n[-2.  2.]\n"
+    assert main(["run", bundle, "--input", "2xf32=3,1", "--json"]) == 0
+    assert capsys.readouterr().out == ('{"outputs": [{"name": "output 2", "type": "2xf32", "values": [6.0, 2.0]}]}\n')
+    error = failure(capsys, "run", bundle, "--input", "2xf32=3,1", "--output", "a.npy", "--output", "b.npy")
+    assert "2 --output are given; expected 1, or none to print" in error
+    assert main(["inspect", bundle]) == 0
+    shown = capsys.readouterr().out
+    assert "output  output 1: 2xf32 (on some paths)\noutput  output 2: 2xf32 (on some paths)\n" in shown
+    assert "choice" not in shown

@@ -13,7 +13,14 @@ import handwritten
 import numpy as np
 import pytest
 
-from dycl.runtime.host_runtime import InputProblem, parse_input, parse_type, type_text
+from dycl.runtime.host_runtime import (
+    InputProblem,
+    check_output_count,
+    output_count,
+    parse_input,
+    parse_type,
+    type_text,
+)
 
 ROOT = Path(__file__).parents[2]
 UP = np.full((2, 3), 1.0, np.float32)
@@ -102,6 +109,26 @@ def test_an_exception_of_the_program_is_one_line_and_exit_1(checked_bundle, tmp_
     assert not (tmp_path / "y.npy").exists()
     done = run(sys.executable, checked_bundle, "--input", "2xf32=2")
     assert done.stdout == b"y: 2xf32\n[6. 6.]\n"
+
+
+def test_outputs_are_those_of_the_path(kinds_bundle, tmp_path):
+    done = run(sys.executable, kinds_bundle, "--input", "2xf32=-3,1", "--output", tmp_path / "y.npy")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert np.load(tmp_path / "y.npy").tolist() == [-2, 2]
+    done = run(sys.executable, kinds_bundle, "--input", "2xf32=3,1")
+    assert done.stdout == b"output 2: 2xf32\n[6. 2.]\n"
+
+
+def test_how_many_outputs_a_result_has():
+    one, none = {"kind": "tensor", "index": 0}, {"kind": "constant", "value": None}
+    choice = {"kind": "choice", "index": 1, "items": [one, none]}
+    same = {"kind": "choice", "index": 1, "items": [one, one]}
+    counts = [output_count(s) for s in (one, none, choice, same, {"kind": "tuple", "items": [one, same]})]
+    assert counts == [1, 0, None, 1, 2]
+    assert output_count({"kind": "tuple", "items": [one, choice]}) is None
+    check_output_count(2, None)
+    with pytest.raises(InputProblem, match="2 --output are given; expected 1, or none to print"):
+        check_output_count(2, output_count(same))
 
 
 def test_wrong_usage_is_exit_2(gate_bundle):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`dycl.Program` as its user sees it: arguments in, results out, state, paths, refusals."""
 
+import json
 import re
 import threading
 from collections import namedtuple
@@ -254,6 +255,34 @@ def test_a_program_raises_what_the_model_raises(checked_bundle):
     assert negative.tolist() == [-1, 2]
     assert program(np.array([1, 2], np.float32)).tolist() == [4, 6]
     assert program(negative).tolist() == [0, 6]
+
+
+# ---- results of several kinds -------------------------------------------------------------------------------
+
+
+def test_the_result_is_of_the_kind_that_the_path_gives(kinds_bundle):
+    program = dycl.load(kinds_bundle)
+    first, second = program(torch.tensor([-3.0, 1.0]))
+    assert (first.tolist(), second) == ([-2, 2], None)
+    assert program(np.array([3, 1], np.float32)).tolist() == [6, 2]
+
+
+def test_flat_outputs_are_those_of_the_result(kinds_bundle):
+    program = dycl.load(kinds_bundle)
+    flat = [program.call_flat(np.array([value, 1], np.float32)) for value in (-3, 3)]
+    assert [{name: array.tolist() for name, array in found.items()} for found in flat] == [
+        {"output 1": [-2, 2]},
+        {"output 2": [6, 2]},
+    ]
+
+
+def test_a_choice_is_described_and_read_again():
+    choice = Structure("choice", index=2, items=(Structure("constant"), Structure("tensor", index=0)))
+    structure = Structure("list", items=(choice, Structure("number", index=1, type="int")))
+    assert Structure.from_json(json.loads(json.dumps(structure.to_json()))) == structure
+    assert structure.build(lambda leaf: {"choice": 0, "tensor": "a tensor", "number": 5}[leaf.kind]) == [None, 5]
+    assert structure.build(lambda leaf: {"choice": 1, "tensor": "a tensor", "number": 5}[leaf.kind]) == ["a tensor", 5]
+    assert list(structure.nodes("choice")) == [choice]
 
 
 # ---- threads ------------------------------------------------------------------------------------------------

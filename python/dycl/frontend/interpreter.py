@@ -21,7 +21,7 @@ from dycl.frontend.recorder import COND, POISON, WHILE, graph_outputs, nested_gr
 
 
 class _Poison:
-    """A value that no path reads; any op on it fails."""
+    """A value that no path reads; what is computed of it is no value either, and to decide on it fails."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,11 @@ class Interpreter:
         if node.target is POISON:
             return _Poison()
         if node.target is operator.getitem:
-            return env[node.args[0]][node.args[1]]  # type: ignore[index]
+            results = env[node.args[0]]  # type: ignore[index]
+            return results if isinstance(results, _Poison) else results[node.args[1]]
         args, kwargs = pytree.tree_map_only(fx.Node, lambda n: env[n], (tuple(node.args), dict(node.kwargs)))
+        if any(isinstance(value, _Poison) for value in pytree.tree_leaves((args, kwargs))):
+            return _Poison()
         return node.target(*args, **kwargs)  # type: ignore[operator]
 
     def _loop(self, node: fx.Node, env: dict[fx.Node, Any]) -> list[Any]:
@@ -98,5 +101,6 @@ class Interpreter:
         return carried
 
     def _decide(self, node: fx.Node, value: torch.Tensor) -> bool:
+        assert not isinstance(value, _Poison), f"a decision on a value that no path has, at {node.meta['location']}"
         self.decisions.append(Decision(node, bool(value)))
         return bool(value)

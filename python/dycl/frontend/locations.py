@@ -98,19 +98,20 @@ def is_internal_error(error: BaseException) -> bool:
 
 def unbound_local(error: NameError) -> UnboundLocalError | None:
     """What Python raises for an unbound variable of a function of the user's, whose bodies are functions here."""
-    frames: list[types.CodeType] = []
-    traceback = error.__traceback__
-    while traceback is not None:
-        if not is_internal(traceback.tb_frame.f_code.co_filename):
-            frames.append(traceback.tb_frame.f_code)
-        traceback = traceback.tb_next
+    innermost = _innermost(error)
+    frame = innermost.tb_frame if innermost is not None else None
+    codes: list[types.CodeType] = []
+    while frame is not None:
+        if not is_internal(frame.f_code.co_filename):
+            codes.append(frame.f_code)
+        frame = frame.f_back
 
     def is_body(code: types.CodeType) -> bool:
         # A `lambda` without arguments stands for an operand, such as the right side of an `and`.
         return GENERATED_MARK in code.co_name or (code.co_name == "<lambda>" and code.co_argcount == 0)
 
-    owner = next((code for code in reversed(frames) if not is_body(code)), None)
-    if owner is None or not is_body(frames[-1]) or error.name not in owner.co_cellvars:
+    owner = next((code for code in codes if not is_body(code)), None)
+    if owner is None or not is_body(codes[0]) or error.name not in owner.co_cellvars:
         return None
     made = UnboundLocalError(
         f"cannot access local variable {error.name!r} where it is not associated with a value", name=error.name
