@@ -517,4 +517,53 @@ def DyclPartitionModulesPass : Pass<"dycl-partition-modules", "::mlir::ModuleOp"
   let statistics = [Statistic<"numModules", "num-modules", "Modules made">];
 }
 
+//===----------------------------------------------------------------------===//
+// The host as a VM module
+//===----------------------------------------------------------------------===//
+
+def DyclConvertHostPass : Pass<"dycl-convert-host", "::mlir::ModuleOp"> {
+  let summary = "Turn the host program into functions that IREE compiles for its VM";
+  let description = [{
+    Input: a partitioned module. Output: a module `@host` with the control flow alone: regions are external functions,
+    named `MODULE.REGION` as IREE links compiled modules, and tensors `!hal.buffer_view`, so that IREE has nothing to
+    compute here. Two functions are public:
+
+    - `main`: the program in its initial state. It takes the inputs, without the state, whose initial values come from
+      the parameter scope "state" by the names of the arguments, and gives all that the program gives.
+    - `main_recorded`: takes the state as well, and gives last a list of its decisions, two numbers each: twice the
+      predicate, plus one where the decision is no truth value but a case or a number of trips; and the decision, as
+      `decide` of host.py is told it.
+
+    A constant tensor is made once, on loading. A value that no path reads is null, or zeros where a region call takes
+    it. `--dycl-host-pipeline` lowers `scf` to `cf` afterwards.
+
+    Limits: needs unregistered dialects allowed, which `dycl-opt` does, for IREE's `util` and `hal`.
+
+    Example:
+
+    ```mlir
+    dycl.program @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0:2 = dycl.invoke @region_0(%x) : (tensor<4xf32>) -> (tensor<4xf32>, i1)
+      %1 = scf.if %0#1 -> (tensor<4xf32>) { … } else { … }
+      dycl.return %1 : tensor<4xf32>
+    }
+    dycl.region @region_0 : (tensor<4xf32>) -> (tensor<4xf32>, i1) {module = @region_0_module}
+    // becomes
+    func.func private @region_0_module.region_0(!hal.buffer_view) -> (!hal.buffer_view, i1)
+    func.func private @run(%x: !hal.buffer_view, %decisions: !util.list<i64>) -> !hal.buffer_view {
+      %0:2 = call @region_0_module.region_0(%x) : (!hal.buffer_view) -> (!hal.buffer_view, i1)
+      %d = arith.extui %0#1 : i1 to i64
+      %k = arith.constant 0 : i64
+      call @record(%decisions, %k, %d) : (!util.list<i64>, i64, i64) -> ()
+      %1 = scf.if %0#1 -> (!hal.buffer_view) { … } else { … }
+      return %1 : !hal.buffer_view
+    }
+    func.func @main(%x: !hal.buffer_view) -> !hal.buffer_view { … }
+    func.func @main_recorded(%x: !hal.buffer_view) -> (!hal.buffer_view, !util.list<i64>) { … }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect"];
+  let options = [Option<"numState", "num-state", "unsigned", "0", "How many of the last arguments are state">];
+}
+
 #endif // DYCL_PASSES

@@ -7,6 +7,7 @@
 #include "passes/Pipelines.h"
 
 #include "dialects/Dycl/IR/DyclOps.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
@@ -75,6 +76,15 @@ void dycl::buildPartitionPipeline(OpPassManager &manager, const PipelineOptions 
   manager.addPass(createDyclPartitionModulesPass(partition));
 }
 
+void dycl::buildHostPipeline(OpPassManager &manager, const PipelineOptions &options) {
+  DyclConvertHostPassOptions convert;
+  convert.numState = options.numState;
+  manager.addPass(createDyclConvertHostPass(convert));
+  // IREE 3.13 rejects some structured control flow, such as scf.index_switch in scf.for.
+  manager.addPass(createSCFToControlFlowPass());
+  manager.addPass(createCSEPass());
+}
+
 void dycl::buildPipeline(OpPassManager &manager, const PipelineOptions &options) {
   buildOptimizePipeline(manager, options);
   buildOutlinePipeline(manager, options);
@@ -91,4 +101,6 @@ void dycl::registerPipelines() {
       "dycl-outline-pipeline", "Phase outline: host program and regions as functions", buildOutlinePipeline);
   PassPipelineRegistration<PipelineOptions>("dycl-partition-pipeline", "Phase partition: one module a region",
                                             buildPartitionPipeline);
+  PassPipelineRegistration<PipelineOptions>(
+      "dycl-host-pipeline", "The partitioned host program as a module for IREE's VM", buildHostPipeline);
 }

@@ -12,7 +12,7 @@
 
 namespace dycl {
 
-/// What may be chosen of a pipeline. Each of the four takes all of them and reads its own.
+/// What may be chosen of a pipeline. Each of them takes all of them and reads its own.
 struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
   Option<std::string> entry{*this, "entry", llvm::cl::desc("Name of the function that is the program"),
                             llvm::cl::init("main")};
@@ -23,6 +23,8 @@ struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
   Option<bool> rotateLoops{*this, "rotate-loops",
                            llvm::cl::desc("Compute a loop's next condition in the region that computes its body"),
                            llvm::cl::init(true)};
+  Option<unsigned> numState{*this, "num-state", llvm::cl::desc("How many of the program's last arguments are state"),
+                            llvm::cl::init(0)};
   Option<std::string> target{*this, "target", llvm::cl::desc("Target to note on every region"), llvm::cl::init("")};
 };
 
@@ -42,6 +44,9 @@ void buildPartitionPipeline(mlir::OpPassManager &manager, const PipelineOptions 
 
 /// The three phases, one after the other.
 void buildPipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
+
+/// The host as a VM module: contract B in; what iree-compile takes, with branches instead of `scf`, out.
+void buildHostPipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
 
 /// Makes the pipelines known to the command line.
 void registerPipelines();

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -181,6 +182,12 @@ examples:
         metavar="URI",
         help="IREE's HAL device: local-sync, local-task, vulkan, cuda (default: what fits here)",
     )
+    parser.add_argument(
+        "--host",
+        choices=("python", "vm"),
+        default="python",
+        help="what runs the control flow: host.py, or the same as an IREE VM module",
+    )
     parser.add_argument("--json", action="store_true", help="print the outputs as JSON")
     parser.set_defaults(run=_run)
 
@@ -194,10 +201,18 @@ def _add_inspect(commands: Any) -> None:
         epilog="""\
 examples:
   dycl inspect net.dycl
-  dycl inspect net.dycl --json | jq '.regions[].name'""",
+  dycl inspect net.dycl --json | jq '.regions[].name'
+  $(dycl inspect net.dycl --iree-run-module) --input=1x3x32x32xf32=0.5""",
     )
     parser.add_argument("bundle", metavar="BUNDLE", help="a bundle that `dycl compile` wrote")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
+    parser.add_argument(
+        "--iree-run-module",
+        action="store_true",
+        help="print the command that runs it without Python; add --input= (and --output=) for each input (and result)",
+    )
+    parser.add_argument("--target", metavar="TARGET", help="for --iree-run-module: which target (default: what fits)")
+    parser.add_argument("--device", metavar="URI", help="for --iree-run-module: the HAL device")
     parser.set_defaults(run=_inspect)
 
 
@@ -326,7 +341,7 @@ def _run(given: argparse.Namespace) -> None:
     from dycl.runtime.host_runtime import InputProblem, check_inputs, check_output_count, output_count, parse_input
     from dycl.runtime.program import load
 
-    program = load(given.bundle, device=given.device)
+    program = load(given.bundle, device=given.device, host=given.host)
     signature = program.signature
     try:
         check_output_count(len(given.output), output_count(signature.output_structure.to_json()))
@@ -393,8 +408,19 @@ def _write_array(file: str, array: Array) -> None:
 
 
 def _inspect(given: argparse.Namespace) -> None:
+    if given.iree_run_module:
+        print(shlex.join(_run_module_command(given)))
+        return
     summary = _summary(given.bundle)
     print(json.dumps(summary, indent=1) if given.json else _report(summary))
+
+
+def _run_module_command(given: argparse.Namespace) -> list[str]:
+    from dycl.bundle import read_bundle
+    from dycl.runtime.vm_host import run_module_command
+
+    read = read_bundle(given.bundle)
+    return run_module_command(read.path, read.manifest, target=given.target, device=given.device)
 
 
 def _summary(bundle: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import frontend_more_cases  # noqa: F401 (registers its cases)
 import frontend_number_cases  # noqa: F401
@@ -25,15 +26,19 @@ def run_compiled(program: dycl.Program, inputs: tuple[torch.Tensor, ...]) -> obj
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_compiled_construct_agrees_with_eager(case: Case) -> None:
+def test_compiled_construct_agrees_with_eager(case: Case, tmp_path: Path) -> None:
     program = dycl.compile(case.function, copy.deepcopy(case.inputs[0]), dynamic_shapes=case.dynamic)
+    program.save(tmp_path / "case.dycl")
+    without_python = dycl.load(tmp_path / "case.dycl", host="vm")
     paths = set()
     for inputs in [*case.inputs, *generated_inputs(case.inputs[0])]:
-        mine, eager = copy.deepcopy(inputs), copy.deepcopy(inputs)
+        mine, vms, eager = (copy.deepcopy(inputs) for _ in range(3))
         with torch.no_grad():
             expected = run_eager(case, eager)
-        got = run_compiled(program, mine)
-        assert_same(got, expected, tolerance=1e-5)
+        assert_same(run_compiled(program, mine), expected, tolerance=1e-5)
         assert_same(mine, eager, tolerance=1e-5)
+        assert_same(run_compiled(without_python, vms), expected, tolerance=1e-5)
+        assert_same(vms, eager, tolerance=1e-5)
+        assert without_python.last_path == program.last_path
         paths.add(tuple(program.last_path))
     assert len(paths) > 1, "all inputs took one path"

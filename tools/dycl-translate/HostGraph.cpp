@@ -8,25 +8,15 @@
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "passes/Utils/HostOps.h"
+#include "passes/Utils/HostValues.h"
 
 using namespace mlir;
 using namespace dycl;
 
-HostGraph::HostGraph(ProgramOp program) {
-  numberPredicates(program.getBody().front());
+HostGraph::HostGraph(ProgramOp program) : predicates(numberPredicates(program)) {
   unsigned entry = addNode(HostNode::Kind::Entry, program, {});
   unsigned exit = addNode(HostNode::Kind::Exit, program, {});
   connect(visitBlock(program.getBody().front(), {{entry, "next"}}), exit);
-}
-
-void HostGraph::numberPredicates(Block &block) {
-  for (Operation &op : block.without_terminator()) {
-    if (!isa<scf::IfOp, scf::WhileOp, scf::ForOp, scf::IndexSwitchOp>(op))
-      continue;
-    predicates.try_emplace(&op, predicates.size());
-    for (Block *inner : getBlocksInOrder(&op))
-      numberPredicates(*inner);
-  }
 }
 
 unsigned HostGraph::addNode(HostNode::Kind kind, Operation *op, const OpenEnds &incoming) {

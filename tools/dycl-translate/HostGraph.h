@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Both emitters number predicates through this file, so that the k of `decide(k, …)` in host.py is the predicate k of
-// the graph in the program description.
+// Both emitters read the numbers of predicates from it: the k of `decide(k, …)` in host.py is the predicate k of the
+// graph in the program description.
 //
 //===----------------------------------------------------------------------===//
 
@@ -49,7 +49,6 @@ private:
   /// Edges whose target is not known yet.
   using OpenEnds = std::vector<std::pair<unsigned, std::string>>;
 
-  void numberPredicates(mlir::Block &block);
   unsigned addNode(HostNode::Kind kind, mlir::Operation *op, const OpenEnds &incoming);
   void connect(const OpenEnds &ends, unsigned target);
   OpenEnds visitBlock(mlir::Block &block, OpenEnds ends);

@@ -8,6 +8,7 @@ bundle_reader.py         the checks of all these files,
 bundle_formats.py        ... and of those that IREE reads
 __main__.py              runs host.py, for `python net.dycl`
 manifest.sig             the signature of manifest.json (only where it is signed)
+host.TARGET.vmfb         the control flow as an IREE VM module, for `iree-run-module` or `--host=vm`
 hcfg.json                the heterogeneous control flow graph
 regions/TARGET/NAME.vmfb
 parameters.irpa          every weight once, by key

@@ -42,6 +42,11 @@ def host_source(partitioned: str) -> str:
     return source
 
 
+def host_module(partitioned: str, n_state: int) -> str:
+    """The host program as a module for IREE's VM; `n_state` of its arguments, the last, are state."""
+    return _dycl_opt(f"--dycl-host-pipeline=num-state={n_state}", partitioned, phase="host")
+
+
 def description(partitioned: str) -> dict[str, Any]:
     """What the program consists of, as JSON; contract C of ARCHITECTURE.md."""
     return json.loads(_dycl_translate("--dycl-to-json", partitioned))

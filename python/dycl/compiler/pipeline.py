@@ -22,6 +22,7 @@ from dycl.compiler.target_facts import find_facts
 from dycl.compiler.targets import TargetSpec, parse_targets
 from dycl.errors import CompileError, SourceLocation, UnsupportedConstructError
 from dycl.options import PHASES, Options
+from dycl.runtime.vm_host import vm_host_file
 from dycl.weights import Weights
 
 if TYPE_CHECKING:
@@ -42,11 +43,13 @@ class PartitionedProgram:
         host: host.py.
         description: the regions, their signatures, and the HCFG (contract C of ARCHITECTURE.md).
         modules: the text of each region's module, by the module's name.
+        host_module: the control flow as a module for IREE's VM; "" for none.
     """
 
     host: str
     description: Mapping[str, Any]
     modules: Mapping[str, str]
+    host_module: str = ""
 
 
 def build(imported: ImportedProgram, target: str | Sequence[str], options: Options, destination: str | Path) -> Path:
@@ -92,7 +95,8 @@ def compile_to(imported: ImportedProgram, options: Options) -> str:
 def partition_program(imported: ImportedProgram, options: Options, dump: PhaseDump) -> PartitionedProgram:
     """Run the phases up to `partition`, and emit the host."""
     text = _run_until("partition", imported, options, dump)
-    program = PartitionedProgram(phases.host_source(text), phases.description(text), split_regions(text))
+    host_module = phases.host_module(text, len(imported.signature.state))
+    program = PartitionedProgram(phases.host_source(text), phases.description(text), split_regions(text), host_module)
     dump.partitioned(program)
     return program
 
@@ -120,6 +124,8 @@ def write_program(
             for target in targets
             for region in program.description["regions"]
         ]
+        if program.host_module:
+            jobs += [_host_job(program, target, folder) for target in targets]
         compile_regions(jobs, options)
         dump.compiled(folder)
         write_bundle(
@@ -168,6 +174,10 @@ def _job(region: Mapping[str, Any], program: PartitionedProgram, target: TargetS
     module = program.modules[region["module"]]
     cost = region["cost"]["flops"] if region["cost"] else 0
     return RegionJob(region["name"], module, target, output, cost)
+
+
+def _host_job(program: PartitionedProgram, target: TargetSpec, folder: Path) -> RegionJob:
+    return RegionJob("host", program.host_module, target, folder / vm_host_file(target.to_json()))
 
 
 def _describe(target: TargetSpec, options: Options) -> dict[str, Any]:
@@ -219,7 +229,7 @@ class PhaseDump:
     """The folder that keeps each phase's result; without a folder it keeps nothing.
 
     It holds 1-rewrite.py, 2-import.mlir, 3-optimize.mlir, 4-outline.mlir, 5-partition.mlir,
-    5-partition/{REGION_MODULE.mlir, host.py, program.json} and 6-compile/TARGET/REGION.vmfb; and beside them
+    5-partition/{REGION_MODULE.mlir, host.mlir, host.py, program.json} and 6-compile/TARGET/REGION.vmfb; and beside them
     parameters.irpa, state.irpa and signature.json, with which any of the .mlir files can be resumed.
     """
 
@@ -245,6 +255,7 @@ class PhaseDump:
         for name, module in program.modules.items():
             self._write(f"5-partition/{name}.mlir", module)
         self._write("5-partition/host.py", program.host)
+        self._write("5-partition/host.mlir", program.host_module)
         self._write("5-partition/program.json", json.dumps(program.description, indent=1))
 
     def compiled(self, folder: Path) -> None:

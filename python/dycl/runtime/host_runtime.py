@@ -29,7 +29,7 @@ except ImportError as error:
 
 PARAMETERS = "parameters.irpa"
 STATE = "state.irpa"
-PARAMETER_SCOPE = "model"
+SCOPES = {PARAMETERS: "model", STATE: "state"}
 DEFAULT_DEVICE = "local-sync"
 
 # MLIR's spelling of each dtype at the program's border -> numpy's type, and the HAL's element type.
@@ -126,7 +126,12 @@ def pick_target(folder: Path, manifest: dict[str, Any], device: str | None = Non
     first = fitting[0]
     same_backend = [target for target in fitting if target["backend"] == first["backend"]]
     target = max(same_backend, key=lambda target: len(target["requires"]["cpu_features"]))
-    return target, device or _DEVICES[target["backend"]][0]
+    return target, device or default_device(target)
+
+
+def default_device(target: dict[str, Any]) -> str:
+    """The HAL device that runs a target of the manifest."""
+    return _DEVICES[target["backend"]][0]
 
 
 def _why_not_here(target: dict[str, Any], device: str | None) -> str | None:
@@ -269,7 +274,7 @@ class Session:
         self._usage = _USAGE if self._is_mappable else rt.BufferUsage.DEFAULT
         self._instance = rt.VmInstance()
         self._lock = threading.RLock()
-        self._modules = self._shared_modules()
+        self._modules = self._shared_modules(PARAMETERS)
         self.regions = Regions(self)
         self._cache = _Cache(files, memory_budget) if memory_budget is not None else None
         described = {region["name"]: region for region in files.manifest["program"]["regions"]}
@@ -291,21 +296,46 @@ class Session:
     def _vmfb(self, region: dict[str, Any]) -> str:
         return f"regions/{self.target['folder']}/{region['name']}.vmfb"
 
-    def _shared_modules(self) -> list[rt.VmModule]:
-        """What every region's context has: the HAL, and the weights, which all of them map from one file."""
+    def link(self, name: str) -> tuple[rt.VmContext, rt.VmModule]:
+        """A module of the bundle, in a context with all regions, which it may call.
+
+        Raises:
+            BundleProblem: where the bundle has no such module, or it cannot be loaded.
+        """
+        if name not in self._files:
+            raise BundleProblem(f"{self._files.path} has no host as a VM module, {name}; compile it again")
+        vmfbs = [self._vmfb(region) for region in self._files.manifest["program"]["regions"]]
+        try:
+            modules = [self._module(vmfb) for vmfb in [*vmfbs, name]]
+            context = rt.VmContext(self._instance, [*self._shared_modules(PARAMETERS, STATE), *modules])
+        except (ValueError, RuntimeError, OSError) as error:
+            raise BundleProblem(f"{self._files.path}: {name} cannot be loaded on {self._uri}: {error}") from error
+        return context, modules[-1]
+
+    def _module(self, vmfb: str) -> rt.VmModule:
+        data = self._files.vmfb(vmfb)
+        make = rt.VmModule.copy_buffer if isinstance(data, bytes) else rt.VmModule.wrap_buffer
+        return make(self._instance, data)
+
+    def _shared_modules(self, *archives: str) -> list[rt.VmModule]:
+        """What a context has beside regions: the HAL, and those of some archives that the bundle has."""
         try:
             modules = [rt.create_hal_module(self._instance, self._device)]
-            if PARAMETERS in self._files:
-                data, entries = self._files.archive(PARAMETERS)
-                handle = rt.FileHandle.wrap_memory(data)  # pyright: ignore[reportAttributeAccessIssue]
-                index = rt.ParameterIndex()
-                for key, (offset, length) in entries.items():
-                    index.add_from_file_handle(key, handle, length, offset)  # pyright: ignore[reportCallIssue]
-                provider = index.create_provider(scope=PARAMETER_SCOPE)
-                modules.insert(0, rt.create_io_parameters_module(self._instance, provider))
+            providers = [self._provider(archive) for archive in archives if archive in self._files]
+            if providers:
+                modules.insert(0, rt.create_io_parameters_module(self._instance, *providers))
             return modules
         except (ValueError, RuntimeError, OSError) as error:
             raise self._not_loadable(error) from error
+
+    def _provider(self, archive: str) -> Any:
+        """What gives modules the entries of an archive, which all of them map from one file."""
+        data, entries = self._files.archive(archive)
+        handle = rt.FileHandle.wrap_memory(data)  # pyright: ignore[reportAttributeAccessIssue]
+        index = rt.ParameterIndex()
+        for key, (offset, length) in entries.items():
+            index.add_from_file_handle(key, handle, length, offset)  # pyright: ignore[reportCallIssue]
+        return index.create_provider(scope=SCOPES[archive])
 
     def _load_all(self, regions: Iterable[dict[str, Any]], quietly: bool = False) -> None:
         try:
@@ -323,9 +353,7 @@ class Session:
             if known.is_loaded:
                 return known
             try:
-                data = self._files.vmfb(self._vmfb(region))
-                make = rt.VmModule.copy_buffer if isinstance(data, bytes) else rt.VmModule.wrap_buffer
-                module = make(self._instance, data)
+                module = self._module(self._vmfb(region))
                 context = rt.VmContext(self._instance, [*self._modules, module])
             except (ValueError, RuntimeError, OSError) as error:
                 raise self._not_loadable(error, name) from error

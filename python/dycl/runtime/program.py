@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from dycl.bundle import Bundle, pack, read_bundle
 from dycl.errors import BundleError, DyclError
-from dycl.runtime import arrays
+from dycl.runtime import arrays, host_runtime
 from dycl.runtime.binding import flatten
 from dycl.runtime.bundle_reader import BundleProblem
 from dycl.runtime.graph import Node, PathEdge, Region, to_networkx, walk
+from dycl.runtime.vm_host import link_main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
     from dycl.signature import Signature, Structure, TensorSpec
 
 
+HOSTS = ("python", "vm")
+
+
 def load(
     path: str | Path,
     device: str | None = None,
     *,
+    host: str = "python",
     loading: str = "lazy",
     memory_budget: int | None = None,
     require_signed: str | Path | bytes | None = None,
@@ -43,8 +48,11 @@ def load(
 
     Args:
         path: the bundle, a folder or a zip.
-        device: a HAL device of IREE's; None for "local-sync", which runs in the calling thread. "local-task"
-            uses a pool of threads and pays for large regions.
+        device: a HAL device of IREE's: "local-sync", which runs in the calling thread, "local-task", which
+            uses a pool of threads and pays for large regions, "vulkan" or "cuda"; None for what the bundle was
+            compiled for and this machine has, in the order of the targets.
+        host: what runs the control flow: "python" is the bundle's host.py, "vm" its VM module, with no Python of
+            the bundle executed; all regions are loaded at once then.
         loading: when regions are loaded: "lazy" when one is first called, "eager" all of them now, "background" all
             of them in a thread while this goes on.
         memory_budget: how many bytes of VMFBs and weights may be loaded at a time; the regions that were not called
@@ -52,11 +60,12 @@ def load(
         require_signed: the public ed25519 key with which the bundle has to be signed: PEM, or the path of a PEM file.
 
     Raises:
-        BundleError: where the bundle is missing, damaged, too new, not signed, or not for this machine or device.
-        ValueError: for an unknown way of loading.
+        BundleError: where the bundle is missing, damaged, too new, not signed, or not for this machine or device:
+            it says for each of its targets why not.
+        ValueError: for an unknown host or way of loading.
     """
     bundle = read_bundle(path, require_signed=require_signed)
-    program = Program(bundle, device=device, loading=loading, memory_budget=memory_budget)
+    program = Program(bundle, device=device, host=host, loading=loading, memory_budget=memory_budget)
     program.prepare()
     return program
 
@@ -71,14 +80,25 @@ class Program:
     """
 
     def __init__(
-        self, bundle: Bundle, *, device: str | None = None, loading: str = "lazy", memory_budget: int | None = None
+        self,
+        bundle: Bundle,
+        *,
+        device: str | None = None,
+        host: str = "python",
+        loading: str = "lazy",
+        memory_budget: int | None = None,
     ) -> None:
         """Not for users, who have `dycl.load` and `dycl.compile`.
 
         Args:
             bundle: what to run.
-            device, loading, memory_budget: see `dycl.load`.
+            device, host, loading, memory_budget: see `dycl.load`.
         """
+        if host not in HOSTS:
+            raise ValueError(f"host is {host!r}; expected one of {', '.join(HOSTS)}")
+        if host == "vm" and (loading != "lazy" or memory_budget is not None):
+            raise ValueError("the VM host loads all regions at once; loading and memory_budget are for host='python'")
+        self._host = host
         self._bundle = bundle
         self._options: dict[str, Any] = {"device": device, "loading": loading, "memory_budget": memory_budget}
         self._lock = threading.Lock()
@@ -121,7 +141,7 @@ class Program:
         """
         with self._lock:
             if self._loaded is None:
-                self._loaded = _Loaded(self._bundle, **self._options)
+                self._loaded = _Loaded(self._bundle, self._host, **self._options)
                 self._state = self._loaded.initial_state()
 
     def reset_state(self) -> None:
@@ -225,16 +245,22 @@ class _Loaded:
 
     main: Callable[..., tuple[Any, ...]]
 
-    def __init__(self, bundle: Bundle, **options: Any) -> None:
-        runtime = _execute(bundle.runtime_source, "host_runtime", bundle.path)
+    def __init__(self, bundle: Bundle, host: str, **options: Any) -> None:
+        # For the VM host, dycl's own: nothing of the bundle is Python then.
+        runtime: Any = host_runtime
+        if host == "python":
+            runtime = _execute(bundle.runtime_source, "host_runtime", bundle.path)
         signature = bundle.signature
         try:
             self.session = runtime.Session(bundle.reader, **options)
             state = runtime.read_state(bundle.reader, bundle.manifest["signature"]["state"])
             self._exceptions = [runtime.exception_of(entry) for entry in signature.exceptions]
+            if host == "vm":
+                self.main = link_main(self.session, signature)
         except (runtime.BundleProblem, BundleProblem) as problem:
             raise BundleError(str(problem)) from problem
-        self.main = _execute(bundle.host_source, "host", bundle.path).main
+        if host == "python":
+            self.main = _execute(bundle.host_source, "host", bundle.path).main
         self.bundle_problem = runtime.BundleProblem
         self.regions = self.session.regions
         self._outputs = signature.outputs
