@@ -129,6 +129,18 @@ def derived_size(x):
     return y
 
 
+@case(*_both(3, 4), *_both(1, 4), dynamic=({0: BATCH},))
+def size_of_one(x):
+    """A size of 1 broadcasts, and is squeezed away: it must be told apart."""
+    if x.shape[0] == 1:
+        y = x * 100
+    else:
+        y = x.sum(0, keepdim=True)
+    if x.mean() > 0:
+        y = y + x
+    return y
+
+
 # Sizes that depend on data -------------------------------------------------------------------------------------------
 
 X = torch.tensor([1.0, -2.0, 3.0, 0.5, -0.25])

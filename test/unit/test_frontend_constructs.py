@@ -18,13 +18,17 @@ from frontend_cases import CASES, Case, assert_same, generated_inputs, run_eager
 from dycl.frontend.capture import CapturedProgram, capture
 from dycl.frontend.interpreter import Decision, Interpreter, conditions
 from dycl.options import Options
+from dycl.runtime.host_runtime import size_problem
 
 
 def run_captured(program: CapturedProgram, inputs: tuple[torch.Tensor, ...]) -> tuple[object, list[Decision]]:
     """The result of a captured program; its writes to the inputs are done to them."""
+    signature = program.signature
+    shapes = [tuple(value.shape) for value in inputs]
+    names = [spec.name for spec in signature.inputs]
+    assert size_problem([size.to_json() for size in signature.sizes], names, shapes) is None
     interpreter = Interpreter(program)
     flat = interpreter.run(inputs)
-    signature = program.signature
     code = flat[len(signature.outputs) - 1].item() if signature.exceptions else 0
     if code:
         name, *message = signature.exceptions[code - 1]

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # What is the same for every region and target. ARCHITECTURE.md has the figures behind the choice.
 _COMMON_FLAGS = (
     "--iree-opt-level=O3",
+    # Two sizes that depend on data and do not agree: an error, not memory read out of bounds.
+    "--iree-opt-strip-assertions=false",
     # A VMFB needs neither to run, and both would carry the user's paths to the device.
     "--iree-vm-bytecode-module-strip-source-map=true",
     "--iree-llvmcpu-debug-symbols=false",

@@ -139,6 +139,14 @@ def outside_modes() -> Any:
     return _disable_current_modes()
 
 
+def _decide_squeezed(tensor: torch.Tensor, dims: Any = None) -> None:
+    """Asks whether a dynamic size is 1: torch assumes that it is not, without noting it."""
+    chosen = range(tensor.dim()) if dims is None else dims if isinstance(dims, (tuple, list)) else (dims,)
+    for dim in chosen:
+        if not is_static(tensor.shape[dim]):
+            bool(tensor.shape[dim] == 1)
+
+
 class _TrackingFunctionalMode(FunctionalTensorMode):
     """Functionalization that remembers, weakly, which tensors are alive.
 
@@ -188,6 +196,8 @@ class _TrackingFunctionalMode(FunctionalTensorMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func._schema.is_mutable:
             self._check_writes(func, args, kwargs or {})
+        if func.overloadpacket is aten.squeeze:
+            _decide_squeezed(*args)
         out = super().__torch_dispatch__(func, types, args, kwargs)
         for value in out if isinstance(out, (tuple, list)) else (out,):
             if type(value) is FunctionalTensor:

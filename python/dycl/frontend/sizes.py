@@ -15,6 +15,7 @@ that as a guard. `constraints` turns the guards into what a call has to fulfil; 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,8 +33,9 @@ from torch.fx.experimental.symbolic_shapes import (
     ShapeEnv,
 )
 from torch.utils._sympy import functions as torch_sympy
+from torch.utils._sympy.value_ranges import bound_sympy
 
-from dycl.errors import UnsupportedConstructError
+from dycl.errors import SourceLocation, UnsupportedConstructError
 from dycl.frontend.locations import here
 from dycl.frontend.values import DisagreementError, Site
 from dycl.signature import DynamicSize
@@ -45,7 +47,7 @@ Symbolic = (torch.SymInt, torch.SymFloat, torch.SymBool)
 LARGEST = 2**31 - 1
 """No input's size is larger."""
 
-_TRIED = 4096
+_TRIED = 256
 """Up to which size a condition on one size is tried, to learn which sizes it excludes."""
 
 
@@ -145,6 +147,31 @@ class _Environment(ShapeEnv):
     def __init__(self) -> None:
         super().__init__(specialize_zero_one=False, duck_shape=False)
         self.sites: dict[Any, Site] = {}
+        self.answers: dict[Any, SourceLocation | None] = {}
+        """What was said to hold of sizes when code that dycl does not rewrite asked, and where."""
+
+    def evaluate_sym_node(self, sym_node: Any, size_oblivious: bool = False, fallback_value: Any = None) -> Any:
+        condition = sym_node.expr
+        if not _asks_python() and _tells_one_apart(condition):
+            # Torch's C++ asks how a tensor lies in memory: a size of 1 makes it contiguous. Here that does not matter.
+            with self.suppress_guards():
+                return super().evaluate_sym_node(sym_node, size_oblivious, fallback_value)
+        answer = super().evaluate_sym_node(sym_node, size_oblivious, fallback_value)
+        if condition.free_symbols and answer in (True, False) and not self._suppress_guards_tls():
+            # Torch itself does not note what it takes for granted of a dynamic size: that it is none that is special.
+            self.answers.setdefault(condition if answer else sympy.Not(condition), here())
+        return answer
+
+    def guard_or_defer_runtime_assert(self, orig_expr: Any, msg: str, fx_node: Any = None) -> bool:
+        """Two sizes have to agree, one of which depends on data: checked when the program runs.
+
+        Where it depends on a condition, each side of that is traced by itself instead, on which it may be known.
+        """
+        condition = self.simplify(self.replace(orig_expr))
+        site = next((self.sites[s] for s in condition.free_symbols if s in self.sites), None)
+        if site is not None and self._maybe_evaluate_static(condition) != sympy.true:
+            raise UnknownSizeError(condition, site)
+        return super().guard_or_defer_runtime_assert(orig_expr, msg, fx_node)
 
     def _make_data_dependent_error(
         self,
@@ -155,6 +182,24 @@ class _Environment(ShapeEnv):
     ) -> GuardOnDataDependentSymNode:
         site = next((self.sites[s] for s in unhinted_expr.free_symbols if s in self.sites), None)
         return UnknownSizeError(expr, site)
+
+
+def _asks_python() -> bool:
+    """Whether a condition on sizes is asked for by Python code (`if size == 1`), not by torch's C++."""
+    # `SymBool.__bool__` calls `SymNode.bool_`, which calls `guard_bool` as C++ does.
+    frame: Any = sys._getframe(2)
+    while frame is not None and frame.f_code.co_name in ("evaluate", "guard_bool"):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_name == "bool_"
+
+
+def _tells_one_apart(condition: Any) -> bool:
+    """Whether a condition on one size is the same for all sizes but perhaps 1."""
+    if len(condition.free_symbols) != 1:
+        return False
+    (symbol,) = condition.free_symbols
+    found = {condition.subs(symbol, n) for n in (2, 3, 4, 7, 16, 1023)}
+    return len(found) == 1 and found <= {sympy.true, sympy.false}
 
 
 class Sizes:
@@ -323,8 +368,8 @@ class Sizes:
         expr = expression(condition)
         if expr in (sympy.true, sympy.false):
             return bool(expr)
-        known = self.env._maybe_evaluate_static(expr)
-        return None if known is None else bool(known)
+        known = bound_sympy(expr, {s: self.env.var_to_range[s] for s in expr.free_symbols})
+        return bool(known.lower) if known.is_singleton() else None
 
     def constraints(self, inputs: Sequence[tuple[str, torch.Tensor]]) -> tuple[DynamicSize, ...]:
         """What the dynamic sizes of a call's inputs have to fulfil.
@@ -377,27 +422,35 @@ class Sizes:
     def _excluded(self) -> dict[Any, set[int]]:
         """The sizes that some guard on one size excludes."""
         excluded: dict[Any, set[int]] = {}
-        for guard in self.env.guards:
-            expr = self.env.simplify(self.env.replace(guard.expr))
+        noted: dict[Any, SourceLocation | None] = {guard.expr: None for guard in self.env.guards}
+        for condition, location in {**noted, **self.env.answers}.items():
+            expr = self.env.simplify(self.env.replace(condition))
             symbols = [s for s in expr.free_symbols if s in self._inputs]
-            if expr == sympy.true or self.env._maybe_evaluate_static(expr) == sympy.true:
-                continue
-            if len(symbols) != 1 or len(expr.free_symbols) != 1:
-                raise _needs(expr, guard)
+            if expr == sympy.true or self._holds(expr) or len(symbols) < len(expr.free_symbols):
+                continue  # always, or of a size that depends on data, for which torch assumes nothing
+            if len(symbols) != 1:
+                raise _needs(expr, location)
             (symbol,) = symbols
             allowed = self.env.var_to_range[symbol]
-            low, high = int(allowed.lower), int(min(allowed.upper, _TRIED))
-            wrong = [n for n in range(low, high + 1) if expr.subs(symbol, n) != sympy.true]
-            if len(wrong) > 16 or high in wrong:
-                raise _needs(expr, guard)
+            tried = [*range(1, _TRIED), *(_TRIED * 10**k for k in range(6))]
+            within = [n for n in tried if allowed.lower <= n <= allowed.upper]
+            wrong = [n for n in within if expr.subs(symbol, n) != sympy.true]
+            if len(wrong) > 16 or within[-1] in wrong:
+                raise _needs(expr, location)
             excluded.setdefault(symbol, set()).update(wrong)
         return excluded
 
+    def _holds(self, condition: Any) -> bool:
+        """Whether a condition on sizes holds for all in their ranges."""
+        known = bound_sympy(condition, {s: self.env.var_to_range[s] for s in condition.free_symbols})
+        return known.is_singleton() and bool(known.lower)
 
-def _needs(expr: Any, guard: Any) -> UnsupportedConstructError:
+
+def _needs(condition: Any, location: SourceLocation | None) -> UnsupportedConstructError:
     return UnsupportedConstructError(
-        f"a dynamic size for which the model only works where `{expr}` ({guard.sloc.user_loc or guard.sloc})",
+        f"a dynamic size for which the model only works where `{condition}`",
         hint="narrow its range (`torch.export.Dim(name, min=..., max=...)`), or leave it out of `dynamic_shapes`",
+        location=location,
     )
 
 
