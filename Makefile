@@ -21,7 +21,7 @@ TOOLS := $(BUILD)/.dycl-tools
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo systems test lit pytest format lint clean
+.PHONY: help setup build demo systems test lit pytest fuzz format lint clean
 
 help: ## Show this list
 	@echo "dycl: a compiler for dynamic neural networks. Needs Python 3.11+, a C++17 compiler and make."
@@ -51,6 +51,15 @@ lit: setup ## Run the lit tests only
 
 pytest: setup ## Run the Python tests only (TESTS="test/unit -k name" for some)
 	@$(BIN)/pytest $(TESTS)
+
+# FUZZ="--count 300 --seed 7", or any other arguments of test/fuzz/bundles.py.
+FUZZ ?=
+
+fuzz: setup ## Load 5,000 mutated bundles, each in a process of its own (some minutes)
+	@mkdir -p $(BUILD)/fuzz
+	@$(BIN)/dycl compile dycl.zoo:digits_early_exit -o $(BUILD)/fuzz/digits.dycl
+	@$(BIN)/dycl compile python/examples/early_exit.py:make_net -o $(BUILD)/fuzz/early_exit.dycl
+	@$(BIN)/python test/fuzz/bundles.py $(BUILD)/fuzz/digits.dycl $(BUILD)/fuzz/early_exit.dycl $(FUZZ)
 
 format: setup ## Format Python and C++, and mend what the linter can mend
 	@$(BIN)/ruff format -q $(PYTHON_SOURCES)

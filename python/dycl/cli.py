@@ -24,6 +24,7 @@ from dycl.version import version
 if TYPE_CHECKING:
     import numpy as np
 
+    from dycl.bundle import Bundle
     from dycl.signature import Signature, Structure
 
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_compile(commands)
     _add_run(commands)
     _add_inspect(commands)
+    _add_bundle(commands)
     return parser
 
 
@@ -188,6 +190,19 @@ examples:
         default="python",
         help="what runs the control flow: host.py, or the same as an IREE VM module",
     )
+    parser.add_argument(
+        "--loading",
+        choices=("lazy", "eager", "background"),
+        default="lazy",
+        help="load a region when it is first called (default), all of them first, or all of them in the background",
+    )
+    parser.add_argument(
+        "--memory-budget",
+        type=_bytes,
+        metavar="BYTES",
+        help="VMFBs and weights loaded at a time, as 500000 or 64M; the regions not called for longest are dropped",
+    )
+    _add_require_signed(parser)
     parser.add_argument("--json", action="store_true", help="print the outputs as JSON")
     parser.set_defaults(run=_run)
 
@@ -205,6 +220,7 @@ examples:
   $(dycl inspect net.dycl --iree-run-module) --input=1x3x32x32xf32=0.5""",
     )
     parser.add_argument("bundle", metavar="BUNDLE", help="a bundle that `dycl compile` wrote")
+    _add_require_signed(parser)
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     parser.add_argument(
         "--iree-run-module",
@@ -214,6 +230,45 @@ examples:
     parser.add_argument("--target", metavar="TARGET", help="for --iree-run-module: which target (default: what fits)")
     parser.add_argument("--device", metavar="URI", help="for --iree-run-module: the HAL device")
     parser.set_defaults(run=_inspect)
+
+
+def _add_bundle(commands: Any) -> None:
+    parser = commands.add_parser(
+        "bundle",
+        help="make another bundle, or C sources, of a bundle",
+        description="Make another bundle of a bundle: a zip, a stripped one, a signed one; or C sources of its VMFBs.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="""\
+examples:
+  dycl bundle net.dycl --zip --strip -o net-device.dycl
+  openssl genpkey -algorithm ed25519 -out key.pem && openssl pkey -in key.pem -pubout -out key.pub
+  dycl bundle net.dycl --sign key.pem -o net.dycl
+  dycl bundle net.dycl --embed c -o src/""",
+    )
+    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle, a folder or a zip")
+    parser.add_argument("-o", "--output", required=True, metavar="PATH", help="what to write; may be BUNDLE itself")
+    parser.add_argument("--zip", action="store_true", help="one file, which runs and loads as the folder does")
+    parser.add_argument(
+        "--strip", action="store_true", help="leave out places in the source, comments and docstrings; and a signature"
+    )
+    parser.add_argument("--sign", metavar="KEY", help="sign it with a private ed25519 key, a PEM file")
+    parser.add_argument("--embed", choices=("c",), help="write C sources with the VMFBs, and a header, to a folder")
+    parser.add_argument("--target", metavar="TARGET", help="with --embed: which of the bundle's targets")
+    _add_require_signed(parser)
+    parser.set_defaults(run=_bundle)
+
+
+def _add_require_signed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--require-signed", metavar="KEY", help="refuse a bundle not signed with this public key, a PEM file"
+    )
+
+
+def _bytes(text: str) -> int:
+    number, unit = (text[:-1], text[-1].upper()) if text[-1:].upper() in ("K", "M", "G") else (text, "")
+    if not number.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of bytes, as 500000, 64M or 1G")
+    return int(number) << {"": 0, "K": 10, "M": 20, "G": 30}[unit]
 
 
 def _positive(text: str) -> int:
@@ -341,7 +396,16 @@ def _run(given: argparse.Namespace) -> None:
     from dycl.runtime.host_runtime import InputProblem, check_inputs, check_output_count, output_count, parse_input
     from dycl.runtime.program import load
 
-    program = load(given.bundle, device=given.device, host=given.host)
+    if given.memory_budget is not None and given.loading == "background":
+        raise InputError("--loading background and --memory-budget exclude each other")
+    program = load(
+        given.bundle,
+        given.device,
+        host=given.host,
+        loading=given.loading,
+        memory_budget=given.memory_budget,
+        require_signed=given.require_signed,
+    )
     signature = program.signature
     try:
         check_output_count(len(given.output), output_count(signature.output_structure.to_json()))
@@ -404,6 +468,25 @@ def _write_array(file: str, array: Array) -> None:
         np.lib.format.write_array(out, array, allow_pickle=False)
 
 
+# ---- dycl bundle --------------------------------------------------------------------------------------------------
+
+
+def _bundle(given: argparse.Namespace) -> None:
+    from dycl.bundle import embed_c, pack, read_bundle
+
+    if given.embed and (given.zip or given.strip or given.sign):
+        raise InputError("--embed c writes sources; leave out --zip, --strip and --sign")
+    if given.target and not given.embed:
+        raise InputError("--target is for --embed; a bundle keeps all its targets")
+    source = read_bundle(given.bundle, require_signed=given.require_signed).reader
+    if given.embed:
+        for path in embed_c(source, given.output, target=given.target):
+            print(f"{path}: {_size(path.stat().st_size)}")
+        return
+    pack(source, given.output, as_zip=given.zip, strip=given.strip, key=given.sign)
+    print(_one_line(_summary(given.output)))
+
+
 # ---- dycl inspect -------------------------------------------------------------------------------------------------
 
 
@@ -411,7 +494,7 @@ def _inspect(given: argparse.Namespace) -> None:
     if given.iree_run_module:
         print(shlex.join(_run_module_command(given)))
         return
-    summary = _summary(given.bundle)
+    summary = _summary(given.bundle, given.require_signed)
     print(json.dumps(summary, indent=1) if given.json else _report(summary))
 
 
@@ -419,15 +502,15 @@ def _run_module_command(given: argparse.Namespace) -> list[str]:
     from dycl.bundle import read_bundle
     from dycl.runtime.vm_host import run_module_command
 
-    read = read_bundle(given.bundle)
+    read = read_bundle(given.bundle, require_signed=given.require_signed)
     return run_module_command(read.path, read.manifest, target=given.target, device=given.device)
 
 
-def _summary(bundle: str) -> dict[str, Any]:
+def _summary(bundle: str, require_signed: str | None = None) -> dict[str, Any]:
     """What a bundle holds, after its files have been checked; sizes are in bytes."""
     from dycl.bundle import read_bundle
 
-    read = read_bundle(bundle)
+    read = read_bundle(bundle, require_signed=require_signed)
     files = read.manifest["files"]
     targets = read.manifest["targets"]
     regions = [
@@ -437,6 +520,9 @@ def _summary(bundle: str) -> dict[str, Any]:
     nodes = read.hcfg["nodes"]
     return {
         "bundle": bundle,
+        "form": "zip" if read.reader.is_zip else "folder",
+        "signed": _signed(read.reader.signature_bytes is not None, require_signed is not None),
+        "weights": _weights(read),
         "name": read.signature.name,
         "dycl_version": read.manifest["dycl_version"],
         "targets": [t["target"] for t in targets],
@@ -445,9 +531,23 @@ def _summary(bundle: str) -> dict[str, Any]:
         "state": [{"name": s.name, "type": str(s)} for s in read.signature.state],
         "predicates": sum(node["kind"] == "predicate" for node in nodes),
         "regions": regions,
-        "bytes": sum(file["size"] for file in files.values()),
+        "bytes": read.path.stat().st_size if read.reader.is_zip else sum(file["size"] for file in files.values()),
         "files": {name: file["size"] for name, file in files.items()},
     }
+
+
+def _signed(has_signature: bool, was_checked: bool) -> str:
+    if not has_signature:
+        return "no"
+    return "yes, checked" if was_checked else "yes, not checked (--require-signed)"
+
+
+def _weights(read: Bundle) -> str:
+    """Where the weights are."""
+    used = any(region["parameters"] for region in read.manifest["program"]["regions"])
+    if "parameters.irpa" in read.reader:
+        return "parameters.irpa"
+    return "in the VMFBs" if used else "none"
 
 
 def _vmfb(target: Mapping[str, Any], region: Mapping[str, Any]) -> str:
@@ -462,7 +562,8 @@ def _one_line(summary: Mapping[str, Any]) -> str:
 
 
 def _report(summary: Mapping[str, Any]) -> str:
-    lines = [_one_line(summary) + f", made by dycl {summary['dycl_version']}", ""]
+    lines = [_one_line(summary) + f", made by dycl {summary['dycl_version']}"]
+    lines += [f"{summary['form']}, weights: {summary['weights']}, signed: {summary['signed']}", ""]
     for kind in ("inputs", "outputs", "state"):
         lines += [
             f"{kind[:-1] if kind != 'state' else kind:8}{item['name']}: {item['type']}"

@@ -2,10 +2,11 @@
 """What a bundle costs: seconds and memory of import, compilation and loading, and its size. Prints JSON.
 
     python test/benchmarks/footprint.py [--mb 400] [--kind linear|conv]     a network of that many MB, with one branch
-    python test/benchmarks/footprint.py --load NET.dycl                  load a bundle, and call it twice
+    python test/benchmarks/footprint.py --load NET.dycl [--loading eager] [--memory-budget MB]   load it, call it twice
 
 Memory is Linux's, in MB (2**20 bytes): `peak` is how far the resident set rose above where it was when the model was
-loaded, `heap` how much of what stayed is the process's own (RssAnon), not pages of files. Each line is one process.
+loaded, `heap` how much of what stayed is the process's own (RssAnon), not pages of files, `resident` how far it rose in
+all. Each line is one process.
 """
 
 from __future__ import annotations
@@ -100,13 +101,17 @@ def loaded(bundle: str, **options) -> dict:
     import dycl
 
     report: dict = {"bundle": Path(bundle).name, **options}
+    resident = memory("VmRSS")
     with measured(report, "load"):
         program = dycl.load(bundle, **options)
     inputs = [np.ones(spec.shape, spec.dtype.replace("f", "float")) for spec in program.signature.inputs]
     with measured(report, "first_call"):
         program(*inputs)
+    report["regions"] = len(program.regions)
+    report["first_call_regions"] = len(program.loaded_regions)
     with measured(report, "other_side"):
         program(*[-x for x in inputs])
+    report["resident_mb"] = round(memory("VmRSS") - resident, 1)
     return report
 
 
@@ -116,9 +121,12 @@ def main() -> None:
     parser.add_argument("--kind", choices=("linear", "conv"))
     parser.add_argument("--output", type=Path, help="keep the bundle here")
     parser.add_argument("--load", metavar="BUNDLE")
+    parser.add_argument("--loading", default="lazy")
+    parser.add_argument("--memory-budget", type=int, metavar="MB")
     given = parser.parse_args()
     if given.load:
-        print(json.dumps(loaded(given.load)))
+        budget = given.memory_budget * 2**20 if given.memory_budget is not None else None
+        print(json.dumps(loaded(given.load, loading=given.loading, memory_budget=budget)))
     elif given.kind and given.output:
         print(json.dumps(compiled(given.kind, given.mb, given.output)))
     else:

@@ -38,6 +38,21 @@ def test_a_bundle_is_hardly_larger_than_its_weights(figures):
     assert compiled["bundle_mb"] < compiled["weights_mb"] * 1.05 + regions * 15 / 1024
 
 
+def test_an_early_exit_takes_less_memory_than_the_whole_network(figures):
+    _, loaded, _ = figures
+    assert loaded["first_call_regions"] < loaded["regions"]
+    assert loaded["first_call_peak_mb"] < 0.65 * MB
+    assert loaded["resident_mb"] > 0.95 * MB
+
+
+def test_a_memory_budget_keeps_regions_and_their_weights_out(figures, root, run_command):
+    bundle = figures[-1]
+    script = [sys.executable, root / "test/benchmarks/footprint.py"]
+    done = run_command(*script, "--load", bundle, "--memory-budget", int(0.6 * MB))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["resident_mb"] < 0.75 * MB
+
+
 def test_weights_stay_mapped_from_the_file(figures):
     _, loaded, _ = figures
     for name in ("load", "first_call", "other_side"):

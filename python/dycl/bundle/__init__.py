@@ -15,8 +15,9 @@ parameters.irpa          every weight once, by key
 state.irpa               the initial value of each state, by its name (only where there is state)
 """
 
+from dycl.bundle.embed import embed_c
 from dycl.bundle.files import staged
 from dycl.bundle.manifest import Bundle, read_bundle, write_bundle
 from dycl.bundle.pack import pack
 
-__all__ = ["Bundle", "pack", "read_bundle", "staged", "write_bundle"]
+__all__ = ["Bundle", "embed_c", "pack", "read_bundle", "staged", "write_bundle"]

@@ -476,6 +476,7 @@ _MANIFEST_FORM = _object(
         regions=_list(
             _object(
                 name=_identifier,
+                module=_text,
                 function=_text,
                 inputs=_list(_value_type),
                 results=_list(_value_type),

@@ -86,7 +86,7 @@ def run_module_command(
     if target is None:
         try:
             chosen, device = host_runtime.pick_target(folder, dict(manifest), device)
-        except BundleProblem as problem:
+        except host_runtime.BundleProblem as problem:
             raise BundleError(str(problem)) from problem
     else:
         by_text = {entry["target"]: entry for entry in manifest["targets"]}
