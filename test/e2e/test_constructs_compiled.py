@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
+import frontend_finally_cases  # noqa: F401 (registers its cases)
 import frontend_more_cases  # noqa: F401 (registers its cases)
 import frontend_number_cases  # noqa: F401
 import frontend_object_cases  # noqa: F401

@@ -214,7 +214,8 @@ class Branches:
         """Goes on in one side: the one that falls out, or else the one that does not jump as far."""
         parked_is_then = self._reach(a.target) < self._reach(b.target)
         parked, opened = (a, b) if parked_is_then else (b, a)
-        self._pass_finally(parked, snapshot)
+        assert parked.target is not None
+        self._check_jump(parked.target)
         self._open(Fork(predicate, self.recorder.graph, snapshot, parked, parked_is_then, site), opened.graph)
         snapshot.redo(opened.delta)
         return opened.target, thaw(opened.value)
@@ -515,6 +516,6 @@ class Branches:
         """Where a path goes that raises while other paths are open, and with what value."""
         raise NotImplementedError
 
-    def _pass_finally(self, side: Side, snapshot: Snapshot) -> None:
-        """Runs, on a side that is parked, the `finally` clauses between it and where it jumps to."""
+    def _check_jump(self, target: Scope) -> None:
+        """Refuses a jump to `target` under a condition where it leaves what has to be left in order."""
         raise NotImplementedError

@@ -3,15 +3,18 @@
 
 A path that raises while other paths are open runs its handler right away, as seen from the `try` statement's place in
 the program, and then goes on to the end of that statement; so an exit by exception nests like one by `return`. An
-exception that leaves the program becomes a number among its results.
+exception that leaves the program becomes a number among its results. At a `finally` clause all paths stop, the parked
+ones too: each runs the clause, and then goes on to where it was going.
 """
 
 from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from torch import fx
 
 from dycl.errors import DyclError, UnsupportedConstructError
 from dycl.frontend.kinds import MISSING
@@ -23,9 +26,9 @@ from dycl.frontend.locations import (
     raised_on_purpose,
     unbound_local,
 )
-from dycl.frontend.paths import Handler, Scope, Side, Signal, Unwind
+from dycl.frontend.paths import Fork, Handler, Scope, Side, Signal, Unwind
 from dycl.frontend.specialize import Specialization
-from dycl.frontend.state import CellLocation, FrozenNode, Snapshot, freeze, thaw
+from dycl.frontend.state import CellLocation, Delta, FrozenNode, freeze, thaw
 from dycl.frontend.values import FailingPathError, Number
 
 
@@ -54,9 +57,7 @@ class Exceptions(Specialization):
             side = self._apart(lambda: self._program_path(body, scope))
         result, code = thaw(side.value)
         if result is MISSING:
-            raise UnsupportedConstructError(
-                "every path raises an exception", hint="return a value on some path", location=here()
-            )
+            return None, Number.of(code)  # every path raises
         return result, code if isinstance(code, Number) else None
 
     def _program_path(self, body: Callable[[], Any], scope: Scope) -> Side:
@@ -89,22 +90,91 @@ class Exceptions(Specialization):
         cells: Sequence[CellLocation],
     ) -> Signal | None:
         """A `try` statement. An exception under a condition runs its handler on the path that raises it."""
-        with self._writing(cells), ExitStack() as stack:
-            if final is not None:
-                stack.enter_context(self._scope("finally", final=final))
-            try:
+        with self._writing(cells):
+            if final is None:
                 with self._scope("try") as end:
-                    target, value, handled = self._guarded(body, handlers, end)
-                    if orelse is not None and target is end and not handled:
-                        target, value = self._follow(orelse, end)
-                    target, value = self._land(end, target, value)
-            except Exception as error:
-                if final is not None and not isinstance(error, DyclError):
-                    self._run_final(final)
-                raise
-        if final is not None:
-            self._run_final(final)
+                    target, value = self._try_body(body, handlers, orelse, end)
+            else:
+                with self._scope("finally", final=final) as passing:
+                    try:
+                        with self._scope("try") as end:
+                            target, value = self._try_body(body, handlers, orelse, end)
+                    except Exception as error:
+                        signal = final() if not isinstance(error, DyclError) else None
+                        if signal is None:
+                            raise
+                        return signal  # in place of the exception
+                target, value = self._pass_final(final, passing, end, target, value)
         return None if target is end else self._signal(target, value)
+
+    def _try_body(
+        self,
+        body: Callable[[], Signal | None],
+        handlers: Sequence[Handler],
+        orelse: Callable[[], Signal | None] | None,
+        end: Scope,
+    ) -> tuple[Scope, Any]:
+        target, value, handled = self._guarded(body, handlers, end)
+        if orelse is not None and target is end and not handled:
+            target, value = self._follow(orelse, end)
+        return self._land(end, target, value)
+
+    # Finally ---------------------------------------------------------------------------------------------------------
+
+    def _pass_final(
+        self, final: Callable[[], Signal | None], passing: Scope, end: Scope, target: Scope, value: Any
+    ) -> tuple[Scope, Any]:
+        """Runs a `finally` clause on every path that leaves its `try`: on the parked ones, and on the open one.
+
+        A jump out of the clause takes the place of the path's own. A path that goes to `passing` raises: its value is
+        the exception, which it raises again after the clause.
+
+        Returns:
+            where the open path goes, and with what value.
+        """
+
+        def finish(side: Side) -> None:
+            first_fork = len(self._forks)
+            goal, result = self._run(final)
+            if goal is None:
+                goal, result = side.target, thaw(side.value)
+                if goal is passing:
+                    goal, result = self._run(lambda: _raise_again(result))
+            joined = self._collapse(first_fork, goal, result, None)
+            if joined.deferred:
+                raise UnsupportedConstructError(
+                    "a jump out of a `finally` clause under a condition on a tensor, on a path that itself jumps",
+                    hint="jump after the `try` statement",
+                    location=here(),
+                )
+            side.target, side.value = joined.target, joined.value
+
+        self._on_parked(passing.first_fork, finish)
+        goal, result = self._follow(final, end)
+        if goal is end:
+            goal, result = target, value
+            if goal is passing:
+                goal, result = self._follow(lambda: _raise_again(value), end)
+        return goal, result
+
+    def _on_parked(self, first: int, visit: Callable[[Side], None]) -> None:
+        """Goes on for a while in each side that is parked at the forks from number `first` on."""
+        reopened: list[tuple[Fork, fx.Graph, Delta]] = []
+        while len(self._forks) > first:
+            fork = self._forks[-1]
+            reopened.append((fork, self.recorder.graph, fork.snapshot.delta()))
+            fork.snapshot.undo()
+            self.recorder.graph = fork.parked.graph
+            fork.snapshot.redo(fork.parked.delta)
+            visit(fork.parked)
+            fork.parked.graph, fork.parked.delta = self.recorder.graph, fork.snapshot.delta()
+            fork.snapshot.undo()
+            self._forks.pop()
+            self.recorder.graph = fork.outer
+        for fork, graph, delta in reversed(reopened):
+            self._forks.append(fork)
+            self.recorder.graph = graph
+            fork.snapshot.redo(delta)
 
     def _guarded(
         self, body: Callable[[], Signal | None], handlers: Sequence[Handler], end: Scope
@@ -133,9 +203,7 @@ class Exceptions(Specialization):
             try:
                 raise error  # so that a bare `raise` in the clause finds it
             except Exception:
-                target, value = self._follow(lambda: handler(error), guarded.end)
-            self._refuse_finally(target)
-            return target, value
+                return self._follow(lambda: handler(error), guarded.end)
         finally:
             self._scopes = inner
 
@@ -144,10 +212,12 @@ class Exceptions(Specialization):
         if is_internal_error(error):
             raise error
         for scope in reversed(self._scopes):
+            if scope.kind == "finally":
+                self._refuse_leaving(scope)
+                return scope, error  # it is raised again after the clause
             handler = _matching(scope, error)
             if handler is not None:
                 assert scope.end is not None
-                self._refuse_finally(scope)
                 try:
                     return self._handle(error, handler, scope)
                 except (DyclError, RecursionError, MemoryError):
@@ -160,7 +230,6 @@ class Exceptions(Specialization):
                     finally:
                         self._scopes = inner
             if scope.kind == "raise":
-                self._refuse_finally(scope)
                 return scope, freeze(self._exception_code(error), self.recorder)
         raise AssertionError("no program around")
 
@@ -189,53 +258,34 @@ class Exceptions(Specialization):
             self.exceptions.append(entry)
         return self.exceptions.index(entry) + 1
 
-    def _run_final(self, final: Callable[[], Signal | None]) -> None:
-        if final() is not None:
-            raise UnsupportedConstructError(
-                "a jump out of a `finally` clause", hint="jump after the `try` statement", location=here()
-            )
-
     @contextmanager
     def guarded_context(self) -> Generator[None]:
         """While it is entered, no jump under a condition may leave: `__exit__` would not be run on its path."""
         with self._scope("finally"):
             yield
 
-    def _refuse_finally(self, target: Scope) -> None:
-        """An exception under a condition cannot pass a `finally` clause."""
-        if any(s.kind == "finally" for s in self._scopes[self._scopes.index(target) + 1 :]):
+    def _refuse_leaving(self, scope: Scope) -> None:
+        """A path under a condition cannot leave a `with` of the user's by a jump or an exception."""
+        if scope.kind == "finally" and scope.final is None:
             raise UnsupportedConstructError(
-                "an exception under a condition on a tensor passes a `finally` clause or a `with`",
-                hint="handle the exception inside that `try`, or do without `finally`",
-                location=here(),
-            )
-
-    def _pass_finally(self, side: Side, snapshot: Snapshot) -> None:
-        """Runs, on a side that is parked, the `finally` clauses between it and where it jumps to."""
-        assert side.target is not None
-        passed = self._scopes[self._scopes.index(side.target) + 1 :]
-        if any(s.kind == "finally" and s.final is None for s in passed):
-            raise UnsupportedConstructError(
-                "a jump under a condition on a tensor leaves a `with` statement",
+                "a jump or an exception under a condition on a tensor leaves a `with` statement",
                 hint="jump after the `with`, or do without it; torch's own contexts may be left",
                 location=here(),
             )
-        finals = [s for s in reversed(passed) if s.final is not None]
-        if not finals:
-            return
-        outer, scopes, first_fork = self.recorder.graph, self._scopes, len(self._forks)
-        snapshot.redo(side.delta)
-        self.recorder.graph = side.graph
-        try:
-            for scope in finals:
-                assert scope.final is not None
-                self._scopes = scopes[: scopes.index(scope)]
-                self._run_final(scope.final)
-            assert len(self._forks) == first_fork, "a `finally` clause left a path open"
-            side.delta = snapshot.delta()
-        finally:
-            self._scopes, self.recorder.graph = scopes, outer
-        snapshot.undo()
+
+    def _check_jump(self, target: Scope) -> None:
+        for scope in self._scopes[self._scopes.index(target) + 1 :]:
+            self._refuse_leaving(scope)
+
+
+def _raise_again(error: Any) -> NoReturn:
+    if isinstance(error, Exception):
+        raise error
+    raise UnsupportedConstructError(
+        "exceptions of several paths under conditions on tensors pass one `finally` clause",
+        hint="handle them inside that `try`",
+        location=here(),
+    )
 
 
 def _matching(scope: Scope, error: Exception) -> Callable[[BaseException], Signal | None] | None:
