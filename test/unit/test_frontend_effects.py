@@ -455,5 +455,5 @@ def test_state_in_a_nested_container_is_refused():
             self.c[0][0] += 1
             return x * self.c[0][0]
 
-    with pytest.raises(UnsupportedConstructError, match=r"`c\[0\]` holds after a call"):
+    with pytest.raises(UnsupportedConstructError, match=r"`c\[0\]\[0\]` holds after a call"):
         capture(Nested(), (X,), {}, Options())
