@@ -202,6 +202,9 @@ examples:
         metavar="BYTES",
         help="VMFBs and weights loaded at a time, as 500000 or 64M; the regions not called for longest are dropped",
     )
+    parser.add_argument(
+        "--trial", action="store_true", help="load it in a process of its own first, whose end does not end this one"
+    )
     _add_require_signed(parser)
     parser.add_argument("--json", action="store_true", help="print the outputs as JSON")
     parser.set_defaults(run=_run)
@@ -405,6 +408,7 @@ def _run(given: argparse.Namespace) -> None:
         loading=given.loading,
         memory_budget=given.memory_budget,
         require_signed=given.require_signed,
+        trial=given.trial,
     )
     signature = program.signature
     try:

@@ -9,6 +9,8 @@ import torch
 import dycl
 import dycl.compiler.api
 import dycl.zoo
+from dycl.bundle import pack
+from dycl.runtime.bundle_reader import BundleReader
 from dycl.zoo import digits, skipnet
 
 
@@ -54,6 +56,16 @@ def test_digits_leave_where_eager_leaves_them(digits_program):
         assert conditions(digits_program) == taken
         left.append(len(ran))
     assert [left.count(n) for n in (1, 2, 3)] == [394, 36, 20]
+
+
+def test_a_stripped_zip_is_hardly_larger_than_its_weights(digits_program, tmp_path):
+    digits_program.save(tmp_path / "digits.dycl")
+    reader = BundleReader(tmp_path / "digits.dycl")
+    pack(reader, tmp_path / "digits.zip", as_zip=True, strip=True)
+    weights = sum(length for _, length in reader.archive("parameters.irpa")[1].values())
+    assert (tmp_path / "digits.zip").stat().st_size <= 1.05 * weights + 15 * 1024 * len(digits_program.regions)
+    image = digits.load_digits().test_images[:1]
+    torch.testing.assert_close(dycl.load(tmp_path / "digits.zip")(image), digits_program(image), rtol=0, atol=0)
 
 
 def test_regions_come_from_the_networks_own_lines(digits_program):

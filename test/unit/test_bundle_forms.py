@@ -311,6 +311,40 @@ def test_loading_of_a_script(gate_bundle, flags):
     assert done.stdout.startswith("y: 2x3xf32")
 
 
+# ---- trial --------------------------------------------------------------------------------------------------
+
+
+def with_host(copy, first_line):
+    """A bundle with a line before its host.py, its hash made to fit."""
+    host = copy / "host.py"
+    host.write_text(f"{first_line}\n{host.read_text()}")
+    entry = {"sha256": sha256(host), "size": host.stat().st_size}
+    edit_manifest(copy, lambda manifest: manifest["files"].update({"host.py": entry}))
+
+
+def test_a_trial_of_what_ends_its_process(gate_bundle, tmp_path):
+    check(dycl.load(gate_bundle, trial=True))
+    copy = shutil.copytree(gate_bundle, tmp_path / "copy.dycl")
+    with_host(copy, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    with pytest.raises(dycl.BundleError, match=r"it ended the process that loaded it \(SIGSEGV\)"):
+        dycl.load(copy, trial=True)
+
+
+def test_a_trial_of_what_does_not_end(gate_bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr("dycl.runtime.program._TRIAL_SECONDS", 1)
+    copy = shutil.copytree(gate_bundle, tmp_path / "copy.dycl")
+    with_host(copy, "import time; time.sleep(1000)")
+    with pytest.raises(dycl.BundleError, match="loading it did not end in 1 s"):
+        dycl.load(copy, trial=True)
+
+
+def test_a_trial_of_what_raises_says_what_it_raises(gate_bundle, tmp_path):
+    copy = shutil.copytree(gate_bundle, tmp_path / "copy.dycl")
+    with_host(copy, "raise RuntimeError('no')")
+    with pytest.raises(dycl.BundleError, match=r"host.py does not run: RuntimeError\('no'\)"):
+        dycl.load(copy, trial=True)
+
+
 # ---- archives -----------------------------------------------------------------------------------------------
 
 

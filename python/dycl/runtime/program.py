@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import subprocess
 import sys
 import threading
 from copy import copy
@@ -39,6 +41,7 @@ def load(
     loading: str = "lazy",
     memory_budget: int | None = None,
     require_signed: str | Path | bytes | None = None,
+    trial: bool = False,
 ) -> Program:
     """The program of a bundle, in its initial state.
 
@@ -58,16 +61,41 @@ def load(
         memory_budget: how many bytes of VMFBs and weights may be loaded at a time; the regions that were not called
             for longest are dropped, and loaded again when they are called. Not with loading in the background.
         require_signed: the public ed25519 key with which the bundle has to be signed: PEM, or the path of a PEM file.
+        trial: load all of it in a process of its own first, so that code which ends the process that loads it does not
+            end this one. It costs another start of Python, and is no protection from malice.
 
     Raises:
         BundleError: where the bundle is missing, damaged, too new, not signed, or not for this machine or device:
-            it says for each of its targets why not.
+            it says for each of its targets why not; where its trial ends its process.
         ValueError: for an unknown host or way of loading.
     """
     bundle = read_bundle(path, require_signed=require_signed)
+    if trial:
+        _try_to_load(bundle.path, device, host)
     program = Program(bundle, device=device, host=host, loading=loading, memory_budget=memory_budget)
     program.prepare()
     return program
+
+
+_TRIAL = """
+import sys
+import dycl
+path, device, host = sys.argv[1:]
+dycl.load(path, device or None, host=host, loading="lazy" if host == "vm" else "eager")
+"""
+_TRIAL_SECONDS = 120
+
+
+def _try_to_load(path: Path, device: str | None, host: str) -> None:
+    """Refuse a bundle that ends, or stops, the process that loads it; what it raises, loading it here raises, too."""
+    command = [sys.executable, "-c", _TRIAL, str(path), device or "", host]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_TRIAL_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise BundleError(f"{path} is refused: loading it did not end in {_TRIAL_SECONDS} s") from error
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        raise BundleError(f"{path} is refused: it ended the process that loaded it ({name})")
 
 
 class Program:
