@@ -564,3 +564,99 @@ def truth_of_many_elements(x):
         return x * bool(x)
     except RuntimeError as error:
         return x * len(str(error))
+
+
+ONES = tuple((torch.tensor(v),) for v in (1.0, 3.0, 4.0, 9.0, -5.0))
+
+
+@case(*ONES, unreached=3)
+def argument_is_written_in_the_first_iteration_only(x):
+    while x < 5:
+        if x <= 3:
+            break
+        x -= 2
+        x = x + 1
+    return x
+
+
+@case(*ONES)
+def value_is_written_in_place_and_assigned(x):
+    y = x.abs()
+    while y < 50:
+        y += 1
+        y = y * 2
+    return y
+
+
+@case(*ONES, unreached=1)
+def two_variables_are_one_tensor_before_a_loop(x):
+    a = b = x.abs() + 1
+    while a < 9:
+        b = b + a
+        a += 1
+        a = a * 1
+    return a, b
+
+
+@case(*ONES, unreached=1)
+def last_value_is_the_tensor_that_is_written(x):
+    now, last, total = x * 1, x * 1, x * 0
+    while now < 8:
+        now += 1
+        total = total + last
+        last = now
+    return total, now
+
+
+@case(*ONES)
+def written_variables_are_swapped(x):
+    a, b = x.abs(), x * 2
+    while a < 9:
+        a, b = b, a
+        a += 3
+    return a, b
+
+
+@case(*ONES)
+def list_items_are_written_in_place_and_assigned(x):
+    held = [x.abs(), x]
+    while held[0] < 20:
+        held[0] += 1
+        held[0] = held[0] * 2
+        held[1] = held[0] + 1
+    return held
+
+
+@case(*ONES, unreached=2)
+def argument_is_written_until_it_is_copied(x):
+    n = 0
+    y = x
+    while True:
+        y += 1
+        n += 1
+        if y > 3:
+            break
+        y = y.clone()
+    return y, n
+
+
+@case(*ONES)
+def written_in_a_loop_on_one_side(x):
+    y = x.abs()
+    if x > 0:
+        while y < 50:
+            y += 1
+            y = y * 2
+        y += 1
+    return y
+
+
+@case(*ONES, unreached=1)
+def items_of_a_tuple_are_written_in_turn(x):
+    pair, n = (x * 1, x * 2), 0
+    while n < x.abs():
+        first, second = pair
+        first += 1
+        pair = (second, first * 1)
+        n += 1
+    return pair

@@ -76,6 +76,133 @@ def write_to_what_a_loop_may_have_left(x):
     return b * 1
 
 
+@exact_or_refused
+def write_to_a_join_of_a_join(x):
+    a = x + 1
+    b = a
+    if x.sum() > 0:
+        a = a * 2
+    a = a + 0 if x.sum() > 3 else a
+    a += 1
+    return a, b
+
+
+@exact_or_refused
+def write_to_a_join_in_a_loop(x):
+    a = x + 1
+    b, n = a, 0
+    while n < 3:
+        if x.sum() > n:
+            a = a * 2
+        n += 1
+        a += 1
+    return a, b
+
+
+@exact_or_refused
+def written_argument_is_swapped(x):
+    a, b = x, x * 2
+    while a.sum() < 9:
+        a, b = b, a
+        a += 3
+    return a, b
+
+
+@exact_or_refused
+def write_to_what_a_loop_has_left(x):
+    a, b, n = x + 1, x + 2, 0
+    while n < x.sum():
+        b = a
+        n += 1
+    b += 1
+    return a, b
+
+
+@exact
+def second_name(x):
+    n = 0
+    kept = x * 2
+    h = kept
+    while n < 3 and h.sum() < 20:
+        n += 1
+        h.add_(1)
+        h = h * 2
+    return h, kept
+
+
+@exact
+def name_in_an_object(x):
+    n = 0
+    holder = {"h": x * 2}
+    other = dict(holder)
+    while n < 3 and holder["h"].sum() < 20:
+        n += 1
+        holder["h"].add_(1)
+        holder["h"] = holder["h"] * 2
+    return other
+
+
+@exact
+def view_of_an_argument(x):
+    n = 0
+    head = x[:2]
+    while n < 3 and head.sum() < 20:
+        n += 1
+        head.add_(1)
+        head = head * 2
+    return head
+
+
+@exact
+def argument_that_an_iteration_leaves(x):
+    n = 0
+    h = x + 0
+    while n < 3 and h.sum() < 20:
+        n += 1
+        h.add_(1)
+        h = x
+    return h
+
+
+@exact
+def two_names_that_are_bound_again(x):
+    n = 0
+    a = x * 2
+    b = a
+    while n < 3 and a.sum() < 20:
+        n += 1
+        a.add_(1)
+        a, b = a * 2, b * 3
+    return a, b
+
+
+@exact
+def write_to_what_the_variable_was(x):
+    n = 0
+    y = x * 2
+    z = y
+    while n < 3 and z.sum() < 20:
+        n += 1
+        y.add_(1)
+        z = z * 2
+    return z
+
+
+@exact
+def in_an_inner_loop(x):
+    n = 0
+    kept = x * 2
+    h = kept
+    while n < 3 and h.sum() < 20:
+        n += 1
+        while h.max() < 9 and n < 9:
+            n += 1
+            h.add_(1)
+            h = h * 2
+        h = h + 3
+    return h, kept
+
+
 @exact
 def swapped_then_written(x):
     cur, nxt = x + 1, x + 2

@@ -16,6 +16,8 @@ from typing import Any
 
 from torch._subclasses.functional_tensor import FunctionalTensor
 
+from dycl.frontend.values import Choice, Number, Unusable
+
 _MAX_CLUSTER = 64
 """How many objects that hold each other are looked at."""
 
@@ -60,9 +62,12 @@ def _only_dycl_holds(cluster: list[Any]) -> bool:
 
 
 def _is_dycls(holder: Any) -> bool:
-    """Whether it is an object of dycl's, or an entry of a delta or a journal: a place and its value."""
+    """Whether it is an object of dycl's, or an entry of a delta or a journal: a place and its value.
+
+    A number, or a value of another kind on each path, is what a variable of the user's holds.
+    """
     one = holder[0] if type(holder) is tuple and holder else holder
-    return type(one).__module__.startswith("dycl.frontend.")
+    return type(one).__module__.startswith("dycl.frontend.") and not issubclass(type(one), (Number, Unusable, Choice))
 
 
 def _count(items: list[Any], one: Any) -> int:

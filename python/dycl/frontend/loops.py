@@ -12,9 +12,8 @@ from torch import fx
 from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.errors import SourceLocation, UnsupportedConstructError
-from dycl.frontend.carried_memory import Origin, check_first_iteration, check_iterations
 from dycl.frontend.exceptions import Exceptions
-from dycl.frontend.holders import is_in_use, is_made_elsewhere
+from dycl.frontend.holders import is_made_elsewhere
 from dycl.frontend.joining import constant, remapped
 from dycl.frontend.kinds import (
     MISSING,
@@ -29,11 +28,13 @@ from dycl.frontend.kinds import (
     unified,
 )
 from dycl.frontend.locations import here
+from dycl.frontend.memory import CarriedTensor, Origin, Write, refusal
 from dycl.frontend.paths import Deferred, Scope, Side, Signal
 from dycl.frontend.recorder import WHILE, Recorder
 from dycl.frontend.sizes import expression, same_size, same_sizes
 from dycl.frontend.state import (
     UNDEFINED,
+    AttributeLocation,
     CellLocation,
     ContainerLocation,
     Delta,
@@ -41,6 +42,7 @@ from dycl.frontend.state import (
     FrozenContents,
     FrozenNode,
     FrozenTensor,
+    ItemLocation,
     Location,
     Snapshot,
     TensorLocation,
@@ -106,7 +108,8 @@ class Loops(Exceptions):
             if predicate is None and not (endless and self._exits_on_data(test, body)):
                 return body
             is_loop = True
-            return lambda: self._dynamic_while(predicate, test, body, has_else=orelse is not None)
+            loop = Loop(test, body, truth, has_else=orelse is not None)
+            return lambda: self._dynamic_while(predicate, loop)
 
         return self._unrolled(step, orelse, cells, is_last=lambda: is_loop)
 
@@ -152,18 +155,18 @@ class Loops(Exceptions):
             target, value = self._land(loop, target, value)
             return None if target is loop else self._signal(target, value)
 
-    def _dynamic_while(
-        self,
-        first: torch.Tensor | None,
-        test: Callable[[], Any],
-        body: Callable[[], Signal | None],
-        *,
-        has_else: bool,
-    ) -> Signal | None:
-        """A loop on data, from the state as it is, given its first test (None: it holds)."""
-        deferred, breaks, origins = self._record_loop(first, test, body, has_else=has_else)
-        alive = self.recorder.functional.live
-        check_first_iteration(origins, lambda storage: is_in_use(storage, alive.values()))
+    def _dynamic_while(self, first: torch.Tensor | None, loop: Loop, *, is_peeled: bool = False) -> Signal | None:
+        """A loop on data, from the state as it is.
+
+        Args:
+            first: its first test; None where it always holds.
+            loop: its parts.
+            is_peeled: its first iteration has been traced apart.
+        """
+        recorded = self._record_loop(first, loop, is_peeled=is_peeled)
+        if recorded is None:
+            return self._peel(first, loop)
+        deferred, breaks = recorded
         if first is None and deferred and not breaks:
             # `while True` without a `break`: one of the jumps is taken, so the last need not be asked for.
             *deferred, last = deferred
@@ -172,22 +175,39 @@ class Loops(Exceptions):
         self._refork(deferred)
         return None
 
+    def _peel(self, first: torch.Tensor | None, loop: Loop) -> Signal | None:
+        """Traces the first iteration apart, for what it writes in place has other names; then the others."""
+
+        def run() -> Signal | None:
+            with self._scope("continue") as iteration:
+                goal, value = self._follow(loop.body, iteration)
+                goal, value = self._land(iteration, goal, value)
+            if goal is not iteration:
+                return self._signal(goal, value)
+            if first is None:
+                return self._dynamic_while(None, loop, is_peeled=True)
+            value = loop.test()
+            predicate = self.predicate(value)
+            if predicate is None and not loop.truth(value):
+                return None
+            return self._dynamic_while(self.constant(True) if predicate is None else predicate, loop, is_peeled=True)
+
+        return run() if first is None else self.if_(first, run, lambda: None, ())
+
     def _record_loop(
-        self,
-        first: torch.Tensor | None,
-        test: Callable[[], Any],
-        body: Callable[[], Signal | None],
-        *,
-        has_else: bool,
-    ) -> tuple[list[Deferred], bool, list[Origin]]:
-        """Records the loop; gives the jumps that leave it to beyond it, and whether some path breaks."""
+        self, first: torch.Tensor | None, loop: Loop, *, is_peeled: bool
+    ) -> tuple[list[Deferred], bool] | None:
+        """Records the loop; gives the jumps that leave it to beyond it, and whether some path breaks.
+
+        Gives None where the first iteration is to be traced apart.
+        """
         location = here()
         snapshot = self._snapshot()
         # After a `break` the `else` clause is left out: a jump to the end of the whole statement.
-        end = next(s for s in reversed(self._scopes) if s.kind == "break") if has_else else None
+        end = next(s for s in reversed(self._scopes) if s.kind == "break") if loop.has_else else None
         carried: dict[tuple[Any, ...], Carried] = {}
         for _ in range(MAX_LOOP_ROUNDS):
-            traced = self._trace_loop_body(test, body, carried, snapshot, end)
+            traced = self._trace_loop_body(loop.test, loop.body, carried, snapshot, end)
             fresh = self._newly_carried(traced.delta, carried, snapshot, location)
             carried.update(fresh)
             # Sizes only once the kinds are known, which tell how the values before and after compare.
@@ -199,11 +219,42 @@ class Loops(Exceptions):
                 hint="give each variable its final type before the loop",
                 location=location,
             )
-        origins = [origin for place in carried.values() for origin in place.origins.values()]
-        after = {key: _tensors_in(value) for key, (_, value) in traced.delta.items() if key in carried}
-        check_iterations(origins, after, snapshot.tensors())
-        deferred = self._emit_loop(first, traced, carried, snapshot, location)
-        return deferred, traced.breaks, origins
+        tensors = self._carried_tensors(traced, carried, snapshot)
+        conflict = self._conflict(tensors, traced, carried, snapshot)
+        if conflict is not None and is_peeled:
+            raise refusal(conflict)
+        if conflict is not None:
+            return None
+        return self._emit_loop(first, traced, carried, snapshot, location, tensors), traced.breaks
+
+    def _carried_tensors(
+        self, traced: LoopBody, carried: Mapping[tuple[Any, ...], Carried], snapshot: Snapshot
+    ) -> list[CarriedTensor]:
+        tensors: list[CarriedTensor] = []
+        for key, place in carried.items():
+            left = place.left(self.recorder, traced.delta[key][1] if key in traced.delta else place.init)
+            tensors.extend(CarriedTensor(origin, left[index]) for index, origin in place.origins.items())
+        self.recorder.functional.memory.find_held(tensors, [t.untyped_storage() for t in snapshot.tensors()])
+        return tensors
+
+    def _conflict(
+        self,
+        tensors: Sequence[CarriedTensor],
+        traced: LoopBody,
+        carried: Mapping[tuple[Any, ...], Carried],
+        snapshot: Snapshot,
+    ) -> Write | None:
+        """A write in the body that another name of the same tensor would have to see."""
+        if not traced.writes:
+            return None
+        # As in the body, the places do not hold what they hold before the loop.
+        for place in carried.values():
+            if isinstance(place.place, (CellLocation, AttributeLocation, ItemLocation)):
+                snapshot.write(place.place, None)
+        functional = self.recorder.functional
+        found = functional.memory.conflict(tensors, traced.writes, list(functional.live.values()))
+        snapshot.undo()
+        return found
 
     def _trace_loop_body(
         self,
@@ -242,7 +293,7 @@ class Loops(Exceptions):
                 return self._collapse(forks, None, open_side.value, None, open_side.deferred)
 
         try:
-            with self._new_context():
+            with self._new_context(), self.recorder.writes() as writes:
                 shared: dict[Any, torch.SymInt] = {}
                 for place in carried.values():
                     place.begin(self.recorder, snapshot, shared)
@@ -254,7 +305,7 @@ class Loops(Exceptions):
             del self._forks[first_fork:]
             self.recorder.graph = outer
         snapshot.undo()
-        return LoopBody(graph, condition, delta, side.deferred, exits, breaks)
+        return LoopBody(graph, condition, delta, side.deferred, exits, breaks, writes)
 
     def _as_last_iteration(self, side: Side, loop: Scope, end: Scope | None) -> Side:
         """A side that leaves the loop, as one that ends its iteration with a condition that does not hold."""
@@ -331,6 +382,7 @@ class Loops(Exceptions):
         carried: dict[tuple[Any, ...], Carried],
         snapshot: Snapshot,
         location: SourceLocation | None,
+        tensors: Sequence[CarriedTensor],
     ) -> list[Deferred]:
         """Records the loop, applies what it changes, and gives the jumps that leave it to beyond it."""
         recorder = self.recorder
@@ -367,6 +419,9 @@ class Loops(Exceptions):
             after = traced.delta[key][1] if key in traced.delta else place.init
             place.finish(self.recorder, remaining, snapshot, after if runs else None, self.settle)
         self._note_shared_storage(carried, traced.delta)
+        held = {id(t.origin): t.held for t in tensors}
+        for place in carried.values():
+            place.note_held(recorder, held)
         deferred: list[Deferred] = []
         for (start, leaves), jump in zip(jumps, traced.deferred, strict=True):
             raws = iter(results[start + 1 : start + 1 + len(leaves)])
@@ -384,6 +439,16 @@ def _thawed(raw: torch.Tensor, like: FrozenTensor, recorder: Recorder) -> Frozen
     return FrozenTensor(raw, wrapped)
 
 
+@dataclass(frozen=True)
+class Loop:
+    """The parts of a `while`; `truth` is Python's truth of a test that is not on data."""
+
+    test: Callable[[], Any]
+    body: Callable[[], Signal | None]
+    truth: Callable[[Any], bool]
+    has_else: bool
+
+
 @dataclass(eq=False)
 class LoopBody:
     """A traced loop body: its graph (whose placeholders are what it carries), the next condition, what it changed."""
@@ -395,6 +460,7 @@ class LoopBody:
     exits_on_data: bool
     """Some path of the iteration leaves the loop under a condition on data."""
     breaks: bool
+    writes: list[Write]
 
 
 Settle = Callable[[Unusable, Sequence[int]], Any]
@@ -517,12 +583,20 @@ class Carried:
     def _put(self, recorder: Recorder, snapshot: Snapshot, value: Any) -> None:
         """Puts a value of placeholders in the place, and notes what tensors they stand for in the first iteration."""
         snapshot.write(self.place, value)
-        memory = recorder.functional.carried
+        memory = recorder.functional.memory
         pairs = zip(self._leaves(recorder, freeze(value, recorder)), self._leaves(recorder, self.init), strict=True)
         for index, ((carried, _), (before, _)) in enumerate(pairs):
             tensors = thaw(carried), thaw(before)
             if isinstance(tensors[0], FunctionalTensor) and isinstance(tensors[1], torch.Tensor):
-                self.origins[index] = memory.carry(self.place.key, *tensors, self.origins.get(index))
+                self.origins[index] = memory.carry(*tensors, self.origins.get(index))
+
+    def left(self, recorder: Recorder, after: Any) -> dict[int, list[Any]]:
+        """The memory that an iteration may leave in each leaf, given what it makes of the value."""
+        if has_choice(self.kind):
+            storages = [t.untyped_storage() for t in _tensors_in(after)]
+            return dict.fromkeys(self.origins, storages)
+        tensors = [thaw(leaf) for leaf, _ in self._leaves(recorder, after)]
+        return {i: [tensors[i].untyped_storage()] if isinstance(tensors[i], torch.Tensor) else [] for i in self.origins}
 
     def settle(self, recorder: Recorder, snapshot: Snapshot, settle: Settle) -> None:
         """At the start of an iteration: puts the alternative in the place that is assumed in this run."""
@@ -608,17 +682,18 @@ class Carried:
             possible = None
             if last is not None and isinstance(self.kind, FrozenChoice):
                 possible = sorted({index_among(v, self.kind.values) for v in alternatives(last)})
-            value = self._map(recorder, lambda _: results.pop(0), settle, possible)
-            if last is None:
-                self._note_init(recorder, value)
-            snapshot.write(self.place, value)
+            snapshot.write(self.place, self._map(recorder, lambda _: results.pop(0), settle, possible))
 
-    def _note_init(self, recorder: Recorder, value: Any) -> None:
-        """Where no iteration runs, a result is the initial value, and shares its storage."""
-        pairs = zip(self._leaves(recorder, freeze(value, recorder)), self._leaves(recorder, self.init), strict=True)
-        for (result, _), (init, _) in pairs:
-            if isinstance(thaw(result), FunctionalTensor) and isinstance(thaw(init), FunctionalTensor):
-                recorder.note_alias(thaw(result), thaw(init), None)
+    def note_held(self, recorder: Recorder, held: Mapping[int, Iterable[Any]]) -> None:
+        """Notes which memory from before the loop a result may have; `held` gives it by the ids of origins."""
+        if not self.origins:
+            return
+        now = self._leaves(recorder, freeze(self.place.get(), recorder))
+        for index, origin in self.origins.items():
+            result = thaw(now[index][0])
+            if isinstance(result, FunctionalTensor):
+                for storage in held[id(origin)]:
+                    recorder.functional.memory.join(result.untyped_storage(), storage, None)
 
 
 def _tensors_in(value: Any) -> list[torch.Tensor]:

@@ -38,10 +38,10 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
 from dycl.errors import UnsupportedConstructError
-from dycl.frontend.carried_memory import CarriedMemory
 from dycl.frontend.locations import here
+from dycl.frontend.memory import Memory, Write
 from dycl.frontend.sizes import Sizes, is_static, reassociation, same_sizes
-from dycl.frontend.values import DisagreementError, Site
+from dycl.frontend.values import Site
 
 aten = torch.ops.aten
 
@@ -157,11 +157,7 @@ class _TrackingFunctionalMode(FunctionalTensorMode):
     def __init__(self) -> None:
         super().__init__()
         self.live: dict[int, weakref.ref[FunctionalTensor]] = {}
-        # For the storage of a joined tensor: tensors that on one of the paths are the same one, or a view of it.
-        self.aliases: weakref.WeakKeyDictionary[Any, list[tuple[weakref.ref[FunctionalTensor], Site | None]]] = (
-            weakref.WeakKeyDictionary()
-        )
-        self.carried = CarriedMemory()
+        self.memory = Memory()
 
     def _check_writes(self, func: Any, args: Any, kwargs: dict[str, Any]) -> None:
         """Refuses in-place writes whose effect on other tensors would be lost."""
@@ -170,23 +166,12 @@ class _TrackingFunctionalMode(FunctionalTensorMode):
                 continue
             value = args[index] if index < len(args) else kwargs.get(argument.name)
             if isinstance(value, FunctionalTensor):
-                self._check_aliases(value)
+                self.memory.check_write(value.untyped_storage(), self.live.values(), here())
             elif isinstance(value, torch.Tensor):
                 raise UnsupportedConstructError(
                     "an in-place write to a tensor that is neither an argument nor the model's",
                     hint="keep it as a buffer of the module (`register_buffer`), or pass it as an argument",
                     location=here(),
-                )
-
-    def _check_aliases(self, tensor: FunctionalTensor) -> None:
-        self.carried.note_write(tensor.untyped_storage(), here())
-        for other, site in self.aliases.get(tensor.untyped_storage(), ()):
-            if other() is not None:
-                raise DisagreementError(
-                    "an in-place write to a tensor that on one side of a condition is another variable's too",
-                    hint="write `y = y + 1` instead of `y += 1`, or clone it first",
-                    location=here(),
-                    site=site,
                 )
 
     def track(self, tensor: FunctionalTensor) -> None:
@@ -278,9 +263,17 @@ class Recorder(TorchDispatchMode):
 
     def note_alias(self, joined: FunctionalTensor, other: FunctionalTensor, site: Site | None) -> None:
         """Notes that on some path `joined` is `other`, or shares its storage, which the graph does not know."""
-        for one, another in ((joined, other), (other, joined)):
-            noted = self.functional.aliases.setdefault(one.untyped_storage(), [])
-            noted.append((weakref.ref(another), site))
+        self.functional.memory.join(joined.untyped_storage(), other.untyped_storage(), site)
+
+    @contextmanager
+    def writes(self) -> Generator[list[Write]]:
+        """What is written in place while this is entered."""
+        writes: list[Write] = []
+        self.functional.memory.writes.append(writes)
+        try:
+            yield writes
+        finally:
+            self.functional.memory.writes.pop()
 
     def live_tensors(self) -> list[FunctionalTensor]:
         """The user-visible tensors that exist now, the ones that own storage before their views."""
