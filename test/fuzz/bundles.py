@@ -34,6 +34,7 @@ import dycl
 from dycl.bundle import pack
 from dycl.runtime import bundle_formats
 from dycl.runtime.bundle_reader import BundleReader
+from dycl.runtime.program import load
 
 Files = dict[str, bytes]
 SECONDS = 30
@@ -274,7 +275,7 @@ def outcome(path: Path) -> str:
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         try:
-            dycl.load(path, loading="eager")
+            load(path, loading="eager")
             said = "program"
         except dycl.BundleError:
             said = "BundleError"
@@ -321,7 +322,7 @@ def main() -> None:
     report = run(given.bundles, given.count, given.seed, given.only)
     for (kind, said), times in sorted(report.outcomes.items()):
         print(f"{kind:24} {said:12} {times:6}")
-    for line in report.wrong:
+    for line in report.wrong[:50]:
         print(line)
     sys.exit(1 if report.wrong else 0)
 

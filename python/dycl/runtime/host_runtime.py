@@ -78,6 +78,9 @@ _CPU_FLAGS = {
     "armv7": {"neon": "neon", "vfp3": "vfpv3"},
 }  # fmt: skip
 
+# What IREE's bindings raise, one for each kind of status.
+IREE_ERRORS = (ValueError, RuntimeError, OSError, LookupError, MemoryError)
+
 Decision = tuple[int, Any]
 Shape = Sequence[int | None]
 
@@ -308,7 +311,7 @@ class Session:
         try:
             modules = [self._module(vmfb) for vmfb in [*vmfbs, name]]
             context = rt.VmContext(self._instance, [*self._shared_modules(PARAMETERS, STATE), *modules])
-        except (ValueError, RuntimeError, OSError) as error:
+        except IREE_ERRORS as error:
             raise BundleProblem(f"{self._files.path}: {name} cannot be loaded on {self._uri}: {error}") from error
         return context, modules[-1]
 
@@ -325,7 +328,7 @@ class Session:
             if providers:
                 modules.insert(0, rt.create_io_parameters_module(self._instance, *providers))
             return modules
-        except (ValueError, RuntimeError, OSError) as error:
+        except IREE_ERRORS as error:
             raise self._not_loadable(error) from error
 
     def _provider(self, archive: str) -> Any:
@@ -355,7 +358,7 @@ class Session:
             try:
                 module = self._module(self._vmfb(region))
                 context = rt.VmContext(self._instance, [*self._modules, module])
-            except (ValueError, RuntimeError, OSError) as error:
+            except IREE_ERRORS as error:
                 raise self._not_loadable(error, name) from error
             call: Any = self._bind(region, context, module)
             if self._cache is not None:
@@ -433,7 +436,7 @@ class Session:
                 push(arguments, value)
             try:
                 invoke(function, arguments, results)
-            except (RuntimeError, ValueError) as error:
+            except IREE_ERRORS as error:
                 raise RegionProblem(f"region {name} failed: {error}") from error
             if n_results == 1:
                 return reads[0][1](results, 0)

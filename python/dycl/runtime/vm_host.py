@@ -16,7 +16,7 @@ import iree.runtime as rt
 from dycl.errors import BundleError
 from dycl.runtime import host_runtime
 from dycl.runtime.bundle_reader import BundleProblem
-from dycl.runtime.host_runtime import RegionProblem, Session
+from dycl.runtime.host_runtime import IREE_ERRORS, RegionProblem, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,7 +51,7 @@ def link_main(session: Session, signature: Signature) -> Callable[..., tuple[Any
             arguments.push_ref(value)
         try:
             context.invoke(function, arguments, results)
-        except (RuntimeError, ValueError) as error:
+        except IREE_ERRORS as error:
             raise RegionProblem(f"the host failed: {error}") from error
         decisions = results.get_as_list(n_results)
         for i in range(0, decisions.size, 2):
