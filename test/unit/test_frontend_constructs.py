@@ -30,12 +30,12 @@ def run_captured(program: CapturedProgram, inputs: tuple[torch.Tensor, ...]) -> 
     assert size_problem([size.to_json() for size in signature.sizes], names, shapes) is None
     interpreter = Interpreter(program)
     flat = interpreter.run(inputs)
+    for index, value in zip(signature.mutated_inputs, flat[len(signature.outputs) :], strict=True):
+        inputs[index].copy_(value)
     code = flat[len(signature.outputs) - 1].item() if signature.exceptions else 0
     if code:
         name, *message = signature.exceptions[code - 1]
         return getattr(builtins, name)(*message), list(interpreter.decisions)
-    for index, value in zip(signature.mutated_inputs, flat[len(signature.outputs) :], strict=True):
-        inputs[index].copy_(value)
     result = signature.output_structure.build(
         lambda leaf: flat[leaf.index] if leaf.kind == "tensor" else flat[leaf.index].item()
     )

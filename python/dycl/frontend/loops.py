@@ -499,7 +499,7 @@ class Carried:
         found = difference(self.kind, after)
         if found is None:
             return None
-        reason = self.reason or self._reason(found, location)
+        reason = self.reason if self.reason is not None else self._reason(found, location)
         kind = unified(self.kind, after)
         # Without a common kind, a variable may still be a temporary, which no iteration reads before it writes it.
         if kind is not MISSING:
