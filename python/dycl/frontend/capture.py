@@ -33,7 +33,7 @@ from dycl.frontend.graph import (
     forget_discarded,
 )
 from dycl.frontend.joining import constant
-from dycl.frontend.kinds import describe
+from dycl.frontend.kinds import alternatives, describe
 from dycl.frontend.locations import raised_at
 from dycl.frontend.operators import Operators
 from dycl.frontend.reachable import MODULE_INTERNALS, Reachable
@@ -41,6 +41,7 @@ from dycl.frontend.recorder import Recorder, outside_modes
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sizes import is_static, same_sizes
 from dycl.frontend.state import UNDEFINED, AttributeLocation, ContainerLocation, Contents, Location, freeze
+from dycl.frontend.state_kinds import AttributeKinds, StateOfKinds, with_kinds
 from dycl.frontend.values import Number, Unusable, refuse, same_constant
 from dycl.options import Options
 from dycl.signature import Signature, Structure, TensorSpec, structure_of
@@ -90,16 +91,18 @@ def capture(
         DyclError: the model raises on the way.
     """
     numbers: list[_StateAttribute] = []
+    kinds: dict[tuple[int, str], AttributeKinds] = {}
     names = _Names()
     while True:
-        attempt = _Run(model, args, kwargs, options, tuple(numbers), names, dynamic_shapes)
+        attempt = _Run(model, args, kwargs, options, tuple(numbers), tuple(kinds.values()), names, dynamic_shapes)
         program = attempt.execute()
         # Attributes that turn out to be numbers that change have to be inputs from the start: run again.
         known = [(n.owner, n.attribute) for n in numbers]
         fresh = [a for a in attempt.changed_numbers if (a.owner, a.attribute) not in known]
-        if not fresh:
+        if not fresh and not attempt.changed_kinds:
             return program
         numbers.extend(fresh)
+        kinds.update({attribute.key: attribute for attribute in attempt.changed_kinds})
 
 
 class _Names:
@@ -143,6 +146,7 @@ class _Run:
         kwargs: dict[str, Any],
         options: Options,
         numbers: tuple[_StateAttribute, ...],
+        kinds: tuple[AttributeKinds, ...],
         names: _Names,
         dynamic_shapes: Any,
     ) -> None:
@@ -151,6 +155,7 @@ class _Run:
         self._kwargs = kwargs
         self._options = options
         self._numbers = numbers
+        self._kinds = kinds
         self._dynamic_shapes = dynamic_shapes
         self.recorder = Recorder(allow_random=options.allow_random)
         self.recorder.lift = self._lift
@@ -170,13 +175,17 @@ class _Run:
         self._outside_names = names
         self._constants: dict[str, _Input] = {}
         self._constant_tensors: list[torch.Tensor] = []  # keeps the ids in _weights unique
+        self._of_kinds: dict[tuple[int, str], tuple[StateOfKinds, list[_Input]]] = {}
         self.changed_numbers: list[_StateAttribute] = []
+        self.changed_kinds: list[AttributeKinds] = []
 
     def execute(self) -> CapturedProgram:
         with self._restored(), self.recorder.active():
             structure = self._make_inputs()
             for attribute in self._numbers:
                 self._make_number(attribute)
+            for attribute in self._kinds:
+                self._make_of_kinds(attribute)
             if isinstance(self._model, nn.Module):
                 self._adopt(self._model, "")
             args, kwargs = structure.build(lambda leaf: self._inputs[leaf.index].seen)
@@ -201,7 +210,7 @@ class _Run:
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", category=UserWarning, module="torch")
-                return self.control.program(lambda: self._checked(self.operators.call(self._model, *args, **kwargs)))
+                return self.control.program(lambda: self._trace(args, kwargs))
         except DyclError:
             raise
         except RecursionError as error:
@@ -214,6 +223,13 @@ class _Run:
             location = raised_at(error)
             where = f"{location}: " if location else ""
             raise DyclError(f"{where}the model raises {type(error).__name__}: {error}") from error
+
+    def _trace(self, args: Any, kwargs: dict[str, Any]) -> Any:
+        for made, _ in self._of_kinds.values():
+            place = AttributeLocation.of(made.attribute.owner, made.attribute.attribute)
+            self.control.journal.touch(place)
+            place.set(self.control.settle(made.value, range(len(made.attribute.kinds))))
+        return self._checked(self.operators.call(self._model, *args, **kwargs))
 
     # Inputs ----------------------------------------------------------------------------------------------------------
 
@@ -292,6 +308,15 @@ class _Run:
         made = self._new_input(attribute.name, real)
         self._number_inputs.append((attribute, made))
         self._set_restoring(attribute.owner, attribute.attribute, Number(made.seen, kind))
+
+    def _make_of_kinds(self, attribute: AttributeKinds) -> None:
+        inputs: list[_Input] = []
+
+        def new_input(name: str, initial: torch.Tensor) -> torch.Tensor:
+            inputs.append(self._placeholder(name, initial))
+            return inputs[-1].raw
+
+        self._of_kinds[attribute.key] = StateOfKinds(attribute, self.recorder, new_input), inputs
 
     def _set_restoring(self, owner: Any, attribute: str, value: Any) -> None:
         old = getattr(owner, attribute)
@@ -467,7 +492,38 @@ class _Run:
                 self._container_state(path, old, now, state, new_state)
             elif isinstance(location, AttributeLocation):
                 name = f"{path}.{location.key[2]}".lstrip(".")
-                self._value_state(name, old, now, state, new_state, (location.owner, location.key[2]))
+                attribute = (location.owner, location.key[2])
+                if not self._kinds_state(name, now, state, new_state, attribute):
+                    self._value_state(name, old, now, state, new_state, attribute)
+
+    def _kinds_state(
+        self, path: str, now: Any, state: list[_Input], new_state: list[torch.Tensor], attribute: tuple[Any, str]
+    ) -> bool:
+        """The same for an attribute that is known to hold values of several kinds; says whether it is one."""
+        known = self._of_kinds.get((id(attribute[0]), attribute[1]))
+        if known is None:
+            return False
+        made, inputs = known
+        after = freeze(now, self.recorder)
+        if made.fits(after):
+            state.extend(inputs)
+            new_state.extend(made.tensors(after))
+            return True
+        wider = made.widened(after)
+        if wider is None:
+            raise _unsupported_state(f"`{path}`", f"{describe(now)}, of too many kinds or one that cannot be kept,")
+        self.changed_kinds.append(wider)
+        return True
+
+    def _has_kinds(self, path: str, old: Any, now: Any, attribute: tuple[Any, str] | None) -> bool:
+        """Whether what was None, a number or a string can be kept as a choice together with what it is now."""
+        if attribute is None or not (old is None or type(old) in (bool, int, float, str)):
+            return False
+        found = [old, *alternatives(freeze(now, self.recorder))]
+        made = with_kinds(AttributeKinds(*attribute, path, ()), (), found)
+        if made is not None:
+            self.changed_kinds.append(made)
+        return made is not None
 
     def _refuse_argument_object(self, location: Location, old: Any, now: Any) -> None:
         """Refuses a write to a list, dict or object that is an argument: its caller would not see it."""
@@ -535,12 +591,13 @@ class _Run:
             new_state.append(freeze(after, self.recorder).raw)
         elif type(old) in (bool, int, float) and isinstance(now, (Number, bool, int, float)) and attribute is not None:
             kind = now.type if isinstance(now, Number) else type(now)
-            if kind is not type(old):
+            if kind is type(old):
+                self.changed_numbers.append(_StateAttribute(*attribute, path))
+            elif not self._has_kinds(path, old, now, attribute):
                 raise _unsupported_state(name, f"a Python {kind.__name__} where a {type(old).__name__} was")
-            self.changed_numbers.append(_StateAttribute(*attribute, path))
         elif type(old) is type(now) and isinstance(old, (list, dict)):
             self._container_state(path, Contents(old), Contents(now), state, new_state)
-        else:
+        elif not self._has_kinds(path, old, now, attribute):
             raise _unsupported_state(name, f"{describe(now)} where {describe(old)} was")
 
 

@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+from torch import nn
 from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.frontend.recorder import Recorder
@@ -97,7 +98,10 @@ class AttributeLocation(Location):
         return getattr(self.owner, self.key[2], UNDEFINED)
 
     def set(self, value: Any) -> None:
-        if value is not UNDEFINED:
+        buffers = self.owner._buffers if isinstance(self.owner, nn.Module) else {}  # pyright: ignore[reportPrivateUsage]
+        if self.key[2] in buffers and value is not UNDEFINED:
+            buffers[self.key[2]] = value  # a module takes tensors only, and a choice is none
+        elif value is not UNDEFINED:
             setattr(self.owner, self.key[2], value)
         elif hasattr(self.owner, self.key[2]):
             delattr(self.owner, self.key[2])
