@@ -116,7 +116,7 @@ def test_loop_variable_of_too_many_kinds():
             x = x + 1
         return y
 
-    refused(forward, X, match="`y` is a tuple of 0 before the loop and a tuple of 2 after an iteration")
+    refused(forward, X, match="`y`: not of a stable kind after 8 rounds of tracing this loop")
 
 
 def test_object_made_in_a_loop_and_used_in_the_next_iteration():

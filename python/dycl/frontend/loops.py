@@ -206,6 +206,7 @@ class Loops(Exceptions):
         # After a `break` the `else` clause is left out: a jump to the end of the whole statement.
         end = next(s for s in reversed(self._scopes) if s.kind == "break") if loop.has_else else None
         carried: dict[tuple[Any, ...], Carried] = {}
+        fresh: dict[tuple[Any, ...], Carried] = {}
         for _ in range(MAX_LOOP_ROUNDS):
             traced = self._trace_loop_body(loop.test, loop.body, carried, snapshot, end)
             fresh = self._newly_carried(traced.delta, carried, snapshot, location)
@@ -214,8 +215,9 @@ class Loops(Exceptions):
             if not fresh and not self._widen_sizes(carried, traced.delta):
                 break
         else:
+            names = ", ".join(place.place.name for place in fresh.values()) or "the sizes of this loop's variables"
             raise UnsupportedConstructError(
-                f"the variables of this loop are not stable after {MAX_LOOP_ROUNDS} rounds of tracing",
+                f"{names}: not of a stable kind after {MAX_LOOP_ROUNDS} rounds of tracing this loop",
                 hint="give each variable its final type before the loop",
                 location=location,
             )

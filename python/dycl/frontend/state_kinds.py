@@ -74,7 +74,7 @@ def _kind(value: Any) -> Any:
     if number is not None:
         return _Number(number)
     if isinstance(value, FrozenTensor):
-        if not all(isinstance(size, int) for size in value.raw.shape):
+        if any(isinstance(size, torch.SymInt) for size in value.raw.shape):  # pyright: ignore[reportUnnecessaryIsInstance]
             return MISSING
         with outside_modes():
             return torch.zeros(tuple(value.raw.shape), dtype=value.raw.dtype)
