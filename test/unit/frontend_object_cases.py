@@ -16,6 +16,79 @@ class Note:
         self.text = text
 
 
+class Meter:
+    """Each of its operators counts in a decimal place of its own."""
+
+    def __init__(self, value):
+        self.value = value
+        self.uses = 0
+
+    def __add__(self, other):
+        self.uses += 1
+        return Meter(self.value + other.value) if self.value.sum() > 0 else Meter(self.value - other.value)
+
+    def __rmul__(self, factor):
+        self.uses += 10
+        return Meter(self.value * factor)
+
+    def __lt__(self, other):
+        self.uses += 100
+        return self.value.sum() < other
+
+    def __eq__(self, other):
+        self.uses += 1000
+        return self.value.sum() == other
+
+    def __neg__(self):
+        self.uses += 10_000
+        return Meter(-self.value)
+
+    def __bool__(self):
+        self.uses += 100_000
+        return bool(self.value.sum() > 1)
+
+    def __contains__(self, item):
+        self.uses += 1_000_000
+        return bool((self.value == item).any())
+
+    def __len__(self):
+        self.uses += 10_000_000
+        return len(self.value)
+
+    def __iter__(self):
+        self.uses += 100_000_000
+        return iter(self.value)
+
+
+@case((X,), (N,), (Z,), (B,), unreached=5)
+def operators_of_an_object(x):
+    meter = Meter(x)
+    if meter < 0:
+        return (meter + -meter).value, meter.uses
+    if meter != 0 and 30 not in meter:
+        return (2 * meter).value, meter.uses
+    return x, meter.uses
+
+
+@case((X,), (N,), (Z,), (B,))
+def operators_under_a_condition(x):
+    meter = Meter(x)
+    total = 0
+    if x[0] > 0:
+        total = sum(len(meter) * value for value in meter)
+        meter += Meter(x)
+    return total + meter.value, meter.uses
+
+
+@case((X,), (N,), (Z,), (B,), unreached=1)
+def truth_of_an_object(x):
+    meter = Meter(x)
+    while meter:
+        meter.value = meter.value - 1
+    other = Meter(-x)
+    return x + meter.uses if not other else x - meter.uses, other.uses, bool(meter) or x.sum() > -100
+
+
 @case(*COUNTS)
 def list_made_in_an_iteration(x, n):
     i = 0

@@ -616,12 +616,14 @@ class _Rewriter(ast.NodeTransformer):
         operand = self.visit(node.operand)
         if isinstance(node.op, ast.Not):
             return _locate(_call("not_", operand), node)
-        node.operand = operand
-        return node
+        if isinstance(operand, ast.Constant):
+            node.operand = operand
+            return node
+        return _locate(_call("unary", ast.Constant(type(node.op).__name__), operand), node)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         node.left, node.right = self.visit(node.left), self.visit(node.right)
-        if not _may_raise(node):
+        if isinstance(node.left, ast.Constant) and isinstance(node.right, ast.Constant):
             return node
         return _locate(_call("arithmetic", ast.Constant(type(node.op).__name__), node.left, node.right), node)
 
@@ -635,7 +637,7 @@ class _Rewriter(ast.NodeTransformer):
         operands = [self.visit(v) for v in (node.left, *node.comparators)]
         special = (ast.In, ast.NotIn, ast.Is, ast.IsNot)
         if len(node.ops) == 1 and not isinstance(node.ops[0], special):
-            return _locate(ast.Compare(operands[0], node.ops, operands[1:]), node)
+            return _locate(_call("comparison", ast.Constant(type(node.ops[0]).__name__), *operands), node)
         if len(node.ops) > 1 and any(_contains(v, (ast.NamedExpr,)) for v in node.comparators):
             return _locate(ast.Compare(operands[0], node.ops, operands[1:]), node)
         if len(node.ops) == 1:
@@ -649,14 +651,6 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         return _locate(_call("getitem", self.visit(node.value), _index(self.visit(node.slice))), node)
-
-
-def _may_raise(node: ast.BinOp) -> bool:
-    """Whether the operator may raise for some Python numbers: a division by zero, a negative shift."""
-    if isinstance(node.op, ast.Pow):
-        return not (isinstance(node.right, ast.Constant) and isinstance(node.right.value, int))
-    kinds = (ast.Div, ast.FloorDiv, ast.Mod, ast.LShift, ast.RShift)
-    return isinstance(node.op, kinds) and not isinstance(node.right, ast.Constant)
 
 
 def _binds(nodes: Sequence[ast.AST], name: str) -> bool:

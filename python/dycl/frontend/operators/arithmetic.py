@@ -17,10 +17,25 @@ from dycl.errors import UnsupportedConstructError
 from dycl.frontend.locations import here
 from dycl.frontend.operators.core import nothing
 from dycl.frontend.operators.indexing import Indexing
+from dycl.frontend.operators.special_methods import operator_method
 from dycl.frontend.values import Number, int_power, python_arithmetic
 
 _DIVISIONS = {"Div": (operator.truediv, "/"), "FloorDiv": (operator.floordiv, "//"), "Mod": (operator.mod, "%")}
 _SHIFTS = {"LShift": (operator.lshift, "<<"), "RShift": (operator.rshift, ">>")}
+_PLAIN = {
+    "Add": operator.add,
+    "Sub": operator.sub,
+    "Mult": operator.mul,
+    "MatMult": operator.matmul,
+    "BitAnd": operator.and_,
+    "BitOr": operator.or_,
+    "BitXor": operator.xor,
+}
+_UNARY = {
+    "USub": ("__neg__", operator.neg),
+    "UAdd": ("__pos__", operator.pos),
+    "Invert": ("__invert__", operator.invert),
+}
 CHECKED = {*_DIVISIONS, *_SHIFTS, "Pow"}
 """The operators whose result, of Python numbers, may be an exception."""
 
@@ -48,7 +63,12 @@ class Arithmetic(Indexing):
         self.if_(bad, failing, nothing, ())
 
     def arithmetic(self, name: str, left: Any, right: Any) -> Any:
-        """`left <op> right` for one of the `CHECKED` operators."""
+        """`left <op> right`."""
+        result = self.special(name, left, right)
+        if result is not NotImplemented:
+            return result
+        if name not in CHECKED:
+            return _PLAIN[name](left, right)
         if name == "Pow":
             return self._power(left, right) if are_numbers_on_data(left, right) else left**right
         function, symbol = {**_DIVISIONS, **_SHIFTS}[name]
@@ -63,6 +83,12 @@ class Arithmetic(Indexing):
                 right < 0 if is_shift else right == 0, lambda: function(kind_of(left)(1), -1 if is_shift else worst)
             )
         return python_arithmetic(left, right, function, symbol, right_is_checked=True)
+
+    def unary(self, name: str, value: Any) -> Any:
+        """`-value`, `+value`, `~value`."""
+        method_name, plain = _UNARY[name]
+        method = operator_method(value, method_name)
+        return plain(value) if method is None else self.call(method, value)
 
     def divmod_(self, left: Any, right: Any) -> Any:
         """`divmod(left, right)`."""

@@ -45,8 +45,8 @@ def float_(ops: Calls, *args: Any) -> Any:  # noqa: ARG001
 
 
 @replaces(bool)
-def bool_(ops: Calls, *args: Any) -> Any:  # noqa: ARG001
-    return convert(bool, *args) if args else False
+def bool_(ops: Calls, *args: Any) -> Any:
+    return convert(bool, *map(ops.tested, args)) if args else False
 
 
 @replaces(isinstance)

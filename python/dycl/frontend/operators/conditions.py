@@ -13,7 +13,8 @@ import torch
 
 from dycl.frontend.control import cell_locations
 from dycl.frontend.locations import is_internal
-from dycl.frontend.operators.core import Body, Core, nothing, user_method
+from dycl.frontend.operators.core import Body, nothing, user_method
+from dycl.frontend.operators.special_methods import SpecialMethods, operator_method
 from dycl.frontend.paths import Handler, Signal
 from dycl.frontend.values import Number, TruthOnly, Unusable, is_single, refuse
 
@@ -27,10 +28,11 @@ _COMPARE = {
 }
 
 
-class Conditions(Core):
+class Conditions(SpecialMethods):
     """Adds conditions."""
 
     def if_(self, test: Any, then: Body, orelse: Body | None, names: tuple[str, ...]) -> Signal | None:
+        test = self.tested(test)
         predicate = self.control.predicate(test)
         if predicate is None:
             chosen = then if bool(test) else orelse
@@ -38,6 +40,7 @@ class Conditions(Core):
         return self.control.if_(predicate, then, orelse or nothing, cell_locations(names, then, orelse))
 
     def if_exp(self, test: Any, then: Callable[[], Any], orelse: Callable[[], Any]) -> Any:
+        test = self.tested(test)
         predicate = self.control.predicate(test)
         if predicate is None:
             return then() if bool(test) else orelse()
@@ -53,9 +56,10 @@ class Conditions(Core):
         """`and` (stops on a false value) or `or` (stops on a true one): the value that decides, as Python gives it."""
         if not rest:
             return first
-        predicate = self.control.predicate(first)
+        tested = self.tested(first)
+        predicate = self.control.predicate(tested)
         if predicate is None:
-            return first if bool(first) is stops_on else self._short_circuit(rest[0](), rest[1:], stops_on)
+            return first if bool(tested) is stops_on else self._short_circuit(rest[0](), rest[1:], stops_on)
         truths: list[Number] = []
         has_truths: list[bool] = []
 
@@ -76,12 +80,14 @@ class Conditions(Core):
         return TruthOnly(value, truth) if isinstance(value, Unusable) and all(has_truths) else value
 
     def as_truth(self, value: Any) -> Number:
+        value = self.tested(value)
         predicate = self.control.predicate(value)
         if predicate is None:
             return Number.of(bool(value))
         return Number(self.control.recorder.wrap(predicate), bool)
 
     def not_(self, value: Any) -> Any:
+        value = self.tested(value)
         if self.control.predicate(value) is None:
             return not value
         return Number(self.as_truth(value).tensor.logical_not(), bool)
@@ -99,11 +105,19 @@ class Conditions(Core):
         if name in ("In", "NotIn", "Is", "IsNot"):
             functions = {"In": self.in_, "NotIn": self.not_in, "Is": self.is_, "IsNot": self.is_not}
             return functions[name](left, right)
-        return _COMPARE[name](left, right)
+        return self.comparison(name, left, right)
+
+    def comparison(self, name: str, left: Any, right: Any) -> Any:
+        """`left <op> right` for `<`, `<=`, `>`, `>=`, `==` and `!=`."""
+        result = self.special(name, left, right)
+        return _COMPARE[name](left, right) if result is NotImplemented else result
 
     def in_(self, item: Any, container: Any) -> Any:
         if isinstance(container, torch.Tensor):
             return Number.of_tensor((container == item).any())
+        method = operator_method(container, "__contains__")
+        if method is not None:
+            return self._truth(self.call(method, container, item))
         on_data = isinstance(item, (Number, torch.Tensor))
         if not on_data and not isinstance(container, (list, tuple)):
             return item in container
@@ -120,6 +134,7 @@ class Conditions(Core):
 
     def _truth(self, value: Any) -> Any:
         """`bool(value)`."""
+        value = self.tested(value)
         return bool(value) if self.control.predicate(value) is None else self.as_truth(value)
 
     def not_in(self, item: Any, container: Any) -> Any:

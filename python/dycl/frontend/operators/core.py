@@ -98,7 +98,12 @@ class Core:
 
 def user_method(owner: Any, name: str) -> Any:
     """A special method that a class of the user's defines in Python."""
-    method = next((vars(c)[name] for c in type(owner).__mro__ if name in vars(c)), None)
+    return method_of_class(type(owner), name)
+
+
+def method_of_class(cls: type, name: str) -> Any:
+    """The special method of a class, if it is the user's."""
+    method = next((vars(c)[name] for c in cls.__mro__ if name in vars(c)), None)
     is_users = isinstance(method, types.FunctionType) and not is_internal(method.__code__.co_filename)
     return method if is_users else None
 

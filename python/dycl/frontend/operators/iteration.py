@@ -13,6 +13,7 @@ from dycl.errors import UnsupportedConstructError
 from dycl.frontend.control import cell_locations
 from dycl.frontend.locations import here
 from dycl.frontend.operators.core import Body
+from dycl.frontend.operators.special_methods import operator_method
 from dycl.frontend.operators.stores import Stores
 from dycl.frontend.paths import Signal
 from dycl.frontend.size_numbers import as_number
@@ -28,13 +29,14 @@ class Iteration(Stores):
         self, test: Callable[[], Any], body: Body, orelse: Body | None, names: tuple[str, ...], endless: bool = False
     ) -> Signal | None:
         cells = cell_locations(names, test, body, orelse)
-        return self.control.while_(test, body, orelse, cells, truth=bool, endless=endless)
+        return self.control.while_(lambda: self.tested(test()), body, orelse, cells, truth=bool, endless=endless)
 
     def for_(
         self, items: Any, body: Callable[[Any], Signal | None], orelse: Body | None, names: tuple[str, ...]
     ) -> Signal | None:
         cells = cell_locations(names, body, orelse)
-        items = as_sequence(items)
+        method = operator_method(items, "__iter__")
+        items = as_sequence(items if method is None else self.call(method, items))
         if isinstance(items, DataRange):
             return self._for_range(items, body, orelse, cells)
         if isinstance(items, DataSequence):

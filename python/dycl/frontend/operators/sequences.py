@@ -12,6 +12,7 @@ from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.iteration import DataRange, DataSequence, as_sequence
 from dycl.frontend.operators.replacements import replaces
+from dycl.frontend.operators.special_methods import operator_method
 from dycl.frontend.sizes import is_static
 from dycl.frontend.values import Number
 
@@ -29,7 +30,10 @@ def _sequence(items: Any) -> Any:
 
 
 @replaces(len)
-def len_(ops: Calls, items: Any) -> Any:  # noqa: ARG001
+def len_(ops: Calls, items: Any) -> Any:
+    method = operator_method(items, "__len__")
+    if method is not None:
+        return ops.call(method, items)
     if isinstance(items, torch.Tensor) and items.dim() and not is_static(items.shape[0]):
         return items.shape[0]
     items = _sequence(items)

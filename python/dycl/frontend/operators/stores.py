@@ -68,6 +68,8 @@ class Stores(Arithmetic):
         method = user_method(target, f"__{_AUGMENTED[name].__name__}__")
         if method is not None:
             return self.call(method, target, value)
+        if not hasattr(type(target), f"__{_AUGMENTED[name].__name__}__"):
+            return self.arithmetic(name, target, value)
         self.touch(target)
         if name in CHECKED and (isinstance(target, Number) or isinstance(value, Number)):
             return self.arithmetic(name, target, value)
