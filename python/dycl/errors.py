@@ -10,6 +10,10 @@ class DyclError(Exception):
     """Base of every error that dycl raises on purpose."""
 
 
+class DyclWarning(UserWarning):
+    """The compiled program leaves out something that eager does; names the user's file and line."""
+
+
 @dataclass(frozen=True)
 class SourceLocation:
     """A place in the user's program: `file:line`, the function it is in, and the column from 1 (0: unknown)."""

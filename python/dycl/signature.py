@@ -244,8 +244,12 @@ class Signature:
         mutated_inputs: indices of `inputs` that the program writes; their new values follow the outputs.
         state: buffers and attributes that carry over from call to call; trailing arguments, and trailing results.
         exceptions: what the program may raise instead of returning: the name of a built-in exception, and its
-            message if it has one. Where there are any, the last of `outputs`, a 0-d i64 named "exception", is 0 or one
-            more than the index of what is to be raised; the other outputs have no value then.
+            arguments. One is a constant, or where it depends on data, a dict of JSON: `{"value": k, "type": "int"}` is
+            the exception value k as that Python type, `{"text": pieces}` the concatenation of strings and of such
+            values, which have a "conversion" ("", "r" or "s") and a format "spec" then. Where there are any exceptions,
+            the last of `outputs`, a 0-d i64 named "exception", is 0 or one more than the index of what is to be raised;
+            the results have no value then.
+        exception_values: how many of `outputs`, before the last, are values in the arguments of exceptions.
         sizes: the sizes of inputs that may be another at each call.
     """
 
@@ -257,8 +261,14 @@ class Signature:
     mutated_inputs: tuple[int, ...] = ()
     state: tuple[TensorSpec, ...] = ()
     parameter_names: tuple[str, ...] = ()
-    exceptions: tuple[tuple[str, ...], ...] = ()
+    exceptions: tuple[tuple[Any, ...], ...] = ()
+    exception_values: int = 0
     sizes: tuple[DynamicSize, ...] = ()
+
+    @property
+    def results(self) -> tuple[TensorSpec, ...]:
+        """The outputs that the caller's result is made of."""
+        return self.outputs[: -1 - self.exception_values] if self.exceptions else self.outputs
 
     def to_json(self) -> Json:
         return {
@@ -271,6 +281,7 @@ class Signature:
             "state": [spec.to_json() for spec in self.state],
             "parameter_names": list(self.parameter_names),
             "exceptions": [list(entry) for entry in self.exceptions],
+            "exception_values": self.exception_values,
             "sizes": [size.to_json() for size in self.sizes],
         }
 
@@ -289,5 +300,6 @@ class Signature:
             state=specs("state"),
             parameter_names=tuple(data["parameter_names"]),
             exceptions=tuple(tuple(entry) for entry in data.get("exceptions", ())),
+            exception_values=data.get("exception_values", 0),
             sizes=tuple(DynamicSize.from_json(item) for item in data.get("sizes", ())),
         )

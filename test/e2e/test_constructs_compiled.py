@@ -6,10 +6,13 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
-import frontend_finally_cases  # noqa: F401 (registers its cases)
-import frontend_more_cases  # noqa: F401 (registers its cases)
+import frontend_class_cases  # noqa: F401 (registers its cases)
+import frontend_container_cases  # noqa: F401
+import frontend_finally_cases  # noqa: F401
+import frontend_more_cases  # noqa: F401
 import frontend_number_cases  # noqa: F401
 import frontend_object_cases  # noqa: F401
+import frontend_syntax_cases  # noqa: F401
 import frontend_value_cases  # noqa: F401
 import pytest
 import size_cases  # noqa: F401 (registers its cases)
@@ -26,6 +29,7 @@ def run_compiled(program: dycl.Program, inputs: tuple[torch.Tensor, ...]) -> obj
         return error
 
 
+@pytest.mark.filterwarnings("ignore::dycl.errors.DyclWarning", "ignore:negative")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_compiled_construct_agrees_with_eager(case: Case, tmp_path: Path) -> None:
     program = dycl.compile(case.function, copy.deepcopy(case.inputs[0]), dynamic_shapes=case.dynamic)

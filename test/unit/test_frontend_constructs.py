@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-import builtins
 import copy
 
-import frontend_finally_cases  # noqa: F401 (registers its cases)
-import frontend_more_cases  # noqa: F401 (registers its cases)
+import frontend_class_cases  # noqa: F401 (registers its cases)
+import frontend_container_cases  # noqa: F401
+import frontend_finally_cases  # noqa: F401
+import frontend_more_cases  # noqa: F401
 import frontend_number_cases  # noqa: F401
 import frontend_object_cases  # noqa: F401
+import frontend_syntax_cases  # noqa: F401
 import frontend_value_cases  # noqa: F401
 import pytest
 import size_cases  # noqa: F401 (registers its cases)
@@ -19,7 +21,7 @@ from frontend_cases import CASES, Case, assert_same, generated_inputs, run_eager
 from dycl.frontend.capture import CapturedProgram, capture
 from dycl.frontend.interpreter import Decision, Interpreter, conditions
 from dycl.options import Options
-from dycl.runtime.host_runtime import size_problem
+from dycl.runtime.host_runtime import exception_of, size_problem
 
 
 def run_captured(program: CapturedProgram, inputs: tuple[torch.Tensor, ...]) -> tuple[object, list[Decision]]:
@@ -34,14 +36,15 @@ def run_captured(program: CapturedProgram, inputs: tuple[torch.Tensor, ...]) -> 
         inputs[index].copy_(value)
     code = flat[len(signature.outputs) - 1].item() if signature.exceptions else 0
     if code:
-        name, *message = signature.exceptions[code - 1]
-        return getattr(builtins, name)(*message), list(interpreter.decisions)
+        values = [v.item() for v in flat[len(signature.results) : len(signature.outputs) - 1]]
+        return exception_of(signature.exceptions[code - 1], values), list(interpreter.decisions)
     result = signature.output_structure.build(
         lambda leaf: flat[leaf.index] if leaf.kind == "tensor" else flat[leaf.index].item()
     )
     return result, list(interpreter.decisions)
 
 
+@pytest.mark.filterwarnings("ignore::dycl.errors.DyclWarning", "ignore:negative")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_construct_agrees_with_eager_on_every_path(case: Case) -> None:
     program = capture(case.function, copy.deepcopy(case.inputs[0]), {}, Options(), case.dynamic)

@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
+import math
 import re
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from dycl.errors import DyclError, UnsupportedConstructError
+from dycl.errors import DyclError, DyclWarning, UnsupportedConstructError
 from dycl.frontend import import_program
 from dycl.options import Options
 
@@ -233,18 +237,99 @@ def test_print_of_tensor_values_is_left_out_with_a_warning():
         import_program(forward, (X,))
 
 
+@pytest.mark.parametrize(
+    "write",
+    [print, logging.getLogger(__name__).warning, logging.info, warnings.warn, lambda text: sys.stdout.write(text)],
+    ids=["print", "logger", "logging", "warnings", "write"],
+)
+def test_what_is_written_under_a_condition_is_left_out_with_one_warning_a_place(write, capsys):
+    def forward(x):
+        for _ in range(3):
+            if x.sum() > 0:
+                write("positive")
+            x = x - 1
+        return x
+
+    with pytest.warns(DyclWarning, match=r"test_frontend_refusals.py:\d+ .* under a condition on a tensor") as caught:
+        import_program(forward, (X,))
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_written_of_constants_happens_while_the_model_is_traced(capsys):
+    def forward(x):
+        print("rank", x.dim())
+        return x
+
+    import_program(forward, (X,))
+    assert capsys.readouterr().out == "rank 1\n"
+
+
+@pytest.mark.parametrize("use", [len, lambda t: t == "3", lambda t: {t: 1}, lambda t: t.upper(), lambda t: t[0], int])
+def test_text_of_numbers_on_data_has_no_characters(use):
+    def forward(x):
+        return use(f"{int(x.sum())}")
+
+    refused(forward, X, match="text that depends on tensor values")
+
+
+def test_exception_with_the_text_of_a_whole_tensor():
+    def forward(x):
+        if x.sum() > 0:
+            raise ValueError(f"wrong: {x}")
+        return x
+
+    refused(forward, X, match="`ValueError` leaves the program")
+
+
+@pytest.mark.parametrize("function", [open, torch.load, input])
+def test_files_under_a_condition(function):
+    def forward(x):
+        if x.sum() > 0:
+            function("/dev/null")
+        return x
+
+    refused(forward, X, match=f"`.*{function.__name__}` under a condition on a tensor")
+
+
+def test_write_to_a_row_that_eager_gives_as_a_view():
+    def forward(x):
+        y = x.reshape(3, 1) * 1
+        row = y[x.argmax()]
+        row += 1
+        return y
+
+    refused(forward, X, match="in eager the one is a view of the other")
+
+
+@pytest.mark.parametrize(
+    ("compute", "match"),
+    [
+        (lambda n: n**0.5, "for some values the result is complex"),
+        (lambda n: round(n, 2), "rounding to digits"),
+        (lambda n: n % 0.3, "not a constant power of two"),
+        (lambda n: math.sin(n), "no such function in 64 bits"),
+        (lambda n: math.factorial(int(n)), "`math.factorial`"),
+        (lambda n: {n: 1}, "the use as a key"),
+        (lambda n: n.hex(), "`.hex`"),
+        (lambda n: sorted([n, "a"]), "a sort by values"),
+        (lambda n: [1, 2][: int(n)], "the use as an index or a size"),
+    ],
+)
+def test_arithmetic_that_is_not_done_exactly(compute, match):
+    def forward(x):
+        return compute(x.sum().item())
+
+    refused(forward, X, match=match)
+
+
 def test_dropout_in_training_mode():
     refused(nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5)), X, match="gives other values at every run")
 
 
 def test_batch_norm_in_training_mode():
     refused(nn.BatchNorm1d(3), X[None].repeat(2, 1), match="batch norm in training mode")
-
-
-def test_forward_hook():
-    model = nn.Linear(3, 3)
-    model.register_forward_hook(lambda *_: None)
-    refused(model, X, match="forward hook on a Linear")
 
 
 def test_recursion_on_data():

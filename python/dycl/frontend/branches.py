@@ -16,7 +16,7 @@ from dycl.frontend.holders import is_made_elsewhere
 from dycl.frontend.joining import Join, JoinedObject, Plan, constant
 from dycl.frontend.kinds import MISSING, same_shape
 from dycl.frontend.locations import here
-from dycl.frontend.paths import Context, Deferred, Fork, Scope, Side, Signal, Stop, Unwind
+from dycl.frontend.paths import Context, Deferred, Escaping, Fork, Scope, Side, Signal, Stop, Unwind
 from dycl.frontend.recorder import Recorder
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.state import (
@@ -24,7 +24,7 @@ from dycl.frontend.state import (
     AttributeLocation,
     CellLocation,
     ContainerLocation,
-    Delta,
+    FrozenContents,
     FrozenTensor,
     Journal,
     Location,
@@ -50,14 +50,14 @@ class Branches:
         recorder: where ops go.
         journal: where stores to attributes and containers are reported.
         sites: how many conditions on data have been met.
-        exceptions: what leaves the program: the name of a built-in exception, and its message if it has one.
+        escaping: the exceptions that leave the program. Set before the first use; the runs of one capture share it.
     """
 
     def __init__(self, recorder: Recorder, *, max_depth: int, max_specializations: int) -> None:
         self.recorder = recorder
         self.journal = Journal()
         self.sites = 0
-        self.exceptions: list[tuple[str, ...]] = []
+        self.escaping = Escaping()
         self._max_depth = max_depth
         self._max_specializations = max_specializations
         self._forks: list[Fork] = []
@@ -400,7 +400,7 @@ class Branches:
         changes: list[tuple[Location, Plan]] = []
         for key in {**a.delta, **b.delta}:
             location_, _ = a.delta.get(key) or b.delta[key]
-            changes.append((location_, self._plan_change(join, location_, a.delta, b.delta, snapshot)))
+            changes.append((location_, self._plan_change(join, location_, (a, b), snapshot)))
         results = join.emit(predicate, a.graph, b.graph)
         for place, plan in changes:
             snapshot.write(place, self._sited(plan(results), site))
@@ -420,14 +420,20 @@ class Branches:
             return value
         return self.settle(value, range(len(choice.values)))
 
-    def _plan_change(self, join: Join, place: Location, a: Delta, b: Delta, snapshot: Snapshot) -> Plan:
+    def _plan_change(self, join: Join, place: Location, sides: tuple[Side, Side], snapshot: Snapshot) -> Plan:
         base = snapshot.base(place)
+        a, b = (side.delta for side in sides)
         if isinstance(place, TensorLocation):
             raws = [d[place.key][1] if place.key in d else base for d in (a, b)]
             raws = [r.raw if isinstance(r, FrozenTensor) else r for r in raws]
             return join.raw(raws[0], raws[1])
         unassigned = freeze(base, self.recorder)
         values = [d[place.key][1] if place.key in d else after_side(unassigned, d) for d in (a, b)]
+        if isinstance(place, ContainerLocation):
+            # A path that raises, out of the program, before the other has written: nobody sees what it holds there.
+            for i, side in enumerate(sides):
+                if side.target is not None and side.target.kind == "raise" and place.key not in side.delta:
+                    values[i] = FrozenContents(values[1 - i].contents, (MISSING,) * len(values[1 - i].items))
         if isinstance(place, ContainerLocation) and not same_shape(values[0], values[1]) and is_made_elsewhere(place):
             return lambda _: base  # made on one side: what that side leaves of it is in the values that hold it
         plan = join.plan(values[0], values[1], place.name)

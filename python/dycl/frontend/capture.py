@@ -36,6 +36,7 @@ from dycl.frontend.joining import constant
 from dycl.frontend.kinds import alternatives, describe
 from dycl.frontend.locations import raised_at
 from dycl.frontend.operators import Operators
+from dycl.frontend.paths import Escaping, Restart
 from dycl.frontend.reachable import MODULE_INTERNALS, Reachable
 from dycl.frontend.recorder import Recorder, outside_modes
 from dycl.frontend.size_numbers import as_number
@@ -93,9 +94,15 @@ def capture(
     numbers: list[_StateAttribute] = []
     kinds: dict[tuple[int, str], AttributeKinds] = {}
     names = _Names()
+    escaping = Escaping()
     while True:
-        attempt = _Run(model, args, kwargs, options, tuple(numbers), tuple(kinds.values()), names, dynamic_shapes)
-        program = attempt.execute()
+        attempt = _Run(
+            model, args, kwargs, options, tuple(numbers), tuple(kinds.values()), names, escaping, dynamic_shapes
+        )
+        try:
+            program = attempt.execute()
+        except Restart:
+            continue
         # Attributes that turn out to be numbers that change have to be inputs from the start: run again.
         known = [(n.owner, n.attribute) for n in numbers]
         fresh = [a for a in attempt.changed_numbers if (a.owner, a.attribute) not in known]
@@ -117,6 +124,7 @@ class _Names:
     def __init__(self) -> None:
         self._known: dict[Any, tuple[Any, str]] = {}
         self._counts: dict[str, int] = {}
+        self.reported: set[str] = set()
 
     def of_module(self, module: nn.Module) -> str:
         return self._name(id(module), module, type(module).__name__)
@@ -148,6 +156,7 @@ class _Run:
         numbers: tuple[_StateAttribute, ...],
         kinds: tuple[AttributeKinds, ...],
         names: _Names,
+        escaping: Escaping,
         dynamic_shapes: Any,
     ) -> None:
         self._model = model
@@ -162,7 +171,8 @@ class _Run:
         self.control = Control(
             self.recorder, max_depth=options.max_depth, max_specializations=options.max_specializations
         )
-        self.operators = Operators(self.control, self._adopt)
+        self.control.escaping = escaping
+        self.operators = Operators(self.control, self._adopt, names.reported)
         self._root = self.recorder.graph
         self._inputs: list[_Input] = []
         self._weights: dict[int, _Input] = {}
@@ -193,8 +203,8 @@ class _Run:
             named = [*zip(names, args, strict=False), *kwargs.items()]
             self._arguments_reach = [Reachable(value, name) for name, value in named]
             arguments = self._inputs[:]
-            result, code = self._call(args, kwargs)
-            return self._finish(structure, arguments, result, code)
+            result, raised = self._call(args, kwargs)
+            return self._finish(structure, arguments, result, raised)
 
     @contextmanager
     def _restored(self) -> Generator[None]:
@@ -206,7 +216,7 @@ class _Run:
             for restore in reversed(self._restore):
                 restore()
 
-    def _call(self, args: Any, kwargs: dict[str, Any]) -> tuple[Any, Number | None]:
+    def _call(self, args: Any, kwargs: dict[str, Any]) -> tuple[Any, list[Number]]:
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", category=UserWarning, module="torch")
@@ -376,7 +386,7 @@ class _Run:
     # Results ---------------------------------------------------------------------------------------------------------
 
     def _finish(
-        self, structure: Structure, arguments: list[_Input], result: Any, code: Number | None
+        self, structure: Structure, arguments: list[_Input], result: Any, raised: list[Number]
     ) -> CapturedProgram:
         outputs: list[torch.Tensor] = []
         output_structure = self._output_structure(result, outputs)
@@ -384,9 +394,9 @@ class _Run:
         for tag in output_structure.nodes("choice"):
             names[tag.index] = f"choice {tag.index}"
         output_specs = [_spec(name, raw) for name, raw in zip(names, outputs, strict=True)]
-        if code is not None:
-            outputs.append(freeze(code, self.recorder).raw)
-            output_specs.append(_spec("exception", outputs[-1]))
+        for number in raised:
+            outputs.append(freeze(number, self.recorder).raw)
+            output_specs.append(_spec("exception" if number is raised[-1] else "exception value", outputs[-1]))
 
         written = [i for i, a in enumerate(arguments) if self.recorder.unwrap(a.seen) is not a.raw]
         state: list[_Input] = []
@@ -425,7 +435,8 @@ class _Run:
             mutated_inputs=tuple(written),
             state=tuple(_spec(s.name, s.raw) for s in state),
             parameter_names=tuple(positional_names(self._model)),
-            exceptions=tuple(self.control.exceptions) if code is not None else (),
+            exceptions=tuple(self.control.escaping.entries) if raised else (),
+            exception_values=len(raised) - 1 if raised else 0,
             sizes=self.recorder.sizes.constraints([(a.name, a.raw) for a in arguments]),
         )
         with outside_modes():

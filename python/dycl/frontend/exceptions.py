@@ -29,6 +29,7 @@ from dycl.frontend.locations import (
 from dycl.frontend.paths import Fork, Handler, Scope, Side, Signal, Unwind
 from dycl.frontend.specialize import Specialization
 from dycl.frontend.state import CellLocation, Delta, FrozenNode, freeze, thaw
+from dycl.frontend.text import portable
 from dycl.frontend.values import FailingPathError, Number
 
 
@@ -46,38 +47,42 @@ class Exceptions(Specialization):
             raise Unwind(target, value)
         return value
 
-    def program(self, body: Callable[[], Any]) -> tuple[Any, Number | None]:
+    def program(self, body: Callable[[], Any]) -> tuple[Any, list[Number]]:
         """Runs the whole program; exceptions that no path handles land at its end.
 
         Returns:
-            its result, and where some path raises, a number: 0, or one more than the index in `exceptions` of what is
-            raised instead of returning the result.
+            its result, and where some path raises, numbers: the values in the arguments of what is raised, and last 0,
+            or one more than the index in `escaping` of what is raised instead of returning the result.
         """
         with self._scope("raise") as scope:
             side = self._apart(lambda: self._program_path(body, scope))
-        result, code = thaw(side.value)
+        result, *raised = thaw(side.value)
         if result is MISSING:
-            return None, Number.of(code)  # every path raises
-        return result, code if isinstance(code, Number) else None
+            return None, [Number.of(n) for n in raised]  # every path raises
+        return result, [Number.of(n) for n in raised] if isinstance(raised[-1], Number) else []
 
     def _program_path(self, body: Callable[[], Any], scope: Scope) -> Side:
         """The program from the state as it is; the value of the side is its result (if any), and what it raises."""
         first_fork = len(self._forks)
-        code: Any = 0
+        raised: tuple[Any, ...] = (*self._no_values(), 0)
         try:
             result = body()
         except Unwind as unwind:
-            result, code = MISSING, thaw(unwind.value)
+            result, raised = MISSING, thaw(unwind.value)
         except (DyclError, RecursionError, MemoryError):
             raise
         except Exception as error:
             if not self._context.assumed:
                 raise  # the model fails by itself, whatever its input
-            result, code = MISSING, self._exception_code(error)
+            result, raised = MISSING, self._escape(error)
         for fork in self._forks[first_fork:]:
             assert fork.parked.target is scope, "a jump left the program"
-            fork.parked.value = FrozenNode((None, None), (), (MISSING, fork.parked.value))
-        return self._collapse(first_fork, scope, (result, code), scope)
+            items = (MISSING, *fork.parked.value.items)
+            fork.parked.value = FrozenNode((None,) * len(items), (), items)
+        return self._collapse(first_fork, scope, (result, *raised), scope)
+
+    def _no_values(self) -> list[Any]:
+        return [kind() for kind in self.escaping.values]
 
     # Exceptions ------------------------------------------------------------------------------------------------------
 
@@ -230,11 +235,11 @@ class Exceptions(Specialization):
                     finally:
                         self._scopes = inner
             if scope.kind == "raise":
-                return scope, freeze(self._exception_code(error), self.recorder)
+                return scope, freeze(self._escape(error), self.recorder)
         raise AssertionError("no program around")
 
-    def _exception_code(self, error: Exception) -> int:
-        """The number of an exception that leaves the program."""
+    def _escape(self, error: Exception) -> tuple[Any, ...]:
+        """An exception that leaves the program: the values in its arguments, and its number."""
         if isinstance(error, NameError):
             error = unbound_local(error) or error
         name, location = type(error).__name__, raised_at(error)
@@ -247,16 +252,22 @@ class Exceptions(Specialization):
                 hint="that path can never succeed; `raise` an exception of your own there",
                 location=location,
             ) from error
-        if getattr(builtins, name, None) is not type(error) or not all(isinstance(a, str) for a in error.args):
+        values, taken = self._no_values(), set[int]()
+
+        def value_of(number: Number) -> dict[str, Any]:
+            kind = float if number.type is float else int
+            place = self.escaping.place(kind, taken)
+            values[place] = Number.of(number, kind)
+            return {"value": place, "type": number.type.__name__}
+
+        arguments = [portable(a, value_of) for a in error.args]
+        if getattr(builtins, name, None) is not type(error) or None in arguments:
             raise UnsupportedConstructError(
                 f"`{name}` leaves the program under a condition on a tensor",
-                hint="raise a built-in exception with a message, which the compiled program can raise as well",
+                hint="raise a built-in exception with text and numbers, which the compiled program can raise as well",
                 location=location,
             ) from error
-        entry = (name, *error.args)
-        if entry not in self.exceptions:
-            self.exceptions.append(entry)
-        return self.exceptions.index(entry) + 1
+        return *values, self.escaping.number_of((name, *(a[0] for a in arguments if a is not None)))
 
     @contextmanager
     def guarded_context(self) -> Generator[None]:

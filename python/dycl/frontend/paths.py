@@ -103,6 +103,43 @@ class Context:
         return Site(self, self.met - 1, location)
 
 
+class Restart(BaseException):
+    """Ends a run that has learnt what it has to know from the start."""
+
+
+@dataclass
+class Escaping:
+    """The exceptions that leave the program; the runs of one capture share it.
+
+    Attributes:
+        entries: the name of each and its arguments, as `Signature.exceptions` has them.
+        values: the types (int or float) of the values that their arguments are made of; a path that raises needs some
+            of them.
+    """
+
+    entries: list[tuple[Any, ...]] = field(default_factory=list)
+    values: list[type] = field(default_factory=list)
+
+    def number_of(self, entry: tuple[Any, ...]) -> int:
+        """1 for the first entry."""
+        if entry not in self.entries:
+            self.entries.append(entry)
+        return self.entries.index(entry) + 1
+
+    def place(self, kind: type, taken: set[int]) -> int:
+        """The place of a value of a type; noted in `taken`.
+
+        Raises:
+            Restart: there was none.
+        """
+        for place, known in enumerate(self.values):
+            if known is kind and place not in taken:
+                taken.add(place)
+                return place
+        self.values.append(kind)
+        raise Restart
+
+
 class Stop(BaseException):
     """Ends a run at a site: the run's result is whether the site is reached with its condition holding."""
 

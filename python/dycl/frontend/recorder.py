@@ -159,6 +159,9 @@ class _TrackingFunctionalMode(FunctionalTensorMode):
         self.live: dict[int, weakref.ref[FunctionalTensor]] = {}
         self.memory = Memory()
 
+        # For the storage of a tensor: copies that eager makes as views of it, or what this one is such a copy of.
+        self.copies: weakref.WeakKeyDictionary[Any, list[weakref.ref[FunctionalTensor]]] = weakref.WeakKeyDictionary()
+
     def _check_writes(self, func: Any, args: Any, kwargs: dict[str, Any]) -> None:
         """Refuses in-place writes whose effect on other tensors would be lost."""
         for index, argument in enumerate(func._schema.arguments):
@@ -167,12 +170,22 @@ class _TrackingFunctionalMode(FunctionalTensorMode):
             value = args[index] if index < len(args) else kwargs.get(argument.name)
             if isinstance(value, FunctionalTensor):
                 self.memory.check_write(value.untyped_storage(), self.live.values(), here())
+                self._check_copies(value)
             elif isinstance(value, torch.Tensor):
                 raise UnsupportedConstructError(
                     "an in-place write to a tensor that is neither an argument nor the model's",
                     hint="keep it as a buffer of the module (`register_buffer`), or pass it as an argument",
                     location=here(),
                 )
+
+    def _check_copies(self, tensor: FunctionalTensor) -> None:
+        if any(copy() is not None for copy in self.copies.get(tensor.untyped_storage(), ())):
+            raise UnsupportedConstructError(
+                "an in-place write to a tensor and to an item of it, read at a position that depends on tensor values: "
+                "in eager the one is a view of the other",
+                hint="make a copy where it is read: `row = y[n].clone()`",
+                location=here(),
+            )
 
     def track(self, tensor: FunctionalTensor) -> None:
         key = id(tensor)
@@ -274,6 +287,11 @@ class Recorder(TorchDispatchMode):
             yield writes
         finally:
             self.functional.memory.writes.pop()
+
+    def note_copy(self, copied: FunctionalTensor, owner: FunctionalTensor) -> None:
+        """Notes that in eager `copied` is a view of `owner`: writes to either are refused while both are in use."""
+        for one, other in ((copied, owner), (owner, copied)):
+            self.functional.copies.setdefault(one.untyped_storage(), []).append(weakref.ref(other))
 
     def live_tensors(self) -> list[FunctionalTensor]:
         """The user-visible tensors that exist now, the ones that own storage before their views."""

@@ -28,11 +28,17 @@ import ast
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
+import torch
+
+from dycl.frontend import desugar
+
 RUNTIME = "dycl__"
 """The name under which rewritten code finds the operators."""
 
 GENERATED_MARK = "__dycl_"
 """Stands in the name of every generated function, between the user's function name and what it is."""
+
+TENSOR_ATTRIBUTES = frozenset(dir(torch.Tensor))
 
 _Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -54,7 +60,7 @@ def rewrite_function(
         and gives it the original's cells.
     """
     function_name = node.name if isinstance(node, ast.FunctionDef) else "lambda"
-    rewriter = _Rewriter(function_name, class_name)
+    rewriter = _Rewriter(function_name, class_name, frozenset(free_names))
     inner: ast.stmt
     if isinstance(node, ast.FunctionDef):
         node.decorator_list = []
@@ -204,6 +210,10 @@ def _is_plain_test(test: ast.expr) -> bool:
 # The rewriter
 
 
+class _Test(ast.Expr):
+    """The test of a loop, which is to be returned from a function of its own."""
+
+
 class _Body:
     """What surrounds the statement that is being rewritten."""
 
@@ -263,11 +273,14 @@ class _Function:
 
 
 class _Rewriter(ast.NodeTransformer):
-    def __init__(self, function_name: str, class_name: str | None) -> None:
+    def __init__(self, function_name: str, class_name: str | None, free_names: frozenset[str]) -> None:
+        self._free_names = free_names
         self._path = [function_name]
         self._class_name = class_name.lstrip("_") if class_name else None
         self._body: _Body | None = None
         self._counter = 0
+        self._pending: list[ast.stmt] | None = None
+        """Definitions that go before the statement that is being rewritten; None where there is none around."""
 
     # Functions -------------------------------------------------------------------------------------------------------
 
@@ -317,23 +330,33 @@ class _Rewriter(ast.NodeTransformer):
         self._visit_defaults(node.args)
         function = _Function(node, "lambda", self._body.function if self._body is not None else None)
         outer, self._body = self._body, _Body(function, at_function_level=True)
-        node.body = self.visit(node.body)
+        node.body = self._within_expression(node.body)
         self._body = outer
         return node
+
+    def _within_expression(self, node: ast.expr) -> ast.expr:
+        """Visits what has variables of its own that no statement binds: a definition cannot be put before it."""
+        outer, self._pending = self._pending, None
+        visited = self.visit(node)
+        self._pending = outer
+        return visited
 
     # Statements ------------------------------------------------------------------------------------------------------
 
     def _statements(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
         out: list[ast.stmt] = []
         for statement in statements:
+            outer, self._pending = self._pending, []
             result = self.visit(statement)
+            out.extend(self._pending)
+            self._pending = outer
             if isinstance(result, list):
                 out.extend(result)
             elif result is not None:
                 out.append(result)
         return out
 
-    def _generated(self, what: str, node: ast.stmt) -> str:
+    def _generated(self, what: str, node: ast.stmt | ast.expr) -> str:
         self._counter += 1
         return f"{self._path[-1]}{GENERATED_MARK}{what}_{node.lineno}_{self._counter}"
 
@@ -405,7 +428,7 @@ class _Rewriter(ast.NodeTransformer):
         writes = self._writes([node.test, *node.body, *node.orelse])
         walrus = assigned_names([node.test])
         test_body: list[ast.stmt] = [ast.Nonlocal(walrus)] if walrus else []
-        test_body.append(_locate(ast.Return(self.visit(node.test)), node.test))
+        test_body += self._statements([_locate(_Test(node.test), node.test)])
         test = _locate(
             ast.FunctionDef(
                 test_name,
@@ -487,11 +510,19 @@ class _Rewriter(ast.NodeTransformer):
             value = _locate(_call("Return", value), node)
         return _locate(ast.Return(value), node)
 
+    def visit__Test(self, node: _Test) -> ast.AST:
+        return _locate(ast.Return(self.visit(node.value)), node)
+
     def visit_Break(self, node: ast.Break) -> ast.AST:
         return _locate(ast.Return(_runtime("BREAK")), node)
 
     def visit_Continue(self, node: ast.Continue) -> ast.AST:
         return _locate(ast.Return(_runtime("CONTINUE")), node)
+
+    def visit_Match(self, node: ast.Match) -> list[ast.stmt]:
+        self._counter += 1
+        statements = desugar.match_as_ifs(node, f"dycl__subject_{self._counter}", RUNTIME)
+        return self._statements(statements)
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
         message = _thunk(self.visit(node.msg)) if node.msg is not None else ast.Constant(None)
@@ -588,9 +619,28 @@ class _Rewriter(ast.NodeTransformer):
         return identifier
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        is_load = isinstance(node.ctx, ast.Load) and self._may_be_users(node.value, node.attr)
         node.value = self.visit(node.value)
         node.attr = self._mangled(node.attr)
-        return node
+        return _locate(_call("attr", node.value, ast.Constant(node.attr)), node) if is_load else node
+
+    def _may_be_users(self, owner: ast.expr, attribute: str) -> bool:
+        """Whether an attribute may be a property of the user's: not one that tensors have, nor one of a global.
+
+        So that what is rewritten stays legible.
+        """
+        if attribute in TENSOR_ATTRIBUTES:
+            return False
+        while isinstance(owner, ast.Attribute):
+            owner = owner.value
+        if not isinstance(owner, ast.Name):
+            return True
+        function = self._body.function if self._body is not None else None
+        while function is not None:
+            if owner.id in function.parameters or owner.id in function.assigned:
+                return True
+            function = function.outer
+        return owner.id in self._free_names
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args and not node.keywords:
@@ -600,17 +650,90 @@ class _Rewriter(ast.NodeTransformer):
             if first is not None:
                 arguments = ast.Tuple([_name("__class__"), _name(first)], ast.Load())
                 return _locate(_call("super_", node.func, _locate(_thunk(arguments), node)), node)
+        first_match = self._first_match(node)
+        if first_match is not None:
+            return first_match
+        node = desugar.consumed_generator(node)
         args = [self.visit(a) for a in node.args]
         keywords = [_locate(ast.keyword(k.arg, self.visit(k.value)), k) for k in node.keywords]
         return _locate(ast.Call(_runtime("call"), [self.visit(node.func), *args], keywords), node)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
-        if any(_contains(v, (ast.NamedExpr,)) for v in node.values[1:]):
+        if self._pending is None and any(_contains(v, (ast.NamedExpr,)) for v in node.values[1:]):
             # A walrus would bind inside the lambda. Tensor operands are then refused by their truth test.
             return self.generic_visit(node)
         operator = "and_" if isinstance(node.op, ast.And) else "or_"
-        first, *rest = [self.visit(v) for v in node.values]
-        return _locate(_call(operator, first, *(_locate(_thunk(v), v) for v in rest)), node)
+        first, *rest = node.values
+        return _locate(_call(operator, self.visit(first), *(self._operand(v) for v in rest)), node)
+
+    def _operand(self, node: ast.expr) -> ast.expr:
+        """An operand that may not be evaluated, as a function; one that binds names by `:=` needs a statement."""
+        walrus = sorted({n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr)})
+        visited = self.visit(node)
+        if not walrus:
+            return _locate(_thunk(visited), node)
+        assert self._pending is not None
+        assert self._body is not None
+        name = self._generated("operand", node)
+        is_global = self._body.function.global_names.issuperset(walrus)
+        scope = ast.Global(walrus) if is_global else ast.Nonlocal(walrus)
+        empty = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+        function = ast.FunctionDef(name, empty, [scope, _locate(ast.Return(visited), node)], [])
+        self._pending.append(_locate(function, node))
+        return _locate(_call("binding", _name(name)), node)
+
+    # Comprehensions --------------------------------------------------------------------------------------------------
+
+    def _visit_comprehension(self, node: desugar.Comprehension) -> ast.AST:
+        needs_loop = any(desugar.has_conditions(n) or isinstance(n, ast.NamedExpr) for n in ast.walk(node))
+        if self._pending is None or not needs_loop or any(g.is_async for g in node.generators):
+            outer, self._pending = self._pending, None
+            self.generic_visit(node)
+            self._pending = outer
+            return node
+        items = self.visit(node.generators[0].iter)
+        function = desugar.comprehension_function(node, self._generated("items", node))
+        self._pending.append(self.rewrite_def(function, nested=True))
+        return _locate(ast.Call(_name(function.name), [items], []), node)
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
+        return self._visit_comprehension(node)
+
+    def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
+        return self._visit_comprehension(node)
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        return self._visit_comprehension(node)
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
+        outer, self._pending = self._pending, None
+        self.generic_visit(node)
+        self._pending = outer
+        return node
+
+    def _first_match(self, node: ast.Call) -> ast.expr | None:
+        """`next(x for x in xs if test, default)`: a loop that returns."""
+        is_next = isinstance(node.func, ast.Name) and node.func.id == "next" and len(node.args) == 2
+        if not is_next or self._pending is None or not isinstance(node.args[0], ast.GeneratorExp):
+            return None
+        generator, default = node.args
+        assert isinstance(generator, ast.GeneratorExp)
+        if not desugar.has_conditions(generator):
+            return None
+        arguments = [self.visit(generator.generators[0].iter), self.visit(default)]
+        function = desugar.first_match_function(generator, self._generated("first", node))
+        self._pending.append(self.rewrite_def(function, nested=True))
+        return _locate(ast.Call(_name(function.name), arguments, []), node)
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        pieces: list[ast.expr] = []
+        for value in node.values:
+            if isinstance(value, ast.FormattedValue):
+                conversion = ast.Constant(chr(value.conversion) if value.conversion > 0 else "")
+                spec = self.visit(value.format_spec) if value.format_spec is not None else ast.Constant("")
+                value = _locate(ast.Tuple([self.visit(value.value), conversion, spec], ast.Load()), value)
+            pieces.append(value)
+        return _locate(_call("text", *pieces), node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         operand = self.visit(node.operand)
@@ -628,26 +751,31 @@ class _Rewriter(ast.NodeTransformer):
         return _locate(_call("arithmetic", ast.Constant(type(node.op).__name__), node.left, node.right), node)
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
-        if _contains(node.body, (ast.NamedExpr,)) or _contains(node.orelse, (ast.NamedExpr,)):
+        binds = _contains(node.body, (ast.NamedExpr,)) or _contains(node.orelse, (ast.NamedExpr,))
+        if binds and self._pending is None:
             return self.generic_visit(node)
-        test, body, orelse = self.visit(node.test), self.visit(node.body), self.visit(node.orelse)
-        return _locate(_call("if_exp", test, _locate(_thunk(body), body), _locate(_thunk(orelse), orelse)), node)
+        return _locate(
+            _call("if_exp", self.visit(node.test), self._operand(node.body), self._operand(node.orelse)), node
+        )
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        operands = [self.visit(v) for v in (node.left, *node.comparators)]
         special = (ast.In, ast.NotIn, ast.Is, ast.IsNot)
+        binds = any(_contains(v, (ast.NamedExpr,)) for v in node.comparators[1:])
         if len(node.ops) == 1 and not isinstance(node.ops[0], special):
+            operands = [self.visit(v) for v in (node.left, *node.comparators)]
             return _locate(_call("comparison", ast.Constant(type(node.ops[0]).__name__), *operands), node)
-        if len(node.ops) > 1 and any(_contains(v, (ast.NamedExpr,)) for v in node.comparators):
+        if len(node.ops) > 1 and binds and self._pending is None:
+            operands = [self.visit(v) for v in (node.left, *node.comparators)]
             return _locate(ast.Compare(operands[0], node.ops, operands[1:]), node)
         if len(node.ops) == 1:
             operator = {"In": "in_", "NotIn": "not_in", "Is": "is_", "IsNot": "is_not"}[type(node.ops[0]).__name__]
-            return _locate(_call(operator, *operands), node)
-        steps: list[ast.expr] = []
-        for op, operand in zip(node.ops, operands[1:], strict=True):
-            steps.append(_locate(ast.Constant(type(op).__name__), operand))
-            steps.append(_locate(_thunk(operand), operand))
-        return _locate(_call("compare", operands[0], *steps), node)
+            return _locate(_call(operator, self.visit(node.left), self.visit(node.comparators[0])), node)
+        # The first comparison is always made: its operand may bind names as it likes.
+        left, right = self.visit(node.left), node.comparators[0]
+        steps: list[ast.expr] = [ast.Constant(type(node.ops[0]).__name__), self.visit(right)]
+        for op, operand in zip(node.ops[1:], node.comparators[1:], strict=True):
+            steps += [_locate(ast.Constant(type(op).__name__), operand), self._operand(operand)]
+        return _locate(_call("compare", left, *steps), node)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         return _locate(_call("getitem", self.visit(node.value), _index(self.visit(node.slice))), node)

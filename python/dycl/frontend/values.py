@@ -319,7 +319,7 @@ def python_arithmetic(
         name: the operator as Python writes it.
         right_is_checked: the paths on which Python raises for the value of `right` have left already.
     """
-    types = [v.type if isinstance(v, Number) else type(v) for v in (left, right)]
+    types = [v.type if isinstance(v, Number) else _plain_type(v) for v in (left, right)]
     kind = max(types, key=_RANK.__getitem__)
     if name in ("<", "<=", ">", ">=", "==", "!="):
         a, b = Number.of(left, kind), Number.of(right, kind)
@@ -369,6 +369,11 @@ def python_arithmetic(
     if name == "%":
         return Number(torch.remainder(a, b), kind)
     return Number(function(a, b), kind)
+
+
+def _plain_type(value: PythonNumber) -> type:
+    """Of a constant; an `IntEnum` member is an int."""
+    return bool if isinstance(value, bool) else int if isinstance(value, int) else float
 
 
 def _is_power_of_two(value: Any) -> bool:

@@ -426,6 +426,22 @@ def _mapping(key: _Check, item: _Check) -> _Check:
     return check
 
 
+def _exception(value: Any, where: str) -> None:
+    """The name of an exception and its arguments, in the form that `Signature.exceptions` describes."""
+    _list(_anything)(value, where)
+    for i, argument in enumerate(value):
+        pieces = argument.get("text", [argument]) if isinstance(argument, dict) else [argument]
+        for piece in pieces:
+            if isinstance(piece, dict):
+                _number(piece.get("value"), f"{where}[{i}].value")
+            elif i == 0 or not isinstance(piece, (str, int, float, bool, type(None))):
+                _text(piece, f"{where}[{i}]")
+
+
+def _anything(value: Any, where: str) -> None:
+    """What is checked elsewhere."""
+
+
 def _object(**members: _Check) -> _Check:
     """An object that has these members; others are of a later dycl, and nothing here reads them."""
 
@@ -459,7 +475,8 @@ _MANIFEST_FORM = _object(
         state=_list(_spec),
         mutated_inputs=_list(_number),
         parameter_names=_list(_text),
-        exceptions=_list(_list(_text)),
+        exceptions=_list(_exception),
+        exception_values=_number,
     ),
     targets=_list(
         _object(

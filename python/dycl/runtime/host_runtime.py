@@ -401,6 +401,16 @@ class Session:
             return np.array(mapped.asarray(view.shape, np.dtype(np.int16))).view(DTYPES[dtype][0])
         return np.array(mapped.asarray(view.shape, DTYPES[held][0]), DTYPES[dtype][0])
 
+    def raised(self, signature: dict[str, Any], outputs: Sequence[rt.HalBufferView]) -> Exception | None:
+        """What the program's outputs say that it raises, if anything."""
+        code = self.download(outputs[-1], "i64").item()
+        if not code:
+            return None
+        first = -1 - signature["exception_values"]
+        specs = signature["outputs"][first:-1]
+        values = [self.download(v, s["dtype"]).item() for v, s in zip(outputs[first:-1], specs, strict=True)]
+        return exception_of(signature["exceptions"][code - 1], values)
+
     def _as_computed(self, dtype: str) -> str:
         """The type of the device's tensors for the program's `dtype`: f32 for f64 where that was asked for."""
         return "f32" if dtype == "f64" and self.target["demotes_f64"] else dtype
@@ -526,16 +536,42 @@ def recorder() -> tuple[list[Decision], Callable[[int, Any], Any]]:
     return decisions, decide
 
 
-def exception_of(entry: Sequence[str]) -> Exception:
-    """The exception that an entry of a signature's `exceptions` stands for: a built-in's name, and its arguments.
+def check_exceptions(entries: Sequence[Sequence[Any]]) -> None:
+    """Checks that a signature's `exceptions` are some.
 
     Raises:
-        BundleProblem: where there is no such exception.
+        BundleProblem: there is no such exception.
     """
-    cls = getattr(builtins, entry[0], None)
-    if not (isinstance(cls, type) and issubclass(cls, Exception)):
-        raise BundleProblem(f"the bundle is damaged: its program raises {entry[0]!r}, which is no exception")
-    return cls(*entry[1:])
+    for name, *_ in entries:
+        cls = getattr(builtins, name, None)
+        if not (isinstance(cls, type) and issubclass(cls, Exception)):
+            raise BundleProblem(f"the bundle is damaged: its program raises {name!r}, which is no exception")
+
+
+def exception_of(entry: Sequence[Any], values: Sequence[Any]) -> Exception:
+    """The exception that an entry of a signature's `exceptions` stands for: a built-in's name, and its arguments.
+
+    Args:
+        entry: the name and the arguments, as the signature has them.
+        values: the program's exception values.
+    """
+    check_exceptions([entry])
+    return getattr(builtins, entry[0])(*(_argument(argument, values) for argument in entry[1:]))
+
+
+def _argument(argument: Any, values: Sequence[Any]) -> Any:
+    """An argument of an exception: a constant, a number that the program computed, or text with some in it."""
+    if not isinstance(argument, dict):
+        return argument
+    if "text" in argument:
+        return "".join(piece if isinstance(piece, str) else _formatted(piece, values) for piece in argument["text"])
+    return {"bool": bool, "int": int, "float": float}[argument["type"]](values[argument["value"]])
+
+
+def _formatted(piece: dict[str, Any], values: Sequence[Any]) -> str:
+    value = _argument(piece, values)
+    converted = {"r": repr, "s": str}.get(piece["conversion"], lambda v: v)(value)
+    return format(converted, piece["spec"])
 
 
 def taken_outputs(structure: dict[str, Any], tag_of: Callable[[int], int]) -> list[int]:
@@ -801,9 +837,8 @@ def _run_once(
     flat = main(session.regions, decide, *uploaded)
     specs = signature["outputs"]
     if signature["exceptions"]:
-        code = session.download(flat[len(specs) - 1], "i64").item()
-        if code:
-            raised = exception_of(signature["exceptions"][code - 1])
+        raised = session.raised(signature, flat[: len(specs)])
+        if raised is not None:
             raise _ProgramRaises(f"{type(raised).__name__}: {raised}" if raised.args else type(raised).__name__)
     taken = taken_outputs(signature["output_structure"], lambda index: session.download(flat[index], "i64").item())
     return [session.download(flat[index], specs[index]["dtype"]) for index in taken], [specs[index] for index in taken]

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from copy import copy
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -246,7 +245,7 @@ class Program:
         written = [signature.inputs[i] for i in signature.mutated_inputs]
         outcome = _Outcome(
             mutated=loaded.download(flat[n_outputs : n_outputs + n_mutated], written),
-            raised=loaded.exception(flat[n_outputs - 1]) if signature.exceptions else None,
+            raised=loaded.exception(flat[:n_outputs]) if signature.exceptions else None,
         )
         if outcome.raised is None:
             outcome.outputs = loaded.download_taken(flat)
@@ -282,7 +281,7 @@ class _Loaded:
         try:
             self.session = runtime.Session(bundle.reader, **options)
             state = runtime.read_state(bundle.reader, bundle.manifest["signature"]["state"])
-            self._exceptions = [runtime.exception_of(entry) for entry in signature.exceptions]
+            runtime.check_exceptions(signature.exceptions)
             if host == "vm":
                 self.main = link_main(self.session, signature)
         except (runtime.BundleProblem, BundleProblem) as problem:
@@ -292,6 +291,7 @@ class _Loaded:
         self.bundle_problem = runtime.BundleProblem
         self.regions = self.session.regions
         self._outputs = signature.outputs
+        self._signature = bundle.manifest["signature"]
         self._structure = bundle.manifest["signature"]["output_structure"]
         self._taken_outputs = runtime.taken_outputs
         self.upload = self.session.upload
@@ -318,10 +318,9 @@ class _Loaded:
             download(index)
         return found
 
-    def exception(self, view: Any) -> Exception | None:
-        """What the program's output "exception" says that it raises: 0 is nothing."""
-        code = self.session.download(view, "i64").item()
-        return copy(self._exceptions[code - 1]) if code else None
+    def exception(self, outputs: Sequence[Any]) -> Exception | None:
+        """What the program's outputs say that it raises, if anything."""
+        return self.session.raised(self._signature, outputs)
 
 
 def _execute(source: str, name: str, folder: Path) -> ModuleType:

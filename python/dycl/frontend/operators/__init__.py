@@ -3,23 +3,35 @@
 
 `Operators` is the object that rewritten code knows as `dycl__`. Its methods decide which of the two a construct is; the
 structure of branches and loops is `control.py`'s. A construct of the syntax is a method, in the room of its kind; a
-function of Python's or torch's that has to learn about data is one entry in `builtin_functions.py`, `mathematics.py`,
-`torch_functions.py` or `higher_order.py`.
+function of Python's or torch's that has to learn about data is one registered function (`replacements.py`), in the room
+of its kind.
 """
 
 from __future__ import annotations
 
 from dycl.frontend.operators import (
     builtin_functions,
+    container_methods,
     higher_order,
     mathematics,
     sequences,
     sized,
+    text_functions,
     torch_functions,
 )
 from dycl.frontend.operators.calls import Calls
 
-__all__ = ["Operators", "builtin_functions", "higher_order", "mathematics", "sequences", "sized", "torch_functions"]
+__all__ = [
+    "Operators",
+    "builtin_functions",
+    "container_methods",
+    "higher_order",
+    "mathematics",
+    "sequences",
+    "sized",
+    "text_functions",
+    "torch_functions",
+]
 
 
 class Operators(Calls):

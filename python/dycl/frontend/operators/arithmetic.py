@@ -8,16 +8,15 @@ that raises the same. What overflows does not raise: an int wraps at 64 bits, a 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.locations import here
-from dycl.frontend.operators.core import nothing
 from dycl.frontend.operators.indexing import Indexing
 from dycl.frontend.operators.special_methods import operator_method
+from dycl.frontend.text import UNKNOWN, Text, is_on_data
 from dycl.frontend.values import Number, int_power, python_arithmetic
 
 _DIVISIONS = {"Div": (operator.truediv, "/"), "FloorDiv": (operator.floordiv, "//"), "Mod": (operator.mod, "%")}
@@ -53,15 +52,6 @@ def kind_of(value: Any) -> type:
 class Arithmetic(Indexing):
     """Adds arithmetic that may raise."""
 
-    def raise_if(self, bad: Any, fail: Callable[[], Any]) -> None:
-        """Calls `fail`, which raises, where the condition `bad` holds."""
-
-        def failing() -> None:
-            fail()
-            raise AssertionError("an operation on a value that it rejects did not fail")
-
-        self.if_(bad, failing, nothing, ())
-
     def arithmetic(self, name: str, left: Any, right: Any) -> Any:
         """`left <op> right`."""
         result = self.special(name, left, right)
@@ -72,6 +62,9 @@ class Arithmetic(Indexing):
         if name == "Pow":
             return self._power(left, right) if are_numbers_on_data(left, right) else left**right
         function, symbol = {**_DIVISIONS, **_SHIFTS}[name]
+        if name == "Mod" and isinstance(left, str):
+            values = right if type(right) is tuple else (right,)
+            return Text((UNKNOWN,)) if any(map(is_on_data, values)) else left % right
         if not are_numbers_on_data(left, right):
             return function(left, right)
         if float in (kind_of(left), kind_of(right)) and name in _SHIFTS:

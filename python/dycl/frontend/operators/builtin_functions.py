@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,9 @@ from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.iteration import DataRange
 from dycl.frontend.operators.replacements import replaces
+from dycl.frontend.operators.selection import Selection
 from dycl.frontend.size_numbers import as_number
+from dycl.frontend.text import Text
 from dycl.frontend.values import Number, TruthOnly, check_truth
 
 
@@ -31,6 +32,8 @@ def convert(kind: type, value: Any, *args: Any, **kwargs: Any) -> Any:
     value = as_number(value)
     if isinstance(value, Number):
         return value.converted(kind)
+    if isinstance(value, Text):
+        bool(value)  # refused, as every use of its characters
     return kind(value, *args, **kwargs)
 
 
@@ -53,6 +56,10 @@ def bool_(ops: Calls, *args: Any) -> Any:
 def isinstance_(ops: Calls, value: Any, classes: Any) -> bool:  # noqa: ARG001
     if isinstance(value, Number):
         return issubclass(value.type, classes)
+    if isinstance(value, Selection):
+        return all(isinstance(item, classes) for item in value.items)
+    if isinstance(value, Text):
+        return issubclass(str, classes)
     return isinstance(value, classes)
 
 
@@ -222,17 +229,28 @@ def range_(ops: Calls, *args: Any) -> Any:
     return DataRange(start, stop, step)
 
 
-@replaces(print)
-def print_(ops: Calls, *args: Any, **kwargs: Any) -> None:  # noqa: ARG001
-    if any(isinstance(a, (Number, torch.Tensor)) for a in args):
-        warnings.warn(f"{here()}: a `print` of tensor values is left out of the compiled program", stacklevel=2)
-        return
-    print(*args, **kwargs)
-
-
 @replaces(setattr)
 def setattr_(ops: Calls, owner: Any, name: str, value: Any) -> None:
     ops.setattr_(owner, name, value)
+
+
+@replaces(getattr)
+def getattr_(ops: Calls, owner: Any, name: str, *default: Any) -> Any:
+    try:
+        return ops.attr(owner, name)
+    except AttributeError:
+        if default:
+            return default[0]
+        raise
+
+
+@replaces(hasattr)
+def hasattr_(ops: Calls, owner: Any, name: str) -> bool:
+    try:
+        ops.attr(owner, name)
+    except AttributeError:
+        return False
+    return True
 
 
 @replaces(delattr)

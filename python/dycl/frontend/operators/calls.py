@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# pyright: reportPrivateUsage=false
 """Calls: the user's code is rewritten, built-ins learn about data, torch's own code runs as it is."""
 
 from __future__ import annotations
@@ -12,13 +13,19 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.module import (
+    _global_forward_hooks,
+    _global_forward_hooks_with_kwargs,
+    _global_forward_pre_hooks,
+)
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.convert import NoSourceError
 from dycl.frontend.locations import here, is_internal
 from dycl.frontend.operators.core import CONTAINERS, user_method
-from dycl.frontend.operators.iteration import Iteration
+from dycl.frontend.operators.objects import Objects
 from dycl.frontend.operators.replacements import replacement_of
+from dycl.frontend.operators.selection import Selection
 from dycl.frontend.values import Number, Unusable, refuse
 
 _MUTATING = {
@@ -32,7 +39,7 @@ _MUTATING_MODULES = {"_heapq", "_bisect", "_operator", "_random"}
 """Whose functions write to the containers that they are given."""
 
 
-class Calls(Iteration):
+class Calls(Objects):
     """Adds calls."""
 
     def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -45,6 +52,9 @@ class Calls(Iteration):
             return replacement(self, *args, **kwargs)
         if isinstance(function, types.FunctionType):
             return self._call_function(function, args, kwargs)
+        if isinstance(function, Selection):
+            options = [lambda item=item: self.call(item, *args, **kwargs) for item in function.items]
+            return self.pick(function.index, options)
         if isinstance(function, types.MethodType):
             return self._call_method(function, args, kwargs)
         if isinstance(function, nn.Module):
@@ -59,7 +69,7 @@ class Calls(Iteration):
         if isinstance(function, types.MethodDescriptorType) and args and isinstance(args[0], CONTAINERS):
             self.touch(args[0])  # `list.append(items, x)`
         if isinstance(function, type):
-            return function(*args, **kwargs)
+            return self.construct(function, args, kwargs)
         method = user_method(function, "__call__")
         if method is not None:
             return self.call(method, function, *args, **kwargs)
@@ -98,6 +108,9 @@ class Calls(Iteration):
             return self._call_tensor_method(method.__name__, owner, method, args, kwargs)
         if isinstance(owner, Number):
             return method(*args, **kwargs)
+        replacement = replacement_of(method.__func__)
+        if replacement is not None:
+            return replacement(self, owner, *args, **kwargs)
         if isinstance(owner, nn.Module):
             self.adopt(owner)
             if self._is_user_forward(owner, method):
@@ -119,7 +132,11 @@ class Calls(Iteration):
     def _holds_user_code(self, module: nn.Module) -> bool:
         known = self.foreign.get(id(module))
         if known is None:
-            holds = any(not is_internal(inspect.getfile(type(m))) for m in module.modules() if type(m) is not nn.Module)
+            holds = any(
+                m._forward_hooks or m._forward_pre_hooks or not is_internal(inspect.getfile(type(m)))
+                for m in module.modules()
+                if type(m) is not nn.Module
+            )
             known = self.foreign[id(module)] = (module, holds)
         return known[1]
 
@@ -128,13 +145,34 @@ class Calls(Iteration):
         method = user_method(module, "__call__")
         if method is not None:
             return self.call(method, module, *args, **kwargs)
-        if module._forward_hooks or module._forward_pre_hooks:  # pyright: ignore[reportPrivateUsage]
-            raise UnsupportedConstructError(
-                f"a forward hook on a {type(module).__name__}",
-                hint="remove the hook before compiling, or call its function in `forward`",
-                location=here(),
-            )
-        return self.call(module.forward, *args, **kwargs)
+        args, kwargs = self._run_pre_hooks(module, args, kwargs)
+        result = self.call(module.forward, *args, **kwargs)
+        return self._run_hooks(module, args, kwargs, result)
+
+    def _run_pre_hooks(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments after the forward pre-hooks, called as `nn.Module` does."""
+        for key, hook in [*_global_forward_pre_hooks.items(), *module._forward_pre_hooks.items()]:
+            if key in module._forward_pre_hooks_with_kwargs:
+                changed = self.call(hook, module, args, kwargs)
+                if self.is_not(changed, None):
+                    args, kwargs = changed
+                continue
+            changed = self.call(hook, module, args)
+            if self.is_not(changed, None):
+                args = changed if isinstance(changed, tuple) else (changed,)
+        return args, kwargs
+
+    def _run_hooks(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
+        """The result after the forward hooks, called as `nn.Module` does."""
+        for key, hook in [*_global_forward_hooks.items(), *module._forward_hooks.items()]:
+            with_kwargs = key in module._forward_hooks_with_kwargs or key in _global_forward_hooks_with_kwargs
+            given = (args, kwargs, result) if with_kwargs else (args, result)
+            changed = self.call(hook, module, *given)
+            if self.is_not(changed, None):
+                result = changed
+        return result
 
     def _call_builtin(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         owner = getattr(function, "__self__", None)
@@ -143,14 +181,12 @@ class Calls(Iteration):
                 self.touch(value)
         if isinstance(owner, torch.Tensor):
             return self._call_tensor_method(function.__name__, owner, function, args, kwargs)
+        if owner is not None and not isinstance(owner, types.ModuleType):
+            replacement = replacement_of(getattr(type(owner), function.__name__, None))
+            if replacement is not None:
+                return replacement(self, owner, *args, **kwargs)
         if isinstance(owner, CONTAINERS) and function.__name__ in _MUTATING:
             self.touch(owner)
-            if any(isinstance(v, Number) for v in args[:1]) and function.__name__ in ("pop", "insert"):
-                raise UnsupportedConstructError(
-                    f"`list.{function.__name__}` at a position that depends on tensor values",
-                    hint="keep a tensor and a mask instead",
-                    location=here(),
-                )
             return function(*args, **kwargs)
         if function is next and self.control.is_conditional and sys.getrefcount(args[0]) > 2:
             # One that somebody holds, not a temporary as in `next(self.parameters())`.

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.utils import _pytree as pytree
 
 from dycl.frontend.control import cell_locations
 from dycl.frontend.locations import is_internal
-from dycl.frontend.operators.core import Body, nothing, user_method
+from dycl.frontend.operators.core import Body, nothing, user_method, written_outer_cells
 from dycl.frontend.operators.special_methods import SpecialMethods, operator_method
 from dycl.frontend.paths import Handler, Signal
+from dycl.frontend.text import Text, is_on_data, text_of
 from dycl.frontend.values import Number, TruthOnly, Unusable, is_single, refuse
 
 _COMPARE = {
@@ -86,6 +88,11 @@ class Conditions(SpecialMethods):
             return Number.of(bool(value))
         return Number(self.control.recorder.wrap(predicate), bool)
 
+    def binding(self, function: Callable[[], Any]) -> Callable[[], Any]:
+        """An operand that binds names by `:=`, which are variables of the function around it."""
+        self.control.share(written_outer_cells(function))
+        return function
+
     def not_(self, value: Any) -> Any:
         value = self.tested(value)
         if self.control.predicate(value) is None:
@@ -93,13 +100,13 @@ class Conditions(SpecialMethods):
         return Number(self.as_truth(value).tensor.logical_not(), bool)
 
     def compare(self, left: Any, *steps: Any) -> Any:
-        """`a < b <= c`: each operand once, and none after a comparison that fails."""
-        name, thunk, *rest = steps
-        right = thunk()
+        """`a < b <= c`: each operand once, and none after a comparison that fails, so that later ones are functions."""
+        name, right, *rest = steps
         compared = self._compare_one(name, left, right)
         if not rest:
             return compared
-        return self.and_(compared, lambda: self.compare(right, *rest))
+        following, operand, *others = rest
+        return self.and_(compared, lambda: self.compare(right, following, operand(), *others))
 
     def _compare_one(self, name: str, left: Any, right: Any) -> Any:
         if name in ("In", "NotIn", "Is", "IsNot"):
@@ -117,7 +124,7 @@ class Conditions(SpecialMethods):
             return Number.of_tensor((container == item).any())
         method = operator_method(container, "__contains__")
         if method is not None:
-            return self._truth(self.call(method, container, item))
+            return self.truth(self.call(method, container, item))
         on_data = isinstance(item, (Number, torch.Tensor))
         if not on_data and not isinstance(container, (list, tuple)):
             return item in container
@@ -130,9 +137,9 @@ class Conditions(SpecialMethods):
             if candidate is item:
                 return True
             found = self.or_(found, lambda candidate=candidate: candidate == item)
-        return self._truth(found)
+        return self.truth(found)
 
-    def _truth(self, value: Any) -> Any:
+    def truth(self, value: Any) -> Any:
         """`bool(value)`."""
         value = self.tested(value)
         return bool(value) if self.control.predicate(value) is None else self.as_truth(value)
@@ -140,21 +147,44 @@ class Conditions(SpecialMethods):
     def not_in(self, item: Any, container: Any) -> Any:
         return self.not_(self.in_(item, container))
 
-    @staticmethod
-    def is_(left: Any, right: Any) -> bool:
+    def is_(self, left: Any, right: Any) -> Any:
         for value in (left, right):
             if isinstance(value, Unusable):
                 refuse(value)
+        if type(right) is bool and isinstance(left, Number) and left.type is bool:
+            return left == right  # there is one True and one False
         return left is right
 
-    def is_not(self, left: Any, right: Any) -> bool:
-        return not self.is_(left, right)
+    def is_not(self, left: Any, right: Any) -> Any:
+        return self.not_(self.is_(left, right))
 
     def assert_(self, test: Any, message: Callable[[], Any] | None) -> None:
         def fail() -> None:
             raise AssertionError(*([message()] if message is not None else []))
 
         self.if_(test, nothing, fail, ())
+
+    def text(self, *pieces: Any) -> Any:
+        """An f-string, of strings and of (value, conversion, spec)."""
+        made = [piece if isinstance(piece, str) else self._formatted(*piece) for piece in pieces]
+        if not any(isinstance(piece, Text) for piece in made):
+            return "".join(made)
+        return sum(made, start=Text(()))
+
+    @staticmethod
+    def _formatted(value: Any, conversion: str, spec: Any) -> Any:
+        if isinstance(value, Unusable):
+            refuse(value)
+        leaves = pytree.tree_leaves(value, is_leaf=is_on_data)
+        if any(map(is_on_data, leaves)):
+            return text_of(value, conversion, spec)
+        converted = {"r": repr, "s": str, "a": ascii}.get(conversion, lambda v: v)(value)
+        return format(converted, spec)
+
+    def length(self, value: Any) -> Any:
+        """`len(value)`."""
+        method = operator_method(value, "__len__")
+        return self.call(method, value) if method is not None else len(value)
 
     def try_(
         self,

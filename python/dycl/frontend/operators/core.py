@@ -7,6 +7,7 @@ import builtins
 import dis
 import functools
 import types
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -34,17 +35,19 @@ class Core:
     Args:
         control: branches, loops and jumps.
         adopt: called with each `nn.Module` before its first call, so that its weights are known.
+        reported: the warnings that were given; the runs of one capture share it.
     """
 
     BREAK = BREAK
     CONTINUE = CONTINUE
     slice = builtins.slice
 
-    def __init__(self, control: Control, adopt: Callable[[nn.Module], None]) -> None:
+    def __init__(self, control: Control, adopt: Callable[[nn.Module], None], reported: set[str]) -> None:
         self.control = control
         self.adopt = adopt
         self.converter = Converter(self)
         self.call_depth = 0
+        self._reported = reported
         self.foreign: dict[int, tuple[nn.Module, bool]] = {}
         """Modules, by id, with whether code of the user's is in them."""
 
@@ -66,7 +69,7 @@ class Core:
 
     def function(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Makes each call of a rewritten function a place where its `return`s land."""
-        self.control.share(_written_outer_cells(function))
+        self.control.share(written_outer_cells(function))
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -85,9 +88,22 @@ class Core:
 
         return wrapper
 
+    def attr(self, owner: Any, name: str) -> Any:
+        """`owner.name`; see `objects.py`."""
+        raise NotImplementedError
+
     def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """A call in user code; see `calls.py`."""
         raise NotImplementedError
+
+    def warn(self, message: str, category: type[Warning]) -> None:
+        """Warns of something at the user's place that runs now, once."""
+        location = here()
+        text = f"{location}: {message}"
+        if text not in self._reported:
+            self._reported.add(text)
+            file, line = (location.file, location.line) if location else ("<unknown>", 0)
+            warnings.warn_explicit(text, category, file, line)
 
     def touch(self, owner: Any) -> None:
         """To be called before an object is written to, other than an attribute."""
@@ -118,7 +134,7 @@ def _written_free_names(code: types.CodeType) -> frozenset[str]:
     return frozenset(written & set(code.co_freevars))
 
 
-def _written_outer_cells(function: Any) -> list[CellLocation]:
+def written_outer_cells(function: Any) -> list[CellLocation]:
     code = function.__code__
     cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
     return [CellLocation.of(name, cells[name]) for name in sorted(_written_free_names(code))]

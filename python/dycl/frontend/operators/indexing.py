@@ -1,100 +1,242 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Subscripts: reading and writing items of tensors and containers, at positions that may depend on data."""
+"""Subscripts: reading and writing items of tensors and containers, at positions that may depend on data.
+
+An item of a container at such a position is a branch for each item, since items may be anything. Of a tensor it is one
+op; what eager gives as a view is a copy then, which may not be written to.
+"""
 
 from __future__ import annotations
 
+import types
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
-from dycl.frontend.operators.conditions import Conditions
-from dycl.frontend.operators.core import user_method
+from dycl.errors import UnsupportedConstructError
+from dycl.frontend.locations import here
+from dycl.frontend.operators.core import nothing, user_method
+from dycl.frontend.operators.patterns import Patterns
+from dycl.frontend.operators.selection import Selection
 from dycl.frontend.operators.slices import apply_data_slices, has_data_slice
-from dycl.frontend.values import Number
+from dycl.frontend.text import Text, text_of
+from dycl.frontend.values import Number, is_single
+
+_SEQUENCES = (list, tuple, deque, range, nn.ModuleList, nn.Sequential, nn.ParameterList)
+_MAPPINGS = (dict, nn.ModuleDict, nn.ParameterDict)
 
 
-class Indexing(Conditions):
+class Indexing(Patterns):
     """Adds subscripts."""
 
+    def raise_if(self, bad: Any, fail: Callable[[], Any]) -> None:
+        """Calls `fail`, which raises, where the condition `bad` holds."""
+
+        def failing() -> None:
+            fail()
+            raise AssertionError("an operation on a value that it rejects did not fail")
+
+        self.if_(bad, failing, nothing, ())
+
+    def getitem(self, owner: Any, index: Any) -> Any:
+        """`owner[index]`."""
+        method = user_method(owner, "__getitem__")
+        if method is not None:
+            return self.call(method, owner, index)
+        if isinstance(owner, torch.Tensor) and has_data_slice(index):
+            owner, index = apply_data_slices(self.control.recorder, owner, index)
+        if isinstance(owner, torch.Tensor) and _has_data(index):
+            copied = self._tensor_item(owner, index)
+            self.control.recorder.note_copy(copied, owner)  # type: ignore[arg-type]
+            return copied
+        number = as_position(index) if isinstance(owner, (*_SEQUENCES, *_MAPPINGS)) else None
+        if number is not None:
+            return self.select(owner, number) if isinstance(owner, _SEQUENCES) else self._look_up(owner, number)
+        return owner[index] if isinstance(owner, dict) else owner[_index(index)]
+
+    def item_to_augment(self, owner: Any, index: Any) -> Any:
+        """`owner[index]` for `owner[index] += value`, which writes the item back."""
+        is_copy = isinstance(owner, torch.Tensor) and _has_data(index)
+        return self._tensor_item(owner, index) if is_copy else self.getitem(owner, index)
+
     def setitem(self, owner: Any, index: Any, value: Any) -> None:
+        """`owner[index] = value`."""
         method = user_method(owner, "__setitem__")
         if method is not None:
             self.call(method, owner, index, value)
             return
+        if isinstance(owner, torch.Tensor):
+            self.touch(owner)
+            if has_data_slice(index):
+                owner, index = apply_data_slices(self.control.recorder, owner, index)
+            stored = value.tensor.to(owner.dtype) if isinstance(value, Number) else value
+            if _has_data(index):
+                view, position = _at(owner, index)
+                view[position] = stored[None] if isinstance(stored, torch.Tensor) and stored.dim() else stored
+            else:
+                owner[_index(index)] = stored
+            return
+        number = as_position(index) if isinstance(owner, (list, deque)) else None
+        if number is not None:
+            position = self._position(owner, number, "assignment index")
+            written = [
+                self.if_exp(position == i, lambda: value, lambda item=item: item) for i, item in enumerate(owner)
+            ]
+            self.touch(owner)
+            for i, item in enumerate(written):
+                owner[i] = item
+            return
         self.touch(owner)
-        if isinstance(owner, torch.Tensor) and has_data_slice(index):
-            owner, index = apply_data_slices(self.control.recorder, owner, index)
-        if isinstance(owner, torch.Tensor) and _is_scalar_index(index):
-            # Torch would ask the index for its value; as a tensor with one element it need not.
-            row = value[None] if isinstance(value, torch.Tensor) and value.dim() else value
-            owner[_as_rows(index)] = row.tensor.to(owner.dtype) if isinstance(row, Number) else row
-        else:
-            stored: Any = value.like(owner) if isinstance(value, Number) and isinstance(owner, torch.Tensor) else value
-            owner[_index(index)] = stored
+        owner[index] = value
 
     def delitem(self, owner: Any, index: Any) -> None:
+        """`del owner[index]`."""
+        method = user_method(owner, "__delitem__")
+        if method is not None:
+            self.call(method, owner, index)
+            return
+        number = as_position(index) if isinstance(owner, list) else None
+        if number is not None:
+            self.take_out(owner, number, "assignment index")
+            return
         self.touch(owner)
         del owner[index]
 
-    def getitem(self, owner: Any, index: Any) -> Any:
-        if isinstance(owner, (list, tuple)) and isinstance(index, (Number, torch.Tensor)):
-            return self._select(owner, index)
-        if isinstance(owner, torch.Tensor) and has_data_slice(index):
-            owner, index = apply_data_slices(self.control.recorder, owner, index)
-        if isinstance(owner, torch.Tensor) and _is_scalar_index(index):
-            return owner[_as_rows(index)].squeeze(0)
-        method = user_method(owner, "__getitem__")
-        if method is not None:
-            return self.call(method, owner, index)
-        return owner[index] if isinstance(owner, dict) else owner[_index(index)]
+    def select(self, items: Any, number: Number) -> Any:
+        """`items[number]` of a sequence: a branch for each item, or for callables, when they are called."""
+        position = self._position(items, number, "index")
+        if isinstance(items, range):
+            return Number.of(items.start, int) + position * items.step
+        found = list(items)
+        if all(callable(v) and not isinstance(v, (Number, torch.Tensor)) for v in found):
+            return Selection(position, tuple(found))
+        return self.pick(position, [lambda item=item: item for item in found])
 
-    def _select(self, items: list[Any] | tuple[Any, ...], index: Number | torch.Tensor) -> Any:
-        """`items[index]` with an index on data: one branch an item, so that items may be anything."""
-        number = index if isinstance(index, Number) else Number.of_tensor(index)
+    def pick(self, position: Number, options: Sequence[Callable[[], Any]]) -> Any:
+        """The value of `options[position]`, each on a path of its own."""
+
+        def rest(first: int) -> Any:
+            if first == len(options) - 1:
+                return options[first]()
+            return self.if_exp(position == first, options[first], lambda: rest(first + 1))
+
+        return rest(0)
+
+    def take_out(self, owner: list[Any], number: Number, what: str) -> Any:
+        """Takes an item out of a list, and gives it."""
+        position = self._position(owner, number, what)
+        taken = self.pick(position, [lambda item=item: item for item in owner])
+        rest = [
+            self.if_exp(position > i, lambda i=i: owner[i], lambda i=i: owner[i + 1]) for i in range(len(owner) - 1)
+        ]
+        self.touch(owner)
+        owner[:] = rest
+        return taken
+
+    def _position(self, items: Any, number: Number, what: str) -> Number:
+        """The position from 0 that an index on data means; the program raises an IndexError where it means none."""
+        name = type(items).__name__
         if number.type is float:
-            raise TypeError(f"{type(items).__name__} indices must be integers or slices, not float")
-        if not items:
-            raise IndexError(f"{type(items).__name__} index out of range")
-        number = number.converted(int)
-        wrapped = Number(torch.where(number.tensor < 0, number.tensor + len(items), number.tensor), int)
+            raise TypeError(f"{name} indices must be integers or slices, not float")
+        count = len(items)
 
         def fail() -> None:
-            raise IndexError(f"{type(items).__name__} index out of range")
+            if isinstance(items, (list, tuple, deque, range)):
+                prefix = {"range": "range object ", "list": "" if what == "pop index" else "list "}.get(
+                    name, f"{name} "
+                )
+                raise IndexError(f"{prefix}{what} out of range")
+            raise IndexError(Text.of("index ") + text_of(number, "") + " is out of range")
 
-        outside = torch.logical_or(wrapped.tensor < 0, wrapped.tensor >= len(items))
-        self.if_(outside, fail, None, ())
+        if not count:
+            fail()
+        raw = number.converted(int).tensor
+        position = torch.where(raw < 0, raw + count, raw)
+        self.raise_if(torch.logical_or(position < 0, position >= count), fail)
+        return Number(position, int)
 
-        def pick(first: int) -> Any:
-            if first == len(items) - 1:
-                return items[first]
-            return self.if_exp(wrapped == first, lambda: items[first], lambda: pick(first + 1))
+    def _look_up(self, owner: Any, number: Number) -> Any:
+        """`owner[number]` of a dict: a branch for each key that is a number."""
+        keys, positions = self.matching_keys(owner, number)
+        missing = Number.of(False)
+        for found in positions[::-1]:
+            missing = Number(torch.logical_or(missing.tensor, found.tensor), bool)
 
-        return pick(0)
+        def fail() -> None:
+            raise KeyError(number)
+
+        self.raise_if(self.not_(missing), fail)
+        place = Number.of(0)
+        for i, found in enumerate(positions):
+            place = Number(torch.where(found.tensor, i, place.tensor), int)
+        return self.select([owner[k] for k in keys], place)
+
+    def matching_keys(self, owner: Any, number: Number) -> tuple[list[Any], list[Number]]:
+        """The keys of a dict that may equal a number on data, and whether each does."""
+        keys = [k for k in owner if isinstance(k, (bool, int, float))]
+        return keys, [number == k for k in keys]
+
+    def _tensor_item(self, owner: torch.Tensor, index: Any) -> torch.Tensor:
+        view, position = _at(owner, index)
+        return view[position].squeeze(0)
 
 
-def _is_scalar_index(index: Any) -> bool:
-    """Whether an index of a tensor is made of integers, at least one of which depends on data."""
+def as_position(index: Any) -> Number | None:
+    """An index of a container that depends on data, as a number; None for any other."""
+    if isinstance(index, Number):
+        return index
+    if isinstance(index, torch.Tensor) and is_single(index):
+        return Number.of_tensor(index)
+    return None
+
+
+def _is_data_int(part: Any) -> bool:
+    """Whether one part of an index of a tensor is an int that depends on data."""
+    if isinstance(part, Number):
+        return part.type is int
+    is_tensor = isinstance(part, torch.Tensor) and part.dim() == 0
+    return is_tensor and not part.dtype.is_floating_point and part.dtype != torch.bool
+
+
+def _has_data(index: Any) -> bool:
+    """Whether an index of a tensor is made of ints, slices, None and `...`, of which some int depends on data."""
     parts = index if isinstance(index, tuple) else (index,)
-
-    def depends(part: Any) -> bool:
-        if isinstance(part, Number):
-            return part.type is int
-        return isinstance(part, torch.Tensor) and part.dim() == 0 and not part.dtype.is_floating_point
-
-    is_bool = any(isinstance(p, torch.Tensor) and p.dtype == torch.bool for p in parts)
-    return not is_bool and any(map(depends, parts)) and all(depends(p) or type(p) is int for p in parts)
+    plain = (int, slice, types.NoneType, types.EllipsisType)
+    return any(map(_is_data_int, parts)) and all(
+        _is_data_int(p) or (isinstance(p, plain) and not isinstance(p, bool)) for p in parts
+    )
 
 
-def _as_rows(index: Any) -> tuple[torch.Tensor, ...]:
-    """An index of integers as tensors of one element each: it gives a row more than the index itself."""
-    parts = index if isinstance(index, tuple) else (index,)
+def _at(owner: torch.Tensor, index: Any) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+    """A view of a tensor whose first dimensions are those that ints on data index, and these, of one element each.
 
-    def one(part: Any) -> torch.Tensor:
-        if isinstance(part, Number):
-            return part.tensor.reshape(1)
-        return part.reshape(1) if isinstance(part, torch.Tensor) else torch.tensor([part])
-
-    return tuple(one(p) for p in parts)
+    Indexing the view with them gives a dimension of size one before those of `owner[index]`.
+    """
+    parts = list(index) if isinstance(index, tuple) else [index]
+    if not any(p is Ellipsis for p in parts):
+        parts.append(Ellipsis)
+    used = sum(p is not None and p is not Ellipsis for p in parts)
+    if used > owner.dim():
+        raise IndexError(f"too many indices for tensor of dimension {owner.dim()}")
+    static: list[Any] = []
+    dims: list[int] = []
+    positions: list[torch.Tensor] = []
+    dim = 0
+    for part in parts:
+        if _is_data_int(part):
+            raw = (part.tensor if isinstance(part, Number) else part).to(torch.int64).reshape(1)
+            dims.append(dim)
+            positions.append(raw)
+            static.append(slice(None))
+        else:
+            static.append(part)
+        dim += owner.dim() - used if part is Ellipsis else 0 if type(part) is int else 1
+    view = owner[tuple(static)]
+    sizes = [view.shape[d] for d in dims]
+    wrapped = tuple(torch.where(p < 0, p + size, p) for p, size in zip(positions, sizes, strict=True))
+    return view.movedim(dims, list(range(len(dims)))), wrapped
 
 
 def _index(index: Any) -> Any:
@@ -104,3 +246,8 @@ def _index(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple(_index(i) for i in index)
     return index
+
+
+def refuse_method(method: str, hint: str) -> UnsupportedConstructError:
+    """The error for a method of a container that is not done on data."""
+    return UnsupportedConstructError(f"`{method}` with what depends on tensor values", hint=hint, location=here())

@@ -37,7 +37,7 @@ def len_(ops: Calls, items: Any) -> Any:
     if isinstance(items, torch.Tensor) and items.dim() and not is_static(items.shape[0]):
         return items.shape[0]
     items = _sequence(items)
-    return items.length if isinstance(items, DataSequence) else len(items)
+    return items.length if isinstance(items, DataSequence) else ops.length(items)
 
 
 @replaces(enumerate)

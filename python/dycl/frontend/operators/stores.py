@@ -76,7 +76,7 @@ class Stores(Arithmetic):
         return _AUGMENTED[name](target, value)
 
     def augment_attr(self, name: str, owner: Any, attribute: str, value: Callable[[], Any]) -> None:
-        self.setattr_(owner, attribute, self.augmented(name, getattr(owner, attribute), value()))
+        self.setattr_(owner, attribute, self.augmented(name, self.attr(owner, attribute), value()))
 
     def augment_item(self, name: str, owner: Any, index: Any, value: Callable[[], Any]) -> None:
-        self.setitem(owner, index, self.augmented(name, self.getitem(owner, index), value()))
+        self.setitem(owner, index, self.augmented(name, self.item_to_augment(owner, index), value()))

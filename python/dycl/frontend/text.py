@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Text that depends on data: what an f-string, `str` or `format` makes of numbers on data.
+
+It may be made, put together, printed (which is left out) and be the message of an exception, which the program formats
+when it raises. Whatever else asks for its characters is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import torch
+
+from dycl.errors import UnsupportedConstructError
+from dycl.frontend.locations import here
+from dycl.frontend.values import Number
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Piece:
+    """A number in a text: `{number!conversion:spec}`."""
+
+    number: Number
+    conversion: str = ""
+    spec: str = ""
+
+
+class Unknown:
+    """What stands in a text for one that the program cannot make: of a whole tensor, of a list."""
+
+
+UNKNOWN = Unknown()
+
+
+def is_on_data(value: Any) -> bool:
+    return isinstance(value, (Number, torch.Tensor, Text))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Text:
+    """A str that depends on data. A dataclass, so that two sides of a condition may join on it."""
+
+    pieces: tuple[str | Piece | Unknown, ...]
+
+    @staticmethod
+    def of(value: Any) -> Text:
+        """A str, or a text as it is."""
+        return value if isinstance(value, Text) else Text((value,))
+
+    def __add__(self, other: Any) -> Any:
+        return Text((*self.pieces, *Text.of(other).pieces)) if isinstance(other, (str, Text)) else NotImplemented
+
+    def __radd__(self, other: Any) -> Any:
+        return Text((other, *self.pieces)) if isinstance(other, str) else NotImplemented
+
+    def __repr__(self) -> str:
+        return "<text that depends on tensor values>"
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        raise UnsupportedConstructError(
+            "the use of text that depends on tensor values",
+            hint="return the numbers and make the text outside of the model; print, log and raise it as you like",
+            location=here(),
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name in dir(str) and not name.startswith("__"):
+            self._refuse()
+        raise AttributeError(f"'str' object has no attribute {name!r}")
+
+    __len__ = __getitem__ = __iter__ = __contains__ = __mul__ = __rmul__ = __mod__ = _refuse
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _refuse  # type: ignore[assignment]
+    __bool__ = __str__ = __format__ = _refuse  # type: ignore[assignment]
+
+
+def portable(argument: Any, value_of: Callable[[Number], dict[str, Any]]) -> tuple[Any] | None:
+    """An argument of an exception as `Signature.exceptions` has it, in a tuple; None if it cannot leave the program.
+
+    Args:
+        argument: what the exception was made with.
+        value_of: what stands for a number on data.
+    """
+    if argument is None or type(argument) in (str, int, float, bool):
+        return (argument,)
+    if isinstance(argument, Number):
+        return (value_of(argument),)
+    if not isinstance(argument, Text) or UNKNOWN in argument.pieces:
+        return None
+    pieces = [
+        {**value_of(piece.number), "conversion": piece.conversion, "spec": piece.spec}
+        if isinstance(piece, Piece)
+        else piece
+        for piece in argument.pieces
+    ]
+    return ({"text": pieces},)
+
+
+def text_of(value: Any, conversion: str, spec: str = "") -> Text:
+    """What `f"{value!conversion:spec}"` gives of a value that depends on data."""
+    if isinstance(value, Number):
+        return Text((Piece(value, conversion, spec),))
+    if isinstance(value, Text) and conversion in ("", "s") and not spec:
+        return value
+    # Torch formats a 0-d tensor as the number in it, unless a conversion asks for the tensor's own text.
+    if isinstance(value, torch.Tensor) and not value.dim() and not conversion:
+        return Text((Piece(Number.of_tensor(value), "", spec),))
+    return Text((UNKNOWN,))

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Functions of the corpus on containers indexed by data, and on text made of data. See `frontend_cases.py`."""
+
+# ruff: noqa: UP032 (written as users write it)
+from __future__ import annotations
+
+import logging
+import warnings
+from collections import OrderedDict, deque
+
+import torch
+from frontend_cases import B, N, X, Z, case
+from torch import nn
+
+INTS = tuple((torch.tensor(v),) for v in (5, 0, -3, 12, 1, 2, -1, -2, 20))
+ROWS = tuple((torch.roll(torch.tensor([3.0, 1.0, -2.0]), k) * s,) for k in range(3) for s in (1, -1, 0))
+logger = logging.getLogger(__name__)
+
+
+def seeded(count):
+    torch.manual_seed(0)
+    return [nn.Linear(3, 3) for _ in range(count)]
+
+
+HEADS = nn.ModuleList(seeded(3))
+NAMED = nn.ModuleDict({"a": nn.Linear(3, 3), "b": nn.Identity()})
+SEQUENTIAL = nn.Sequential(nn.Tanh(), nn.ReLU(), nn.Sigmoid())
+
+
+@case(*ROWS, unreached=1, tolerance=1e-6)
+def head_by_argmax(x):
+    return HEADS[int(x.argmax())](x)
+
+
+@case(*ROWS, unreached=4, tolerance=1e-6)
+def head_in_a_variable(x):
+    k = x.argmax().item()
+    layer = HEADS[k - 3]
+    y = layer(x)
+    if y.sum() > 0:
+        layer = HEADS[2 - k]
+    return layer(y), SEQUENTIAL[x.argmin()](y)
+
+
+@case(*INTS, tolerance=1e-6)
+def head_out_of_range(n):
+    return HEADS[n.item()](torch.ones(3))
+
+
+@case(*ROWS, unreached=3, tolerance=1e-6)
+def head_in_a_loop_on_data(x):
+    n = 0
+    while x.abs().sum() < 9 and n < 4:
+        x = HEADS[int(x.argmax())](x) + 1
+        n += 1
+    return x, n
+
+
+@case(*ROWS, unreached=4)
+def functions_by_position(x):
+    functions = (torch.neg, lambda t: t * 2 if t.sum() > 0 else t * 3, torch.relu)
+    table = {0: torch.abs, 1: lambda t: t - 1, 2.0: torch.neg}
+    k = int(x.argmax())
+    return functions[k](x), table.get(k, torch.neg)(x)
+
+
+@case(*INTS, unreached=1)
+def item_assigned_by_position(n):
+    items = [0, 10, 20]
+    try:
+        items[n.item()] = 5
+        items[n] += 2
+    except IndexError:
+        items[0] = -1
+    return items
+
+
+@case(*ROWS, unreached=3)
+def tensors_assigned_by_position(x):
+    items = [x, x + 1, x + 2]
+    k = x.argmax()
+    items[k] = items[k] * 10
+    if items[0].sum() > 3:
+        items[-1 - int(k)] = x
+    return items
+
+
+@case(*INTS, unreached=1)
+def dict_by_number(n):
+    table = {5: 10, 0: 20, "x": 1, -3: 30, 12: 40}
+    return table[n.item()] + 1
+
+
+@case(*INTS, unreached=3)
+def dict_get_and_in(n):
+    table = OrderedDict([(5, 10), (0, 20)])
+    k = n.item()
+    if k in table:
+        return table[k], table.get(k + 5, -2)
+    return -1, table.get(k, 7)
+
+
+@case(*INTS, unreached=7)
+def methods_of_lists(n):
+    items = [3, 1, 2, 1]
+    k = n.item()
+    taken = items.pop(k)
+    items.insert(k, 7)
+    items.sort(reverse=True)
+    if taken == 1:
+        items.remove(taken)
+    else:
+        del items[k - 1]
+    return taken, items, items.index(7), items.count(taken)
+
+
+@case((X,), (N,), (Z,), (B,), unreached=4)
+def index_of_the_largest(x):
+    values = x.tolist()
+    place = values.index(max(values))
+    if (1, 2, int(x[0])).index(int(x[0])) == 2:
+        return place, values.count(values[0])
+    return place, values.count(0.0)
+
+
+@case(*INTS)
+def value_not_in_list(n):
+    return [5, 0, -3].index(n.item())
+
+
+@case(*ROWS)
+def rows_by_position(x):
+    y = torch.stack([x, x + 1, x + 2])
+    n = int(x.argmax())
+    a, b, c, d = y[n].clone(), y[:, n].clone(), y[n, :2] + 0, y[..., -1 - n] * 2
+    if y[n][n] > 3:
+        y[n] = x * 2
+        y[n, 1] = 0
+        y[:, n] += 1
+    else:
+        y[0, n] = y[n, n] - 7
+        y[n] -= x[n]
+    return y, a + b + d, c, y[None, n, 0]
+
+
+@case(*ROWS, unreached=4)
+def ranges_and_deques_by_position(x):
+    k = int(x.argmax())
+    queue = deque([x, x * 2, x * 3])
+    if x.sum() > 0:
+        return range(2, 20, 3)[k], queue[k]
+    return range(9)[-k], queue[0] + queue[-1 - k]
+
+
+@case((X,), (N,), (Z,), (B,))
+def prints_and_logs(x):
+    print("starts")
+    if x.sum() > 0:
+        print("positive", x.sum(), f"{x.sum().item():.2f}")
+        logger.info("sum %s", x.sum().item())
+        logger.debug("constant")
+        return x
+    text = "negative: " + str(x.sum().item()) + " of {:.1f}".format(x.max().item()) + " and %d" % int(x.min())  # noqa: UP031
+    warnings.warn(text + ", ".join([f"{v}" for v in x.tolist()]), stacklevel=2)
+    return -x
+
+
+@case((X,), (N,), (Z,), (B,))
+def message_with_numbers(x):
+    s = x.sum().item()
+    if s > 5:
+        raise ValueError(f"sum {s:.3f} > {5}", int(s), s > 6)
+    if x.min() < -5:
+        raise ValueError("too small: " + str(x.min().item()) + f" {int(s)!r:>6} {x.min()}")
+    assert x.max() != 2, f"{x.max():.1f}"
+    return x
+
+
+@case((X,), (N,), (Z,), (B,))
+def message_that_is_caught(x):
+    try:
+        if x.sum() > 5:
+            raise ValueError(f"sum {x.tolist()} {x}")
+        x = x + 1
+    except ValueError as e:
+        return x * len(e.args)
+    return x
+
+
+@case((X,), (N,), (Z,), (B,), unreached=1)
+def numbers_raised_on_specialized_paths(x):
+    h = None
+    if x.sum() > 0:
+        h = x * 2
+    if x.max() > 9:
+        raise KeyError(int(x.max()))
+    if h is None:
+        if x.min() < -5:
+            raise ValueError(f"{x.min().item()}")
+        return x
+    return h + x
