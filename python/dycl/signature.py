@@ -86,6 +86,9 @@ class DynamicSize:
         )
 
 
+_NUMBERS: dict[str, type] = {"bool": bool, "int": int, "float": float}
+
+
 @dataclass(frozen=True)
 class Structure:
     """How a nested value is built. `kind` is one of:
@@ -97,7 +100,8 @@ class Structure:
     - "dict", "OrderedDict": of `keys` to `items`;
     - "namedtuple", "dataclass": of the class `type` ("module:qualname") with field names `keys` and values `items`;
     - "choice": one of `items`, another on each path of the program; the flat 0-d i64 `index` says which. What the
-      others are made of has no value then.
+      others are made of has no value then;
+    - "rows": a list (or the `type` "tuple") of as many items as the flat tensors of its one item have rows.
     """
 
     kind: str
@@ -140,6 +144,9 @@ class Structure:
             return self.items[leaf(self)].build(leaf)
         if self.kind == "constant":
             return self.value
+        if self.kind == "rows":
+            rows = self._rows(leaf)
+            return tuple(rows) if self.type == "tuple" else rows
         values = [item.build(leaf) for item in self.items]
         if self.kind == "tuple":
             return tuple(values)
@@ -160,6 +167,24 @@ class Structure:
             named = dict(zip(self.keys, values, strict=True))
             return cls(**named) if cls else named
         raise ValueError(f"unknown structure kind {self.kind!r}")
+
+    def _rows(self, leaf: Callable[[Structure], Any]) -> list[Any]:
+        (item,) = self.items
+        stacks: dict[int, Any] = {}
+
+        def note(node: Structure) -> None:
+            stacks[node.index] = leaf(Structure("tensor", index=node.index))
+
+        item.build(note)
+
+        def row(i: int) -> Any:
+            def part(node: Structure) -> Any:
+                value = stacks[node.index][i]
+                return _NUMBERS[node.type](value.item()) if node.kind == "number" else value
+
+            return item.build(part)
+
+        return [row(i) for i in range(len(next(iter(stacks.values()))))]
 
     def nodes(self, kind: str) -> Iterator[Structure]:
         """The nodes of a kind in it."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Functions with sizes that are not known at compile time: declared dynamic, or depending on data."""
 
-# ruff: noqa: B008, B905 (written as users write it)
+# ruff: noqa: B008, B905, RUF005 (written as users write it)
 from __future__ import annotations
 
 import torch
@@ -278,3 +278,89 @@ def batch_that_shrinks(x):
         x = x[x.sum(1) > 0] - 0.7
         steps += 1
     return x.shape[0], steps
+
+
+# Lists that grow in loops --------------------------------------------------------------------------------------------
+
+
+@case(*TRIPS, unreached=1)
+def list_that_is_stacked(n):
+    out = [torch.zeros(2)]
+    i = 0
+    while i < n:
+        out.append(torch.ones(2) * i)
+        i += 1
+    return torch.stack(out), len(out)
+
+
+@case(*[(_rows(1, 4), *n) for n in TRIPS], unreached=1)
+def tokens_until_the_end(x, n):
+    """A greedy decoder: the list that it returns is as long as the loop runs."""
+    tokens = []
+    h = x
+    for _ in range(6):
+        h = torch.tanh(h @ torch.eye(4)) + 0.5
+        token = int(h.argmax()) + len(tokens)
+        tokens.append(token)
+        if token >= n:
+            break
+    return tokens, h
+
+
+@case(*TRIPS, unreached=2)  # that it is empty, once more
+def list_that_may_stay_empty(n):
+    out = []
+    for i in range(int(n)):
+        if i % 2 == 0:
+            out.append(torch.full((1, 2), float(i)))
+    if len(out) == 0:
+        return torch.zeros(1, 2)
+    return torch.cat(out)
+
+
+@case(*TRIPS, unreached=2)  # that there is no last item
+def list_of_pairs_in_nested_loops(n):
+    pairs = []
+    i = 0
+    while i < n:
+        j = 0
+        while j < i:
+            pairs.append((torch.ones(3) * j, i * 10 + j))
+            j += 1
+        i += 1
+    total = torch.zeros(3)
+    for row, number in pairs:
+        total = total * 0.5 + row * number
+    if pairs:
+        total = total + pairs[-1][0]
+    return total, pairs
+
+
+@case(*TRIPS, unreached=3)  # that there is no such item
+def list_that_is_indexed(n):
+    out = [torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0])]
+    while n > 0:
+        out.append(out[-1] + out[-2])
+        n = n - 1
+    return out[-1], out[0], out[1:]
+
+
+@case(*TRIPS)
+def list_that_is_made_anew(n):
+    numbers = []
+    i = 0
+    while i < n:
+        numbers = numbers + [i * i]
+        i += 1
+    return torch.tensor(numbers, dtype=torch.float32).sum(), numbers
+
+
+@case(*TRIPS, unreached=1)  # that it is empty
+def list_that_is_filled_up(n):
+    out = []
+    while n > 0:
+        out.append(torch.ones(2) * n)
+        n = n - 1
+    if len(out) < 2:
+        out.append(torch.zeros(2))
+    return torch.stack(out, 1)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import fx
@@ -18,6 +18,7 @@ from dycl.frontend.kinds import MISSING, same_shape
 from dycl.frontend.locations import here
 from dycl.frontend.paths import Context, Deferred, Escaping, Fork, Scope, Side, Signal, Stop, Unwind
 from dycl.frontend.recorder import Recorder
+from dycl.frontend.rows import gathered, has_rows
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.state import (
     UNDEFINED,
@@ -53,7 +54,9 @@ class Branches:
         escaping: the exceptions that leave the program. Set before the first use; the runs of one capture share it.
     """
 
-    def __init__(self, recorder: Recorder, *, max_depth: int, max_specializations: int) -> None:
+    def __init__(
+        self, recorder: Recorder, *, max_depth: int, max_specializations: int, makes_rows: bool = False
+    ) -> None:
         self.recorder = recorder
         self.journal = Journal()
         self.sites = 0
@@ -63,6 +66,8 @@ class Branches:
         self._forks: list[Fork] = []
         self._scopes: list[Scope] = []
         self._depth = 0
+        self._loops_around = 0
+        self._makes_rows = makes_rows
         self._joined: dict[int, JoinedObject] = {}
         self._shared: dict[tuple[Any, ...], CellLocation] = {}
         self._context = Context(max_specializations - 1)
@@ -81,6 +86,9 @@ class Branches:
             refuse(test)
         if isinstance(test, torch.SymBool) and self.recorder.sizes.decide(test) is not None:
             return None
+        if has_rows(test):
+            rows = gathered(cast("list[Any]", test))
+            test = rows.length if rows is not None else test
         test = as_number(test)
         if isinstance(test, torch.Tensor):
             check_truth(test)
@@ -380,7 +388,7 @@ class Branches:
         site: Site,
     ) -> Side:
         recorder = self.recorder
-        join = Join(self.recorder, site, (a.graph, b.graph))
+        join = Join(self.recorder, site, (a.graph, b.graph), makes_rows=self._makes_rows or self._loops_around > 0)
         # The deferred jumps of both sides, by target; a side that ends in a jump to elsewhere takes part.
         targets: list[Scope] = []
         for side in (a, b):

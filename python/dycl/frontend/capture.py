@@ -19,6 +19,7 @@ import torch
 from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensor
 from torch._subclasses.functional_tensor import FunctionalTensor
+from torch.utils import _pytree as pytree
 
 from dycl.errors import DyclError, UnsupportedConstructError
 from dycl.frontend.control import Control
@@ -36,6 +37,7 @@ from dycl.frontend.joining import constant
 from dycl.frontend.kinds import alternatives, describe
 from dycl.frontend.locations import raised_at
 from dycl.frontend.operators import Operators
+from dycl.frontend.operators.growing import has_rows, rows_of
 from dycl.frontend.paths import Escaping, Restart
 from dycl.frontend.reachable import MODULE_INTERNALS, Reachable
 from dycl.frontend.recorder import Recorder, outside_modes
@@ -43,7 +45,7 @@ from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sizes import is_static, same_sizes
 from dycl.frontend.state import UNDEFINED, AttributeLocation, ContainerLocation, Contents, Location, freeze
 from dycl.frontend.state_kinds import AttributeKinds, StateOfKinds, with_kinds
-from dycl.frontend.values import Number, Unusable, refuse, same_constant
+from dycl.frontend.values import DisagreementError, Number, Unusable, refuse, same_constant
 from dycl.options import Options
 from dycl.signature import Signature, Structure, TensorSpec, structure_of
 
@@ -64,6 +66,14 @@ class _Input:
     def seen(self) -> FunctionalTensor:
         assert self.tensor is not None
         return self.tensor
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A leaf of the items of a list whose length depends on data."""
+
+    stack: torch.Tensor
+    kind: type | None
 
 
 @dataclass(frozen=True)
@@ -91,13 +101,42 @@ def capture(
         UnsupportedConstructError: the model uses something that is not compiled.
         DyclError: the model raises on the way.
     """
+    arguments = (model, args, kwargs, options, dynamic_shapes)
+    try:
+        return _capture(*arguments, makes_rows=False)
+    except DisagreementError as error:
+        # A list of another length on each of many paths: one whose length depends on data.
+        try:
+            return _capture(*arguments, makes_rows=True)
+        except DyclError:
+            raise error from None
+
+
+def _capture(
+    model: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: Options,
+    dynamic_shapes: Any,
+    *,
+    makes_rows: bool,
+) -> CapturedProgram:
     numbers: list[_StateAttribute] = []
     kinds: dict[tuple[int, str], AttributeKinds] = {}
     names = _Names()
     escaping = Escaping()
     while True:
         attempt = _Run(
-            model, args, kwargs, options, tuple(numbers), tuple(kinds.values()), names, escaping, dynamic_shapes
+            model,
+            args,
+            kwargs,
+            options,
+            tuple(numbers),
+            tuple(kinds.values()),
+            names,
+            escaping,
+            dynamic_shapes,
+            makes_rows,
         )
         try:
             program = attempt.execute()
@@ -158,6 +197,7 @@ class _Run:
         names: _Names,
         escaping: Escaping,
         dynamic_shapes: Any,
+        makes_rows: bool,
     ) -> None:
         self._model = model
         self._args = args
@@ -169,7 +209,10 @@ class _Run:
         self.recorder = Recorder(allow_random=options.allow_random)
         self.recorder.lift = self._lift
         self.control = Control(
-            self.recorder, max_depth=options.max_depth, max_specializations=options.max_specializations
+            self.recorder,
+            max_depth=options.max_depth,
+            max_specializations=options.max_specializations,
+            makes_rows=makes_rows,
         )
         self.control.escaping = escaping
         self.operators = Operators(self.control, self._adopt, names.reported)
@@ -460,9 +503,22 @@ class _Run:
             index = len(outputs) - 1
             return Structure("choice", index=index, items=tuple(structure_of(v, leaf) for v in made.values))
 
+        def row_leaf(value: Any) -> Structure | None:
+            if not isinstance(value, _Row):
+                return None
+            outputs.append(freeze(value.stack, self.recorder).raw)
+            kind, index = value.kind, len(outputs) - 1
+            return Structure("number", index=index, type=kind.__name__) if kind else Structure("tensor", index=index)
+
         def leaf(value: Any) -> Structure | None:
             if isinstance(value, Unusable):
                 return choice(value)
+            if has_rows(value):
+                rows = rows_of(value)
+                item = pytree.tree_unflatten(
+                    [_Row(s, k) for s, k in zip(rows.stacks, rows.form[1], strict=True)], rows.form[0]
+                )
+                return Structure("rows", type=type(value).__name__, items=(structure_of(item, row_leaf),))
             value = as_number(value)
             if isinstance(value, (torch.Tensor, Number)):
                 outputs.append(freeze(value, self.recorder).raw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import fx
@@ -22,8 +22,18 @@ from dycl.frontend.kinds import (
     same_shape,
 )
 from dycl.frontend.recorder import COND, Recorder
+from dycl.frontend.rows import Rows, gathered, has_rows
 from dycl.frontend.sizes import expression, same_size
-from dycl.frontend.state import UNDEFINED, FrozenChoice, FrozenContents, FrozenNode, FrozenTensor, freeze, thaw
+from dycl.frontend.state import (
+    UNDEFINED,
+    FrozenChoice,
+    FrozenContents,
+    FrozenNode,
+    FrozenTensor,
+    freeze,
+    refreshed,
+    thaw,
+)
 from dycl.frontend.values import Choice, DisagreementError, Number, PythonNumber, Site, Unusable, same_constant
 
 
@@ -68,12 +78,16 @@ class Join:
         recorder: where it is recorded.
         site: the condition.
         graphs: of the side where it holds, and of the other.
+        makes_rows: a list that is longer on one side becomes one whose length depends on data.
     """
 
-    def __init__(self, recorder: Recorder, site: Site, graphs: tuple[fx.Graph, fx.Graph]) -> None:
+    def __init__(
+        self, recorder: Recorder, site: Site, graphs: tuple[fx.Graph, fx.Graph], *, makes_rows: bool = False
+    ) -> None:
         self._recorder = recorder
         self.site = site
         self._graphs = graphs
+        self._makes_rows = makes_rows
         self._pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._index: dict[tuple[int, int], int] = {}
         self._poisons: dict[int, torch.Tensor] = {}
@@ -100,11 +114,19 @@ class Join:
         number = self._plan_numbers(a, b)
         if number is not None:
             return number
+        if _is_list(a) and _is_list(b) and _holds_rows(a) is not _holds_rows(b):
+            rows = self._plan_rows(a, b, what)
+            if rows is not None:
+                return rows
         if isinstance(a, (FrozenNode, FrozenContents)) and type(a) is type(b) and same_shape(a, b):
             plans = [self.plan(x, y, what) for x, y in zip(a.items, b.items, strict=True)]
-            if isinstance(a, FrozenContents) or isinstance(a.original, tuple):
+            if isinstance(a, FrozenContents) or isinstance(a.original, (tuple, Rows)):
                 return lambda results: a.rebuild([p(results) for p in plans])
+            assert isinstance(b, FrozenNode)
             return self._rebuilding(a, b, plans)
+        rows = self._plan_rows(a, b, what)
+        if rows is not None:
+            return rows
         if isinstance(a, FrozenContents) and isinstance(b, FrozenContents):
             raise DisagreementError(
                 f"{what} holds {len(a.contents)} items after one side of the condition and {len(b.contents)} after the "
@@ -116,6 +138,26 @@ class Join:
         if same_constant(a, b):
             return lambda _: a
         return self._plan_choice(a, b, what)
+
+    def _plan_rows(self, a: Any, b: Any, what: str) -> Plan | None:
+        """A list that is longer on one side, where `makes_rows`: a list whose length depends on data."""
+        if not _is_list(a) or not _is_list(b):
+            return None
+        if not (self._makes_rows or _holds_rows(a) or _holds_rows(b)):
+            return None
+        sides: list[Rows | None] = []
+        for side, other, graph in ((a, b, self._graphs[0]), (b, a, self._graphs[1])):
+            with self._recorder.into(graph):
+                items = [refreshed(v, self._recorder) for v in side.items]
+                sides.append(gathered(items, like=refreshed(other.items[-1], self._recorder) if other.items else None))
+        if sides[0] is None or sides[1] is None:
+            return None
+        least = min(rows.least for rows in sides if rows is not None)
+        frozen = [freeze(Rows(r.form, r.stacks, least), self._recorder) for r in sides if r is not None]
+        if not same_shape(frozen[0], frozen[1]):
+            return None
+        plan = self.plan(frozen[0], frozen[1], what)
+        return lambda results: a.rebuild([plan(results)])
 
     def _plan_choice(self, a: Any, b: Any, what: str) -> Plan:
         """Two values of different kinds: refused if used, but it is known which of them it is."""
@@ -273,6 +315,16 @@ class Join:
             return merged[key]
 
         return [[merge(x, y) for x, y in zip(a.shape, b.shape, strict=True)] for a, b in self._pairs]
+
+
+def _is_list(value: Any) -> TypeGuard[FrozenNode | FrozenContents]:
+    if isinstance(value, FrozenContents):
+        return not value.contents.keys
+    return isinstance(value, FrozenNode) and type(value.original) is list
+
+
+def _holds_rows(value: FrozenNode | FrozenContents) -> bool:
+    return has_rows([thaw(v) for v in value.items])
 
 
 def _storage(tensor: Any) -> Any:

@@ -186,6 +186,8 @@ def describe(value: Any) -> str:
     """A value as an error message says it: "a tensor f32[2, 3]", "None", "a Python int"."""
     if isinstance(value, FrozenChoice):
         return " or ".join(map(describe, value.values))
+    if isinstance(value, FrozenNode) and isinstance(value.original, (tuple, list, dict)):
+        return f"a {type(value.original).__name__} of {len(value.items)}"
     value = thaw(value) if not isinstance(value, FrozenContents) else value.contents
     if isinstance(value, Unusable):
         choice = Unusable.choice(value)

@@ -31,12 +31,14 @@ from dycl.frontend.locations import here
 from dycl.frontend.memory import CarriedTensor, Origin, Write, refusal
 from dycl.frontend.paths import Deferred, Scope, Side, Signal
 from dycl.frontend.recorder import WHILE, Recorder
+from dycl.frontend.rows import Rows, gathered, has_rows
 from dycl.frontend.sizes import expression, same_size, same_sizes
 from dycl.frontend.state import (
     UNDEFINED,
     AttributeLocation,
     CellLocation,
     ContainerLocation,
+    Contents,
     Delta,
     FrozenChoice,
     FrozenContents,
@@ -47,6 +49,7 @@ from dycl.frontend.state import (
     Snapshot,
     TensorLocation,
     freeze,
+    refreshed,
     thaw,
 )
 from dycl.frontend.values import Choice, Number, Unusable, same_constant
@@ -209,6 +212,8 @@ class Loops(Exceptions):
         fresh: dict[tuple[Any, ...], Carried] = {}
         for _ in range(MAX_LOOP_ROUNDS):
             traced = self._trace_loop_body(loop.test, loop.body, carried, snapshot, end)
+            if self._make_rows(traced.delta, snapshot):
+                return self._record_loop(first, loop, is_peeled=is_peeled)
             fresh = self._newly_carried(traced.delta, carried, snapshot, location)
             carried.update(fresh)
             # Sizes only once the kinds are known, which tell how the values before and after compare.
@@ -258,6 +263,55 @@ class Loops(Exceptions):
         snapshot.undo()
         return found
 
+    def _make_rows(self, delta: Delta, snapshot: Snapshot) -> bool:
+        """Makes rows of the items of the lists that an iteration makes longer; says whether there are any."""
+        found = False
+        for place, after in delta.values():
+            if hasattr(place, "owner") and is_made_elsewhere(place):
+                continue  # the iteration makes it
+            if isinstance(place, ItemLocation):
+                # As long as before, but of rows: an inner loop made it longer.
+                grows = isinstance(after, FrozenNode) and isinstance(after.original, Rows)
+                place, example = ContainerLocation.of(place.owner), after
+            else:
+                grows = isinstance(after, (FrozenNode, FrozenContents)) and _is_list(after) and bool(after.items)
+                example = after.items[-1] if grows else None
+            before = snapshot.base(place)
+            items: Any = before.items if isinstance(before, Contents) else before
+            if not grows or type(items) is not list or (len(items) == 1 and has_rows(items)):
+                continue
+            if not isinstance(example, FrozenNode) or not isinstance(example.original, Rows):
+                now = [thaw(v) for v in after.items]
+                is_longer = len(now) > len(items) and all(map(_is_same, items, now))
+                grows = is_longer or has_rows(now)
+            rows = gathered(items, like=self._example(example)) if grows else None
+            if rows is not None:
+                value: Any = [rows]
+                snapshot.write(place, Contents(value) if isinstance(before, Contents) else value)
+                found = True
+        return found
+
+    def _example(self, frozen: Any) -> Any:
+        """A value of the form of a frozen one, of tensors without contents: its graph is given up."""
+
+        def leaf(tensor: FrozenTensor) -> FrozenTensor:
+            raw = self.recorder.poison(tensor.raw)
+            return FrozenTensor(raw, tensor.original)
+
+        return refreshed(map_frozen(frozen, leaf), self.recorder)
+
+    def _gather_rows(self, snapshot: Snapshot) -> None:
+        """At the end of an iteration: joins what was appended to a list of rows to them."""
+        for place, after in list(snapshot.delta().values()):
+            if not isinstance(after, (FrozenNode, FrozenContents)) or not _is_list(after) or len(after.items) < 2:
+                continue
+            now = place.get()
+            items: list[Any] = now.items if isinstance(now, Contents) else now
+            rows = gathered(items) if has_rows(items) else None
+            if rows is not None:
+                value: Any = [rows]
+                snapshot.write(place, Contents(value) if isinstance(now, Contents) else value)
+
     def _trace_loop_body(
         self,
         test: Callable[[], Any],
@@ -269,6 +323,7 @@ class Loops(Exceptions):
         """Traces an iteration from what the loop carries; `end` is where a `break` goes, if not to after the loop."""
         outer, first_fork = self.recorder.graph, len(self._forks)
         self._depth += 1
+        self._loops_around += 1
         graph = self.recorder.graph = fx.Graph()
         exits, breaks = False, False
 
@@ -300,10 +355,12 @@ class Loops(Exceptions):
                 for place in carried.values():
                     place.begin(self.recorder, snapshot, shared)
                 side = self._apart(iteration)
+                self._gather_rows(snapshot)
             condition = side.value.raw
             delta = snapshot.delta_by_item()
         finally:
             self._depth -= 1
+            self._loops_around -= 1
             del self._forks[first_fork:]
             self.recorder.graph = outer
         snapshot.undo()
@@ -696,6 +753,16 @@ class Carried:
             if isinstance(result, FunctionalTensor):
                 for storage in held[id(origin)]:
                     recorder.functional.memory.join(result.untyped_storage(), storage, None)
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    return a is b or same_constant(a, b)
+
+
+def _is_list(value: FrozenNode | FrozenContents) -> bool:
+    if isinstance(value, FrozenContents):
+        return not value.contents.keys
+    return type(value.original) is list
 
 
 def _tensors_in(value: Any) -> list[torch.Tensor]:

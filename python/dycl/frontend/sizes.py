@@ -162,7 +162,9 @@ class _Environment(ShapeEnv):
             self.answers.setdefault(condition if answer else sympy.Not(condition), here())
         return answer
 
-    def guard_or_defer_runtime_assert(self, orig_expr: Any, msg: str, fx_node: Any = None) -> bool:
+    def guard_or_defer_runtime_assert(  # pyright: ignore[reportIncompatibleVariableOverride] (cached by torch)
+        self, orig_expr: Any, msg: str, fx_node: Any = None
+    ) -> bool:
         """Two sizes have to agree, one of which depends on data: checked when the program runs.
 
         Where it depends on a condition, each side of that is traced by itself instead, on which it may be known.

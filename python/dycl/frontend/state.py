@@ -24,6 +24,7 @@ from torch import nn
 from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.frontend.recorder import Recorder
+from dycl.frontend.rows import Rows
 from dycl.frontend.values import Choice, Number, Unusable
 
 
@@ -370,6 +371,8 @@ class FrozenNode:
 
     def rebuild(self, items: list[Any]) -> Any:
         """A new value of the same type with other items."""
+        if isinstance(self.original, Rows):
+            return self.original.with_stacks(items)
         cls = type(self.original)
         if isinstance(self.original, dict):
             fresh = cls() if cls is not dict else {}
@@ -441,6 +444,8 @@ def _as_node(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None:
     cls: type[Any] = type(value)
     if cls in (torch.Size, range, str):
         return None
+    if isinstance(value, Rows):
+        return (value.form,), value.stacks
     if isinstance(value, (tuple, list)):
         return (), tuple(value)
     if isinstance(value, dict):
@@ -449,6 +454,16 @@ def _as_node(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None:
         names = tuple(f.name for f in dataclasses.fields(value))
         return names, tuple(getattr(value, n, UNDEFINED) for n in names)
     return None
+
+
+def refreshed(value: Any, recorder: Recorder) -> Any:
+    """A frozen value as user code would have it, with new tensors over the recorded ones."""
+    if isinstance(value, FrozenTensor):
+        wrapped = recorder.wrap(value.raw)
+        return Number(wrapped, value.original.type) if isinstance(value.original, Number) else wrapped
+    if isinstance(value, (FrozenNode, FrozenContents)):
+        return value.rebuild([refreshed(v, recorder) for v in value.items])
+    return thaw(value)
 
 
 def after_side(value: Any, delta: Delta) -> Any:

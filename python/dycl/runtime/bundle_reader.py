@@ -530,7 +530,7 @@ def check_manifest(manifest: Any) -> None:
 
 
 _KEYED = ("dict", "OrderedDict", "namedtuple", "dataclass")
-_NESTED = ("tuple", "list", "choice", *_KEYED)
+_NESTED = ("tuple", "list", "choice", "rows", *_KEYED)
 
 
 def _check_structure(value: Any, where: str, count: int) -> None:
@@ -557,6 +557,8 @@ def _check_structure(value: Any, where: str, count: int) -> None:
         if kind in ("namedtuple", "dataclass"):
             _string(r"[\w.]+:[\w.<>]+", "MODULE:CLASS")(value.get("type"), f"{where}.type")
             _list(_string(r"[^\W\d]\w*", "a name"))(keys, f"{where}.keys")
+        if kind == "rows" and len(items) != 1:
+            raise _Wrong(f"{where} has {len(items)} items, expected one")
         for i, item in enumerate(items):
             _check_structure(item, f"{where}.items[{i}]", count)
     elif kind not in ("tensor", "number", "constant"):

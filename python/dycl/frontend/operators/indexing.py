@@ -18,6 +18,7 @@ from torch import nn
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.locations import here
 from dycl.frontend.operators.core import nothing, user_method
+from dycl.frontend.operators.growing import has_rows, item_of, refuse_change
 from dycl.frontend.operators.patterns import Patterns
 from dycl.frontend.operators.selection import Selection
 from dycl.frontend.operators.slices import apply_data_slices, has_data_slice
@@ -42,6 +43,8 @@ class Indexing(Patterns):
 
     def getitem(self, owner: Any, index: Any) -> Any:
         """`owner[index]`."""
+        if has_rows(owner):
+            return item_of(self, owner, index)
         method = user_method(owner, "__getitem__")
         if method is not None:
             return self.call(method, owner, index)
@@ -67,6 +70,8 @@ class Indexing(Patterns):
         if method is not None:
             self.call(method, owner, index, value)
             return
+        if has_rows(owner):
+            refuse_change("an assignment to an item")
         if isinstance(owner, torch.Tensor):
             self.touch(owner)
             if has_data_slice(index):

@@ -13,6 +13,7 @@ from dycl.errors import UnsupportedConstructError
 from dycl.frontend.control import cell_locations
 from dycl.frontend.locations import here
 from dycl.frontend.operators.core import Body
+from dycl.frontend.operators.growing import has_rows, rows_of
 from dycl.frontend.operators.special_methods import operator_method
 from dycl.frontend.operators.stores import Stores
 from dycl.frontend.paths import Signal
@@ -101,7 +102,10 @@ class DataSequence:
 
 
 def as_sequence(items: Any) -> Any:
-    """A tensor whose number of rows is not known as a sequence of them; anything else as it is."""
+    """A tensor or list whose length is not known as a sequence of its rows; anything else as it is."""
+    if has_rows(items):
+        rows = rows_of(items)
+        return DataSequence(rows.length, lambda i: rows.item(Number.of(i, int)))
     if isinstance(items, torch.Tensor) and items.dim() and not is_static(items.shape[0]):
         return DataSequence(as_number(items.shape[0]), lambda i: items[Number.of(i, int).tensor.reshape(1)].squeeze(0))
     return items

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""`len`, `enumerate`, `zip` and `reversed` of what has a number of items that depends on data."""
+"""`len`, `enumerate`, `zip`, `torch.stack` and the like, of what has a number of items that depends on data."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,9 +11,11 @@ import torch
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
+from dycl.frontend.operators.growing import fail_if_empty, has_rows, rows_of
 from dycl.frontend.operators.iteration import DataRange, DataSequence, as_sequence
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.operators.special_methods import operator_method
+from dycl.frontend.recorder import outside_modes
 from dycl.frontend.sizes import is_static
 from dycl.frontend.values import Number
 
@@ -38,6 +41,41 @@ def len_(ops: Calls, items: Any) -> Any:
         return items.shape[0]
     items = _sequence(items)
     return items.length if isinstance(items, DataSequence) else ops.length(items)
+
+
+@replaces(torch.stack)
+def stack(ops: Calls, tensors: Any, dim: int = 0, **kwargs: Any) -> torch.Tensor:
+    """`torch.stack`, also of a list whose length depends on data."""
+    if not has_rows(tensors):
+        return torch.stack(tensors, dim, **kwargs)
+    (rows,) = _tensors_of(ops, tensors, lambda: torch.stack([]))
+    return rows.movedim(0, dim)
+
+
+@replaces(torch.cat, torch.concat, torch.concatenate)
+def cat(ops: Calls, tensors: Any, dim: int = 0, **kwargs: Any) -> torch.Tensor:
+    """`torch.cat`, likewise."""
+    if not has_rows(tensors):
+        return torch.cat(tensors, dim, **kwargs)
+    (rows,) = _tensors_of(ops, tensors, lambda: torch.cat([]))
+    if rows.dim() < 2:
+        raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
+    at = dim % (rows.dim() - 1)
+    return rows.movedim(0, at).flatten(at, at + 1)
+
+
+def _tensors_of(ops: Calls, items: Any, fails: Callable[[], Any]) -> tuple[torch.Tensor, ...]:
+    """The stack of the tensors in a list; raises what `fails` raises where there is none."""
+    rows = rows_of(items)
+    if rows.form[1] != (None,):
+        raise TypeError("expected Tensor as element 0 in argument 0")
+    fail_if_empty(ops, rows, lambda: _eagerly(fails))
+    return rows.stacks
+
+
+def _eagerly(function: Callable[[], Any]) -> Any:
+    with outside_modes():
+        return function()
 
 
 @replaces(enumerate)

@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
+from dycl.frontend.operators.growing import has_rows, rows_of
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.values import Number
 
@@ -36,6 +37,19 @@ def tolist(ops: Calls, tensor: torch.Tensor) -> Any:
 
 def _tensor(plain: Callable[..., torch.Tensor], data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
     """`torch.tensor` of numbers on data, or of nested lists that hold some, or tensors of one element."""
+    if has_rows(data):
+        rows = rows_of(data)
+        kind = rows.form[1][0]
+        if len(rows.form[1]) != 1 or kind is None:
+            raise TypeError("`torch.tensor` of a list whose length depends on data takes numbers; use `torch.stack`")
+        dtype = kwargs.get("dtype") or (args[0] if args else None)
+        if dtype is None and rows.least == 0:
+            raise UnsupportedConstructError(
+                "`torch.tensor` of a list that may be empty: its dtype would depend on that",
+                hint="give the `dtype`",
+                location=here(),
+            )
+        return rows.stacks[0].to(dtype or _PYTHON_DTYPES[kind]())
     leaves = [data] if isinstance(data, Number) else pytree.tree_leaves(data) if isinstance(data, (list, tuple)) else []
     if not any(isinstance(v, (Number, torch.Tensor)) for v in leaves):
         return plain(data, *args, **kwargs)
@@ -55,12 +69,19 @@ def _tensor(plain: Callable[..., torch.Tensor], data: Any, *args: Any, **kwargs:
     return build(data)
 
 
+_PYTHON_DTYPES: dict[type, Callable[[], torch.dtype]] = {
+    bool: lambda: torch.bool,
+    int: lambda: torch.int64,
+    float: torch.get_default_dtype,
+}
+
+
 def _dtype_in_list(value: Any) -> torch.dtype:
     """What a value contributes to the dtype of a tensor that `torch.tensor` makes of a list."""
     if isinstance(value, torch.Tensor):
         return value.dtype
     kind = value.type if isinstance(value, Number) else type(value)
-    return {bool: torch.bool, int: torch.int64, float: torch.get_default_dtype()}[kind]
+    return _PYTHON_DTYPES[kind]()
 
 
 @replaces(torch.tensor)
