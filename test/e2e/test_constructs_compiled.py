@@ -47,3 +47,18 @@ def test_compiled_construct_agrees_with_eager(case: Case, tmp_path: Path) -> Non
         assert without_python.last_path == program.last_path
         paths.add(tuple(program.last_path))
     assert len(paths) > 1, "all inputs took one path"
+
+
+def test_sizes_that_do_not_agree_are_an_error() -> None:
+    """Eager raises an error of its own, or broadcasts; a compiled program must not read out of bounds."""
+
+    def forward(x, n):
+        y = x[: n.item()]
+        if x.sum() > 0:
+            y = y * 2
+        return y + torch.ones(3)
+
+    program = dycl.compile(forward, (torch.ones(5), torch.tensor(3)))
+    assert torch.equal(program(torch.ones(5), torch.tensor(3)), torch.full((3,), 3.0))
+    with pytest.raises(dycl.DyclError, match="mismatched size"):
+        program(torch.ones(5), torch.tensor(2))

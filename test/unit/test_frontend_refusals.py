@@ -172,27 +172,44 @@ def test_conditional_jump_out_of_a_finally_on_a_path_that_jumps():
     refused(forward, X, match="a jump out of a `finally` clause under a condition on a tensor")
 
 
-def test_list_that_grows_on_one_side_in_a_loop_on_data():
+def test_list_that_grows_by_items_of_other_sizes_in_a_loop_on_data():
+    def forward(x):
+        out, i = [], 1
+        while x.sum() < 5:
+            out.append(x[:i])
+            x = x + 1
+            i += 1
+        return out
+
+    refused(
+        forward,
+        X,
+        match="holds 1 items before a loop on a tensor and 2 after an iteration; append tensors of one dtype and shape",
+    )
+
+
+def test_list_of_unknown_length_in_other_code():
     def forward(x):
         out = []
         while x.sum() > 0:
             if x.max() > 1:
                 out.append(x)
             x = x - 1
-        return x
+        return torch.block_diag(*out)
 
-    refused(forward, X, match="holds 1 items .* and 0 after the other")
+    refused(forward, X, match="a list whose length depends on data, in a place where its items have to be known")
 
 
-def test_list_that_grows_in_a_loop_on_data():
+def test_item_of_a_list_of_unknown_length_is_assigned():
     def forward(x):
         out = []
         while x.sum() < 5:
             out.append(x)
             x = x + 1
+        out[0] = x
         return out
 
-    refused(forward, X, match="holds 0 items before a loop on a tensor and 1 after an iteration")
+    refused(forward, X, match="an assignment to an item of a list whose length depends on data")
 
 
 def test_generator_with_a_condition_on_data():

@@ -569,7 +569,7 @@ class Carried:
             raise UnsupportedConstructError(
                 f"{self.place.name} holds {counts[0]} items before a loop on a tensor and {counts[1]} {kinds}after an "
                 "iteration",
-                hint="write into a tensor of fixed size, at a counter",
+                hint="append tensors of one dtype and shape, or numbers of one type",
                 location=location,
             )
         return Carried(self.place, self.init, self.kind, reason, Unusable.with_choice(reason, None))
