@@ -100,9 +100,24 @@ def _index(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> Any:
 def _index_put(
     tensor: torch.Tensor, indices: Sequence[torch.Tensor | None], values: torch.Tensor, accumulate: bool = False
 ) -> Any:
-    """Writing by a mask, likewise."""
+    """Writing by a mask: a choice for each row, since IREE 3.13 writes something else where no row is chosen."""
     positions = _positions(indices)
-    return NotImplemented if positions is None else aten.index_put.default(tensor, positions, values, accumulate)
+    if positions is None:
+        return NotImplemented
+    if accumulate or len(indices) != 1:
+        return aten.index_put.default(tensor, positions, values, accumulate)
+    (mask,) = indices
+    assert mask is not None
+    rest = tensor.shape[mask.dim() :]
+    chosen = mask.reshape(mask.shape + (1,) * len(rest)).to(torch.bool)
+    if values.dim() > len(rest) and not (is_static(values.shape[0]) and int(values.shape[0]) == 1):
+        # Row i of the values goes to where the mask holds for the i-th time. One row more, so that there always is one.
+        rows = torch.cat([values, torch.zeros((1, *values.shape[1:]), dtype=values.dtype)])
+        place = mask.reshape(-1).to(torch.int64).cumsum(0) - 1
+        values = rows[place.clamp(min=0)].reshape(mask.shape + values.shape[1:])
+    elif values.dim() > len(rest):
+        values = values[0]
+    return torch.where(chosen, values.to(tensor.dtype), tensor)
 
 
 def _positions(indices: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None] | None:

@@ -79,7 +79,7 @@ class Indexing(Patterns):
             stored = value.tensor.to(owner.dtype) if isinstance(value, Number) else value
             if _has_data(index):
                 view, position = _at(owner, index)
-                view[position] = stored[None] if isinstance(stored, torch.Tensor) and stored.dim() else stored
+                _write(view, position, stored)
             else:
                 owner[_index(index)] = stored
             return
@@ -212,6 +212,19 @@ def _has_data(index: Any) -> bool:
     return any(map(_is_data_int, parts)) and all(
         _is_data_int(p) or (isinstance(p, plain) and not isinstance(p, bool)) for p in parts
     )
+
+
+def _write(view: torch.Tensor, position: Sequence[torch.Tensor], value: Any) -> None:
+    """Writes a value where the first dimensions are at a position, by a choice for each element: IREE 3.13 does not
+    compile some of the scatters that an indexed write lowers to.
+    """
+    chosen = torch.ones((), dtype=torch.bool)
+    for dim, raw in enumerate(position):
+        size = view.shape[dim]
+        hit = torch.arange(size) == torch.where(raw < 0, raw + size, raw)
+        chosen = torch.logical_and(chosen, hit.reshape([size if d == dim else 1 for d in range(view.dim())]))
+    written = value.to(view.dtype) if isinstance(value, torch.Tensor) else torch.full((), value, dtype=view.dtype)
+    view.copy_(torch.where(chosen, written, view))
 
 
 def _at(owner: torch.Tensor, index: Any) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
