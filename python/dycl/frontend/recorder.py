@@ -91,6 +91,23 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     return table
 
 
+def _batch_norm(
+    x: torch.Tensor,
+    weight: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    mean: torch.Tensor,
+    variance: torch.Tensor,
+    momentum: float,  # noqa: ARG001 (the op's signature)
+    epsilon: float,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A batch norm in evaluation mode, of a layer that the model makes on the way."""
+    shape = (-1, *[1] * (x.dim() - 2))
+    y = (x - mean.reshape(shape)) * torch.rsqrt(variance + epsilon).reshape(shape)
+    y = y if weight is None else y * weight.reshape(shape)
+    nothing = torch.empty((0,), dtype=x.dtype)
+    return (y if bias is None else y + bias.reshape(shape)), nothing, nothing
+
+
 def _index(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> Any:
     """Indexing by a mask, which torch-mlir does not lower, as indexing by the positions where it holds."""
     positions = _positions(indices)
@@ -419,6 +436,9 @@ class Recorder(TorchDispatchMode):
             self.bind(out, self.node_of(args[0]))
             return out
         self._refuse_training(func, args)
+        if func is BATCH_NORM and not self._is_of_weights(args[1:5]):
+            with self:
+                return _batch_norm(*args)
         if func not in _KEPT:
             decomposition = self._table.get(func)
             if decomposition is not None:
@@ -454,6 +474,10 @@ class Recorder(TorchDispatchMode):
                 if isinstance(item, torch.Tensor):
                     self._bind_item(node, index, item)
         return out
+
+    def _is_of_weights(self, tensors: Sequence[torch.Tensor | None]) -> bool:
+        """Whether tensors come from outside of the program, so that `fold.py` knows them."""
+        return all(t is None or self.node_of(t).op == "placeholder" for t in tensors)
 
     def _shapes_of(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """The results of an op as fake tensors."""
