@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 import torch
 from torch import fx
@@ -17,6 +17,7 @@ from dycl.frontend.kinds import (
     alike,
     alternatives,
     describe,
+    is_list,
     map_frozen,
     number_type,
     same_shape,
@@ -114,7 +115,7 @@ class Join:
         number = self._plan_numbers(a, b)
         if number is not None:
             return number
-        if _is_list(a) and _is_list(b) and _holds_rows(a) is not _holds_rows(b):
+        if is_list(a) and is_list(b) and _holds_rows(a) is not _holds_rows(b):
             rows = self._plan_rows(a, b, what)
             if rows is not None:
                 return rows
@@ -141,7 +142,7 @@ class Join:
 
     def _plan_rows(self, a: Any, b: Any, what: str) -> Plan | None:
         """A list that is longer on one side, where `makes_rows`: a list whose length depends on data."""
-        if not _is_list(a) or not _is_list(b):
+        if not is_list(a) or not is_list(b):
             return None
         if not (self._makes_rows or _holds_rows(a) or _holds_rows(b)):
             return None
@@ -315,12 +316,6 @@ class Join:
             return merged[key]
 
         return [[merge(x, y) for x, y in zip(a.shape, b.shape, strict=True)] for a, b in self._pairs]
-
-
-def _is_list(value: Any) -> TypeGuard[FrozenNode | FrozenContents]:
-    if isinstance(value, FrozenContents):
-        return not value.contents.keys
-    return isinstance(value, FrozenNode) and type(value.original) is list
 
 
 def _holds_rows(value: FrozenNode | FrozenContents) -> bool:

@@ -8,7 +8,7 @@ equal constants, containers of such. Where they are not, the kind that fits both
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import nn
@@ -42,6 +42,13 @@ def same_shape(a: FrozenNode | FrozenContents, b: FrozenNode | FrozenContents) -
     if isinstance(a, FrozenNode) and isinstance(b, FrozenNode):
         return a.kind == b.kind
     return len(a.items) == len(b.items) and a.contents.keys == b.contents.keys  # type: ignore[union-attr]
+
+
+def is_list(value: Any) -> TypeGuard[FrozenNode | FrozenContents]:
+    """Whether a frozen value is a list, or the contents of one."""
+    if isinstance(value, FrozenContents):
+        return not value.contents.keys
+    return isinstance(value, FrozenNode) and type(value.original) is list
 
 
 def _both_nodes(a: Any, b: Any) -> bool:

@@ -22,6 +22,7 @@ from dycl.frontend.kinds import (
     fitted,
     has_choice,
     index_among,
+    is_list,
     leaves,
     map_frozen,
     number_type,
@@ -274,7 +275,7 @@ class Loops(Exceptions):
                 grows = isinstance(after, FrozenNode) and isinstance(after.original, Rows)
                 place, example = ContainerLocation.of(place.owner), after
             else:
-                grows = isinstance(after, (FrozenNode, FrozenContents)) and _is_list(after) and bool(after.items)
+                grows = is_list(after) and bool(after.items)
                 example = after.items[-1] if grows else None
             before = snapshot.base(place)
             items: Any = before.items if isinstance(before, Contents) else before
@@ -303,7 +304,7 @@ class Loops(Exceptions):
     def _gather_rows(self, snapshot: Snapshot) -> None:
         """At the end of an iteration: joins what was appended to a list of rows to them."""
         for place, after in list(snapshot.delta().values()):
-            if not isinstance(after, (FrozenNode, FrozenContents)) or not _is_list(after) or len(after.items) < 2:
+            if not is_list(after) or len(after.items) < 2:
                 continue
             now = place.get()
             items: list[Any] = now.items if isinstance(now, Contents) else now
@@ -757,12 +758,6 @@ class Carried:
 
 def _is_same(a: Any, b: Any) -> bool:
     return a is b or same_constant(a, b)
-
-
-def _is_list(value: FrozenNode | FrozenContents) -> bool:
-    if isinstance(value, FrozenContents):
-        return not value.contents.keys
-    return type(value.original) is list
 
 
 def _tensors_in(value: Any) -> list[torch.Tensor]:

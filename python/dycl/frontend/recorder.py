@@ -373,10 +373,6 @@ class Recorder(TorchDispatchMode):
         assert isinstance(fresh, FakeTensor)
         return fresh
 
-    def size(self, size: torch.SymInt) -> torch.Tensor:
-        """A size as a recorded 0-d i64 tensor."""
-        return torch.full((), size, dtype=torch.int64)  # type: ignore[arg-type]
-
     def emit(
         self,
         target: Any,

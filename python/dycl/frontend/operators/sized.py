@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Functions that take sizes, or make tensors of them, with Python numbers on data; and slices with such bounds."""
+"""Functions that take sizes, or make tensors of them, with Python numbers on data."""
 
 from __future__ import annotations
 
