@@ -8,11 +8,13 @@ A failure is one line on standard error, `error: …`, and exit status 1; wrong 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -84,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_inspect(commands)
     _add_bundle(commands)
+    _add_zoo(commands)
     return parser
 
 
@@ -259,6 +262,28 @@ examples:
     parser.add_argument("--target", metavar="TARGET", help="with --embed: which of the bundle's targets")
     _add_require_signed(parser)
     parser.set_defaults(run=_bundle)
+
+
+def _add_zoo(commands: Any) -> None:
+    parser = commands.add_parser(
+        "zoo",
+        help="name the dynamic networks that come with dycl",
+        description="Name the dynamic networks that come with dycl. Each is a SOURCE: dycl.zoo:NAME.",
+    )
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    listing = actions.add_parser(
+        "list",
+        help="name them all",
+        description="Name the networks of the zoo, one a line, by family.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="""\
+examples:
+  dycl zoo list
+  dycl zoo list --json | jq -r '.[].name'
+  dycl compile dycl.zoo:skipnet38_rnn --arg tiny=true -o skipnet.dycl""",
+    )
+    listing.add_argument("--json", action="store_true", help="print it as JSON, with the whole descriptions")
+    listing.set_defaults(run=_zoo_list)
 
 
 def _add_require_signed(parser: argparse.ArgumentParser) -> None:
@@ -489,6 +514,24 @@ def _bundle(given: argparse.Namespace) -> None:
         return
     pack(source, given.output, as_zip=given.zip, strip=given.strip, key=given.sign)
     print(_one_line(_summary(given.output)))
+
+
+# ---- dycl zoo -----------------------------------------------------------------------------------------------------
+
+
+def _zoo_list(given: argparse.Namespace) -> None:
+    from dycl.zoo.catalog import entries
+
+    networks = sorted(entries().values(), key=lambda entry: (entry.module, entry.name))
+    if given.json:
+        print(json.dumps([asdict(entry) for entry in networks], indent=2, ensure_ascii=False))
+        return
+    width = max(len(entry.name) for entry in networks)
+    for module, family in itertools.groupby(networks, key=lambda entry: entry.module):
+        members = list(family)
+        print(f"{members[0].family} [dycl/zoo/{module}.py]")
+        for entry in members:
+            print(f"  {entry.name:{width}}  {entry.summary}")
 
 
 # ---- dycl inspect -------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 import dycl
 from dycl.zoo import digits, skipnet
+from dycl.zoo.images import random_images
 
 TOLERANCE = 1e-4
 TIMED_ROUNDS = 3
@@ -117,7 +118,7 @@ def skipnet_network(n_images: int | None) -> Network:
     return Network(
         name="skipnet38_rnn",
         model=model,
-        images=skipnet.random_images(n_images or 100, seed=2023),
+        images=random_images(n_images or 100, seed=2023),
         labels=None,
         watched=list(model.blocks)[1:],
         decisions=list,

@@ -31,7 +31,8 @@ import dycl
 from dycl.compiler import build
 from dycl.compiler.api import import_model
 from dycl.runtime.vm_host import run_module_command
-from dycl.zoo import digits, skipnet
+from dycl.zoo import digits
+from dycl.zoo.images import random_images
 
 ARM = "llvm-cpu:aarch64-linux-gnu:cortex-a72"
 TARGETS = ["llvm-cpu", "vulkan", ARM]
@@ -70,7 +71,7 @@ def skipnet_case(n_images, tiny):
     model, _ = dycl.zoo.skipnet38_rnn(tiny=tiny)
     eager = copy.deepcopy(model)
     ran = watch(eager.blocks[1:])
-    images = list(skipnet.random_images(n_images, seed=3).split(1))
+    images = list(random_images(n_images, seed=3).split(1))
     return model, eager, images, ran, lambda: [index in ran for index in range(len(model.blocks) - 1)]
 
 

@@ -11,7 +11,8 @@ import dycl.compiler.api
 import dycl.zoo
 from dycl.bundle import pack
 from dycl.runtime.bundle_reader import BundleReader
-from dycl.zoo import digits, skipnet
+from dycl.zoo import digits
+from dycl.zoo.images import random_images
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -86,7 +87,7 @@ def test_skipnet_runs_the_blocks_that_eager_runs(tiny_skipnet_program):
     model, _ = dycl.zoo.skipnet38_rnn(tiny=True)
     ran = watch(model.blocks[1:])
     paths = set()
-    for image in skipnet.random_images(1000, seed=3).split(1):
+    for image in random_images(1000, seed=3).split(1):
         ran.clear()
         torch.testing.assert_close(tiny_skipnet_program(image), model(image), rtol=1e-5, atol=1e-5)
         expected = tuple(index in ran for index in range(5))
@@ -102,7 +103,7 @@ def test_host_simplification_changes_no_result(tiny_skipnet_program):
     model, args = dycl.zoo.skipnet38_rnn(tiny=True)
     plain = dycl.compile(model, args, options=dycl.Options(simplify_host=False))
     assert len(tiny_skipnet_program.regions) <= len(plain.regions)
-    for image in skipnet.random_images(50, seed=4).split(1):
+    for image in random_images(50, seed=4).split(1):
         torch.testing.assert_close(tiny_skipnet_program(image), plain(image), rtol=0, atol=0)
         assert conditions(tiny_skipnet_program) == conditions(plain)
 

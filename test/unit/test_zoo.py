@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves
 
 import dycl.zoo
-from dycl.zoo import digits, skipnet
+from dycl.zoo import catalog, digits
+from dycl.zoo.images import random_images
 
 
 def blocks_run(model, image):
@@ -23,16 +28,50 @@ def blocks_run(model, image):
     return ran
 
 
+def tiny(name):
+    """The arguments that make a network small, where it has a small form."""
+    takes = inspect.signature(getattr(dycl.zoo, name).__wrapped__).parameters
+    return {"tiny": True} if "tiny" in takes else {}
+
+
+def leaves(value):
+    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+
+
+def test_each_network_of_the_catalog_is_offered():
+    assert list(dycl.zoo.__all__) == sorted(catalog.entries())
+
+
 @pytest.mark.parametrize("name", dycl.zoo.__all__)
-def test_factory_gives_a_model_in_evaluation_mode_and_arguments(name):
-    model, args = getattr(dycl.zoo, name)()
+def test_factory_gives_a_deterministic_model_in_evaluation_mode_and_its_arguments(name):
+    model, args = getattr(dycl.zoo, name)(**tiny(name))
     assert not any(module.training for module in model.modules())
-    assert model(*args).shape == (1, 10)
-    torch.testing.assert_close(model(*args), model(*args), rtol=0, atol=0)
+    with torch.no_grad():
+        torch.testing.assert_close(model(*args), model(*args), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", dycl.zoo.__all__)
+def test_inputs_are_like_the_example_and_depend_on_the_seed_only(name):
+    factory = getattr(dycl.zoo, name)
+    _, args = factory(**tiny(name))
+    first, again, other = (list(factory.inputs(3, seed=seed, **tiny(name))) for seed in (1, 1, 2))
+    assert len(first) == 3
+    for drawn in first:
+        assert [(leaf.dtype, leaf.ndim) for leaf in leaves(drawn)] == [(leaf.dtype, leaf.ndim) for leaf in leaves(args)]
+    torch.testing.assert_close(first, again, rtol=0, atol=0)
+    assert any(a.shape != b.shape or not torch.equal(a, b) for a, b in zip(leaves(first), leaves(other), strict=True))
+
+
+@pytest.mark.parametrize("entry", catalog.entries().values(), ids=lambda entry: entry.name)
+def test_a_factory_says_what_it_is_and_on_what_it_decides(entry):
+    assert entry.family
+    assert entry.summary
+    assert re.search("`(if|while|for|raise|torch.where)", entry.description), "the exact condition, in code quotes"
+    assert "Returns:" in entry.description
 
 
 def test_unknown_network_is_named_with_what_there_is():
-    with pytest.raises(AttributeError, match="has no 'resnet'; it has digits_early_exit, skipnet38_rnn"):
+    with pytest.raises(AttributeError, match=r"has no 'resnet'; it has .*digits_early_exit"):
         dycl.zoo.resnet  # noqa: B018
 
 
@@ -47,9 +86,9 @@ def test_skipnet38_has_the_layers_of_the_paper():
 
 @pytest.mark.parametrize(("tiny", "seed", "n_gates"), [(False, 0, 17), (True, 0, 5), (True, 7, 5)])
 def test_every_gate_of_a_skipnet_takes_both_sides(tiny, seed, n_gates):
-    model, _ = skipnet.skipnet38_rnn(tiny=tiny, seed=seed)
-    images = skipnet.random_images(60, seed=seed + 1000).split(1)
-    runs = [blocks_run(model, image) for image in images]
+    model, _ = dycl.zoo.skipnet38_rnn(tiny=tiny, seed=seed)
+    drawn = random_images(60, seed=seed + 1000).split(1)
+    runs = [blocks_run(model, image) for image in drawn]
     counts = [sum(index in ran for ran in runs) for index in range(n_gates)]
     assert all(10 <= count <= 50 for count in counts), counts
 
@@ -57,11 +96,11 @@ def test_every_gate_of_a_skipnet_takes_both_sides(tiny, seed, n_gates):
 def test_skipnet_is_a_function_of_its_seed():
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
-    first, (image,) = skipnet.skipnet38_rnn(tiny=True)
+    first, (image,) = dycl.zoo.skipnet38_rnn(tiny=True)
     assert torch.equal(torch.random.get_rng_state(), before)
     torch.manual_seed(2)
-    second, _ = skipnet.skipnet38_rnn(tiny=True)
-    other, _ = skipnet.skipnet38_rnn(tiny=True, seed=1)
+    second, _ = dycl.zoo.skipnet38_rnn(tiny=True)
+    other, _ = dycl.zoo.skipnet38_rnn(tiny=True, seed=1)
     assert torch.equal(first(image), second(image))
     assert not torch.equal(first(image), other(image))
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Dynamic networks to try dycl on, written as their authors would write them.
 
-Each is a factory that returns `(model, args)`: an `nn.Module` in evaluation mode, and example arguments. One file a
-family. Importing `dycl.zoo` imports no torch; using a factory does.
+Each is a factory that returns `(model, args)`: an `nn.Module` in evaluation mode, and example arguments; and
+`factory.inputs(count, seed)` draws more of them. One file a family. `dycl zoo list` names them. Importing `dycl.zoo`
+imports no torch; using a factory does.
 """
 
 from __future__ import annotations
@@ -10,19 +11,19 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from dycl.zoo.catalog import entries
+
 if TYPE_CHECKING:
     from dycl.zoo.digits import digits_early_exit
     from dycl.zoo.skipnet import skipnet38_rnn
 
 __all__ = ["digits_early_exit", "skipnet38_rnn"]
 
-_FILE_OF = {"digits_early_exit": "digits", "skipnet38_rnn": "skipnet"}
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _FILE_OF:
+    if name not in __all__:
         raise AttributeError(f"dycl.zoo has no {name!r}; it has {', '.join(__all__)}")
-    return getattr(importlib.import_module(f"dycl.zoo.{_FILE_OF[name]}"), name)
+    return getattr(importlib.import_module(f"dycl.zoo.{entries()[name].module}"), name)
 
 
 def __dir__() -> list[str]:

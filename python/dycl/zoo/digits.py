@@ -10,12 +10,15 @@ Recognition of Handwritten Digits", 1,797 in all.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from dycl.zoo.network import network
 
 WEIGHTS = Path(__file__).with_name("digits_early_exit.npz")
 
@@ -90,6 +93,15 @@ def load_digits() -> Digits:
     return Digits(train_images, train_labels, test_images, test_labels)
 
 
+def held_out_images(count: int, seed: int) -> Iterator[tuple[Tensor]]:
+    """Arguments of `count` calls with one held-out image f32[1,1,8,8] each, none again until all were drawn."""
+    images = load_digits().test_images
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.cat([torch.randperm(len(images), generator=generator) for _ in range(-(-count // len(images)))])
+    return ((images[index : index + 1],) for index in order[:count].tolist())
+
+
+@network(inputs=held_out_images)
 def digits_early_exit() -> tuple[EarlyExitCNN, tuple[Tensor]]:
     """The trained network, which leaves at an exit `if softmax(logits).max() >= 0.9`.
 

@@ -13,6 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dycl.zoo.calibration import settled
+from dycl.zoo.images import one_image, random_images
+from dycl.zoo.network import network
+
 
 class BasicBlock(nn.Module):
     """conv3×3-BN-ReLU-conv3×3-BN, plus the shortcut, ReLU."""
@@ -89,6 +93,7 @@ class SkipNet(nn.Module):
         return self.classifier(x.mean(dim=(2, 3)))
 
 
+@network(inputs=one_image)
 def skipnet38_rnn(tiny: bool = False, seed: int = 0) -> tuple[SkipNet, tuple[Tensor]]:
     """SkipNet-38 with the RNN gate: 17 gates, each `if probability > 0.5` on one image.
 
@@ -109,14 +114,6 @@ def skipnet38_rnn(tiny: bool = False, seed: int = 0) -> tuple[SkipNet, tuple[Ten
     return model.eval(), (random_images(1, seed=seed + 2),)
 
 
-def random_images(count: int, seed: int) -> Tensor:
-    """Noise f32[count,3,32,32] around a random colour with a random contrast, so that images differ on average."""
-    generator = torch.Generator().manual_seed(seed)
-    colour = torch.randn(count, 3, 1, 1, generator=generator)
-    contrast = torch.rand(count, 1, 1, 1, generator=generator)
-    return colour + contrast * torch.randn(count, 3, 32, 32, generator=generator)
-
-
 @torch.no_grad()
 def calibrate(model: SkipNet, images: Tensor) -> None:
     """Makes every gate run its block for half of `images`, as a trained SkipNet's gates run theirs for some.
@@ -128,7 +125,7 @@ def calibrate(model: SkipNet, images: Tensor) -> None:
     """
     model.control.proj.weight *= 16
     model.control.proj.bias.zero_()
-    x = _calibrated(model.blocks[0], _calibrated(model.stem, images))
+    x = settled(model.blocks[0], settled(model.stem, images))
     state = None
     for gate, block in zip(model.gates, model.blocks[1:]):
         _standardize(gate, x)
@@ -137,20 +134,10 @@ def calibrate(model: SkipNet, images: Tensor) -> None:
         gate[1].bias += shift
         probability, state = model.control(features + shift, state)
         run = (probability > 0.5).flatten()
-        ran = _calibrated(block, x[run])
+        ran = settled(block, x[run])
         skipped = block.downsample(x[~run])
         x = skipped.new_empty(len(x), *skipped.shape[1:])
         x[run], x[~run] = ran, skipped
-
-
-def _calibrated(module: nn.Module, x: Tensor) -> Tensor:
-    """The output of `module` on `x`, after setting its batch norms to the statistics that they meet there."""
-    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.momentum = None  # A cumulative average: after one batch, that batch's own statistics.
-        norm.reset_running_stats()
-    module.train()(x)
-    return module.eval()(x)
 
 
 def _standardize(gate: nn.Module, x: Tensor) -> None:
