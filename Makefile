@@ -8,8 +8,8 @@ BIN := $(VENV)/bin
 # PYTHON=... and CXX=... choose what to set up with, if not the first that fits: see scripts/find-python.
 # CMAKE_ARGS=-DMLIR_DIR=/usr/lib/llvm-22/lib/cmake/mlir builds against another MLIR 22.
 CMAKE_ARGS ?=
-# TESTS=test/unit/test_cli.py, or any other arguments of pytest.
-TESTS ?=
+# TESTS=test/unit/test_cli.py, or any other arguments of pytest. By default all tests, on every core.
+TESTS ?= --numprocesses=auto --dist=worksteal
 
 CXX_SOURCES := $(shell find CMakeLists.txt cmake dialects passes tools -type f 2>/dev/null)
 CXX_FORMATTED = $(filter %.cpp %.h,$(CXX_SOURCES))

@@ -14,6 +14,8 @@ from typing import NoReturn
 import pytest
 
 ROOT = Path(__file__).parent.parent
+# A clean clone compiles everything; a test that is run again, only what changed. Tests' own processes inherit it.
+os.environ["DYCL_CACHE"] = str(ROOT / "build" / "cache")
 
 RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -140,6 +140,11 @@ examples:
         "--jobs", type=_positive, metavar="N", help="regions to compile at a time (default: one a core)"
     )
     parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="compile every region anew; otherwise what $DYCL_CACHE (or ~/.cache/dycl) has of the same region is taken",
+    )
+    parser.add_argument(
         "--no-simplify-host",
         action="store_true",
         help="keep regions that only pass on an input or give a constant",
@@ -319,6 +324,7 @@ def _compile(given: argparse.Namespace) -> None:
 
     options = Options(
         simplify_host=not given.no_simplify_host,
+        cache=not given.no_cache,
         embed_parameters=given.embed_parameters,
         demote_f64=given.demote_f64,
         jobs=given.jobs,

@@ -22,6 +22,8 @@ class Options:
         allow_random: accept random ops and layers in training mode, with what tracing makes of them.
         embed_parameters: put the weights into the VMFBs that use them, not once into the bundle's parameter archive; a
             VMFB is then complete in itself, and a weight that several regions use is in each of them.
+        cache: take VMFBs that an earlier compilation made of the same regions, and keep those of this one: in the
+            folder that `$DYCL_CACHE` names, else in `~/.cache/dycl`.
         jobs: how many regions to compile at a time; None for one per core.
         compile_to: stop after this phase (one of `PHASES`); only `dycl compile` and `dycl.compiler.compile_to` use it.
         dump_phases: a folder to keep each phase's result in; None keeps nothing.
@@ -36,6 +38,7 @@ class Options:
     demote_f64: bool = False
     allow_random: bool = False
     embed_parameters: bool = False
+    cache: bool = True
     jobs: int | None = None
     compile_to: str | None = None
     dump_phases: str | None = None

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dycl.compiler.cache import CompilationCache, cache_key
 from dycl.compiler.target_facts import find_facts
 from dycl.compiler.tools import failure, find_iree_compile
 from dycl.errors import CompileError
@@ -92,12 +93,13 @@ def compile_regions(jobs: Sequence[RegionJob], options: Options) -> None:
         CompileError: for the first region that fails, with the command that reproduces it.
     """
     commands = {target: compile_command(target, options) for target in {job.target for job in jobs}}
+    cache = CompilationCache() if options.cache else None
     longest_first = sorted(jobs, key=lambda job: job.cost, reverse=True)
     with _Children() as children, _Progress(len(jobs), options.progress) as progress:
         workers = min(len(jobs), options.jobs or os.cpu_count() or 1) or 1
         with ThreadPoolExecutor(workers, thread_name_prefix="iree-compile") as pool:
             futures = {
-                pool.submit(_compile_region, job, (*commands[job.target], *job.flags), children): job
+                pool.submit(_compile_region, job, (*commands[job.target], *job.flags), children, cache): job
                 for job in longest_first
             }
             try:
@@ -108,9 +110,17 @@ def compile_regions(jobs: Sequence[RegionJob], options: Options) -> None:
                 pool.shutdown(wait=False, cancel_futures=True)
                 children.kill()
                 raise
+    if cache is not None:
+        cache.trim()
 
 
-def _compile_region(job: RegionJob, command: Sequence[str], children: _Children) -> None:
+def _compile_region(
+    job: RegionJob, command: Sequence[str], children: _Children, cache: CompilationCache | None
+) -> None:
+    # The flags of a job name files, which a key does not look into.
+    key = cache_key(job.module, command[1:], job.target) if cache is not None and not job.flags else None
+    if cache is not None and key is not None and cache.find(key, job.output):
+        return
     full = [*command, "-o", str(job.output)]
     try:
         status, diagnostics = children.run([*full, "-"], job.module)
@@ -121,6 +131,8 @@ def _compile_region(job: RegionJob, command: Sequence[str], children: _Children)
         if re.search(r"\bf64\b", job.module) and not find_facts(job.target).has_f64:
             doing = f"{job.target.text} has no f64, which may be the cause (see --demote-f64): {doing}"
         raise failure([*command, "-o", os.devnull], job.module, doing=doing, diagnostics=diagnostics, status=status)
+    if cache is not None and key is not None and not children.stopped:
+        cache.keep(key, job.output)
 
 
 class _Children:
@@ -151,6 +163,11 @@ class _Children:
             with self._lock:
                 self._running.discard(child)
         return child.returncode, diagnostics
+
+    @property
+    def stopped(self) -> bool:
+        """Whether commands were ended, or not run at all."""
+        return self._stopped
 
     def kill(self) -> None:
         with self._lock:

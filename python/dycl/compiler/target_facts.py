@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +32,13 @@ class TargetFacts:
         cpu_features: LLVM's names of the CPU features that it may use: "avx2", "neon"; none for a GPU.
         subgroup_sizes: the subgroup sizes that it is right for; none where it does not depend on them.
         has_f64: whether the target computes in f64.
+        description: IREE's whole text of a small program for the target, from which the others are read.
     """
 
     cpu_features: tuple[str, ...] = ()
     subgroup_sizes: tuple[int, ...] = ()
     has_f64: bool = True
+    description: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """What the manifest records, for whoever loads the bundle to check."""
@@ -60,7 +62,8 @@ def find_facts(target: TargetSpec) -> TargetFacts:
         if target.backend == "cuda":
             known = "sm_60 to sm_89, which later GPUs run as well"
         raise CompileError(f"iree-compile does not know the target {target.text!r}; {known}", diagnostics=done.stderr)
-    return _read_cpu(done.stdout) if target.is_cpu else _read_gpu(done.stdout)
+    facts = _read_cpu(done.stdout) if target.is_cpu else _read_gpu(done.stdout)
+    return replace(facts, description=done.stdout)
 
 
 def _read_cpu(text: str) -> TargetFacts:
