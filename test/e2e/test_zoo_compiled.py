@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves
 
 import dycl
 import dycl.compiler.api
@@ -13,6 +14,16 @@ from dycl.bundle import pack
 from dycl.runtime.bundle_reader import BundleReader
 from dycl.zoo import digits
 from dycl.zoo.images import random_images
+
+# How many inputs it takes to see every edge.
+IMAGE_NETWORKS = {
+    "sdn_mobilenet": 100,
+    "sdn_resnet50": 100,
+    "sdn_resnet56": 100,
+    "sdn_vgg16": 100,
+    "sdn_vgg19": 100,
+    "sdn_wideresnet": 100,
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,6 +43,22 @@ def watch(modules):
     for index, module in enumerate(modules):
         module.register_forward_hook(lambda *_, index=index: ran.append(index))
     return ran
+
+
+class Trace:
+    """What a call of a model in eager did: the modules that ran, in order, and what it returned that is no tensor."""
+
+    def __init__(self, model):
+        self.model = model
+        self.ran = []
+        for name, module in model.named_modules():
+            module.register_forward_hook(lambda *_, name=name: self.ran.append(name))
+
+    def __call__(self, *args):
+        self.ran.clear()
+        output = self.model(*args)
+        plain = [leaf for leaf in tree_leaves(output) if not isinstance(leaf, torch.Tensor)]
+        return output, (*self.ran, *plain)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +124,31 @@ def test_skipnet_runs_the_blocks_that_eager_runs(tiny_skipnet_program):
     assert len(paths) >= 25
     for gate in range(5):
         assert {path[gate] for path in paths} == {False, True}
+
+
+@pytest.mark.parametrize(("name", "count"), IMAGE_NETWORKS.items(), ids=IMAGE_NETWORKS)
+def test_image_network_goes_eagers_way_on_every_path(name, count):
+    factory = getattr(dycl.zoo, name)
+    model, args = factory(tiny=True)
+    program = dycl.compile(model, args)
+    eager = Trace(model)
+    edges, ways, decisions = set(), {}, {}
+    for drawn in factory.inputs(count, seed=5, tiny=True):
+        expected, way = eager(*drawn)
+        output = program(*drawn)
+        taken = tuple((edge.source, edge.target, edge.label, edge.count) for edge in program.last_path)
+        for ours, theirs in zip(tree_leaves(output), tree_leaves(expected), strict=True):
+            assert type(ours) is type(theirs)
+            if isinstance(ours, torch.Tensor):
+                scale = theirs.abs().max().item() if theirs.is_floating_point() else 0
+                torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5 * scale)
+            else:
+                assert ours == theirs
+        # Another way in eager is another path here, and the other way round.
+        assert ways.setdefault(taken, way) == way
+        assert decisions.setdefault(way, taken) == taken
+        edges.update((source, target, label) for source, target, label, _ in taken)
+    assert set(program.hcfg.edges(keys=True)) == edges
 
 
 def test_host_simplification_changes_no_result(tiny_skipnet_program):

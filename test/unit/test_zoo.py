@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import Counter
 
 import pytest
 import torch
@@ -13,6 +14,17 @@ from torch.utils._pytree import tree_leaves
 import dycl.zoo
 from dycl.zoo import catalog, digits
 from dycl.zoo.images import random_images
+
+# What the layer tables give. SDN's are the networks of the publications and their internal classifiers: 3.22, 23.5,
+# 0.86, 15.3 and 7.4 million without these.
+PARAMETERS = {
+    "sdn_mobilenet": 3_483_521,
+    "sdn_resnet50": 24_381_068,
+    "sdn_resnet56": 891_676,
+    "sdn_vgg16": 15_468_684,
+    "sdn_vgg19": 20_852_620,
+    "sdn_wideresnet": 7_547_500,
+}
 
 
 def blocks_run(model, image):
@@ -103,6 +115,25 @@ def test_skipnet_is_a_function_of_its_seed():
     other, _ = dycl.zoo.skipnet38_rnn(tiny=True, seed=1)
     assert torch.equal(first(image), second(image))
     assert not torch.equal(first(image), other(image))
+
+
+@pytest.mark.parametrize(("name", "parameters"), PARAMETERS.items(), ids=PARAMETERS)
+def test_full_size_is_the_published_one(name, parameters, monkeypatch):
+    monkeypatch.setattr(f"dycl.zoo.{catalog.entries()[name].module}.calibrate", lambda *_: None)
+    model, _ = getattr(dycl.zoo, name)()
+    assert sum(p.numel() for p in model.parameters()) == parameters
+
+
+@pytest.mark.parametrize("name", [name for name in dycl.zoo.__all__ if name.startswith("sdn_")])
+def test_each_classifier_of_a_shallow_deep_network_answers_early_and_late(name):
+    factory = getattr(dycl.zoo, name)
+    model, _ = factory(tiny=True)
+    with torch.no_grad():
+        answers = [model(*args)[1:] for args in factory.inputs(300, seed=5, tiny=True)]
+    counts = Counter(answers)
+    n = len(model.classifiers)
+    assert set(counts) == {(i, early) for i in range(n) for early in (True, False)} | {(n, False)}
+    assert all(counts[i, True] >= 300 / (n + 2) / 3 for i in range(n))
 
 
 def test_digits_are_split_as_stated():

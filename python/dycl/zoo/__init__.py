@@ -15,9 +15,26 @@ from dycl.zoo.catalog import entries
 
 if TYPE_CHECKING:
     from dycl.zoo.digits import digits_early_exit
+    from dycl.zoo.shallow_deep import (
+        sdn_mobilenet,
+        sdn_resnet50,
+        sdn_resnet56,
+        sdn_vgg16,
+        sdn_vgg19,
+        sdn_wideresnet,
+    )
     from dycl.zoo.skipnet import skipnet38_rnn
 
-__all__ = ["digits_early_exit", "skipnet38_rnn"]
+__all__ = [
+    "digits_early_exit",
+    "sdn_mobilenet",
+    "sdn_resnet50",
+    "sdn_resnet56",
+    "sdn_vgg16",
+    "sdn_vgg19",
+    "sdn_wideresnet",
+    "skipnet38_rnn",
+]
 
 
 def __getattr__(name: str) -> Any:

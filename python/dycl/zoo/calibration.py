@@ -8,7 +8,9 @@ of what is compared with it. Nothing is trained.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,15 +18,34 @@ from torch import Tensor, nn
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
+R = TypeVar("R")
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seeds torch's global generator, from which its initializers draw the weights, and leaves it as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
 @torch.no_grad()
-def settled(module: nn.Module, *args: Tensor) -> Tensor:
-    """The output of `module` on a batch, after setting its batch norms to the statistics that they meet there."""
+def settled(module: nn.Module, *args: Tensor, call: Callable[..., R] | None = None) -> R:
+    """What `module` gives of a batch, after setting its batch norms to the statistics that they meet there.
+
+    Args:
+        call: what to call, if not the module itself: a method of it.
+    """
+    call = call or module
+    module.eval()
     for norm in module.modules():
         if isinstance(norm, _NORMS):
+            norm.train()  # And no dropout.
             norm.momentum = None  # A cumulative average: after one batch, that batch's own statistics.
             norm.reset_running_stats()
-    module.train()(*args)
-    return module.eval()(*args)
+    call(*args)
+    module.eval()
+    return call(*args)
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dycl.zoo.calibration import settled
+from dycl.zoo.calibration import seeded, settled
 from dycl.zoo.images import one_image, random_images
 from dycl.zoo.network import network
 
@@ -106,9 +106,7 @@ def skipnet38_rnn(tiny: bool = False, seed: int = 0) -> tuple[SkipNet, tuple[Ten
     Returns:
         The model in evaluation mode, and an example image f32[1,3,32,32]; its output is f32[1,10].
     """
-    # The weights come from torch's own initializers, which draw from the global generator: leave that as it was.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         model = SkipNet((2, 2, 2), (4, 8, 16)) if tiny else SkipNet((6, 6, 6), (16, 32, 64))
     calibrate(model, random_images(128, seed=seed + 1))
     return model.eval(), (random_images(1, seed=seed + 2),)

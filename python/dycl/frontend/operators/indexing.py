@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from dycl.errors import UnsupportedConstructError
+from dycl.frontend.bounds import upper_bound
 from dycl.frontend.locations import here
 from dycl.frontend.operators.core import nothing, user_method
 from dycl.frontend.operators.growing import has_rows, item_of, refuse_change
@@ -158,6 +159,9 @@ class Indexing(Patterns):
         if not count:
             fail()
         raw = number.converted(int).tensor
+        bound = upper_bound(self.control.recorder, raw)
+        if bound is not None and bound <= count:
+            return Number(raw, int)
         position = torch.where(raw < 0, raw + count, raw)
         self.raise_if(torch.logical_or(position < 0, position >= count), fail)
         return Number(position, int)
