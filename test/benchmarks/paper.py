@@ -1,0 +1,378 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The DyCL paper's evaluation (ISSTA 2023), redone on the zoo: docs/paper.md, from one JSON file a network.
+
+    python test/benchmarks/paper.py                        measure what has no result yet, then write the page
+    python test/benchmarks/paper.py skipnet38_rnn --again  measure one network again
+    python test/benchmarks/paper.py --tiny --images 10 --results /tmp/r --page /tmp/paper.md      a trial
+
+RQ1  are the results eager PyTorch's? Of dycl, and of what a tracing compiler is given (`torch.jit.trace`, from which
+     ONNX Runtime's and TVM's importers start, and `torch.export`).
+RQ2  how fast is it? Eager and dycl take turns, one thread each, on the same inputs; medians, all samples in the JSON.
+RQ3  what do the graph optimizations (`simplify_host`) bring?
+RQ4  how long do rewriting, optimizing and compiling take? Compiled without the cache, on every core.
+
+Each network is measured in a process of its own. Nothing else should run on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import logging
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import torch
+from torch.utils._pytree import tree_leaves
+
+import dycl
+import dycl.zoo
+from dycl.bundle import read_bundle
+from dycl.compiler.api import import_model
+from dycl.compiler.imported import ImportedProgram
+from dycl.compiler.pipeline import PhaseDump, partition_program, write_program
+from dycl.compiler.targets import parse_targets
+from dycl.runtime.program import Program
+
+ROOT = Path(__file__).parents[2]
+SEED = 2023
+# Beyond rounding: a difference that is this large, relative to the largest number of the output, has another cause.
+INCONSISTENT = 1e-3
+INPUTS_A_TURN = 25
+SECONDS_A_NETWORK = 60
+
+# The nine subjects of the paper, by what the zoo calls them.
+SUBJECTS = (
+    "sdn_mobilenet",
+    "sdn_vgg19",
+    "sdn_resnet50",
+    "sdn_wideresnet",
+    "skipnet38_rnn",
+    "skipnet38_dense",
+    "blockdrop32",
+    "caption_resnext",
+    "caption_googlenet",
+)
+
+
+# ---- one network --------------------------------------------------------------------------------------------
+
+
+def measure(name: str, n_inputs: int, tiny: bool) -> dict:
+    """Everything about a network; seconds, milliseconds and errors relative to the output's scale."""
+    torch.set_num_threads(1)
+    factory = getattr(dycl.zoo, name)
+    arguments = {"tiny": True} if tiny and "tiny" in inspect.signature(factory).parameters else {}
+    model, args = factory(**arguments)
+    inputs = list(factory.inputs(n_inputs, seed=SEED, **arguments))
+    record = {"network": name, "inputs": len(inputs), "parameters": sum(p.numel() for p in model.parameters())}
+
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        start = time.perf_counter()
+        imported = import_model(model, args, None, dycl.Options())
+        record["import_s"] = time.perf_counter() - start
+        program = build(imported, dycl.Options(cache=False), Path(folder) / "net.dycl", record)
+        plain = build(imported, dycl.Options(simplify_host=False), Path(folder) / "plain.dycl", {})
+        record |= {"regions": len(program.regions), "regions_without": len(plain.regions)}
+
+        expected = [model(*given) for given in inputs]
+        record["dycl"] = agreement([program(*given) for given in inputs], expected)
+        report = dycl.verify(program, model, inputs)
+        record["decisions"] = {"compared": report.decisions_compared, "agreeing": report.decisions_agreeing}
+        record["traced"] = traced(model, args, inputs, expected)
+        record["exported"] = exported(model, args, inputs, expected)
+        record |= latencies({"eager": model, "dycl": program, "without": plain}, inputs)
+    return record
+
+
+def build(imported: ImportedProgram, options: dycl.Options, destination: Path, record: dict) -> Program:
+    dump = PhaseDump(None)
+    start = time.perf_counter()
+    partitioned = partition_program(imported, options, dump)
+    record["optimize_s"] = time.perf_counter() - start
+    start = time.perf_counter()
+    write_program(partitioned, imported, parse_targets("llvm-cpu"), options, destination, dump)
+    record["compile_s"] = time.perf_counter() - start
+    return Program(read_bundle(destination))
+
+
+def agreement(results: list, expected: list) -> dict:
+    """Of how many inputs the results differ by more than rounding, and the largest error of the others."""
+    errors = [relative_error(mine, wanted) for mine, wanted in zip(results, expected, strict=True)]
+    wrong = [error for error in errors if error is None or error > INCONSISTENT]
+    right = [error for error in errors if error is not None and error <= INCONSISTENT]
+    return {"inconsistent": len(wrong), "of": len(errors), "largest_error": max(right, default=None)}
+
+
+def relative_error(mine: object, wanted: object) -> float | None:
+    """The largest difference, relative to the largest number of its tensor; None where they are no likes at all."""
+    largest = 0.0
+    a, b = tree_leaves(mine), tree_leaves(wanted)
+    if len(a) != len(b):
+        return None
+    for x, y in zip(a, b, strict=True):
+        x, y = torch.as_tensor(x), torch.as_tensor(y)
+        if x.shape != y.shape or x.is_floating_point() != y.is_floating_point():
+            return None
+        if not x.is_floating_point():
+            if not torch.equal(x.to(y.dtype), y):
+                return None
+            continue
+        if y.numel():
+            scale = max(y.abs().max().item(), torch.finfo(y.dtype).tiny)
+            largest = max(largest, (x - y).abs().max().item() / scale)
+    return largest
+
+
+class Tensors(torch.nn.Module):
+    """A model whose results are tensors only, as a tracer wants them."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, *args):
+        return tuple(torch.as_tensor(leaf) for leaf in tree_leaves(self.model(*args)) if leaf is not None)
+
+
+def traced(model, args, inputs, expected) -> dict:
+    """What the path of the example gives for every input."""
+    return compare_captured(lambda wrapped: torch.jit.trace(wrapped, args, check_trace=False), model, inputs, expected)
+
+
+def exported(model, args, inputs, expected) -> dict:
+    return compare_captured(lambda wrapped: torch.export.export(wrapped, args).module(), model, inputs, expected)
+
+
+def compare_captured(capture, model, inputs, expected) -> dict:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # The tracer's own warnings, that what it gives may be wrong.
+        logging.disable(logging.CRITICAL)  # torch.export logs the whole graph up to the condition.
+        try:
+            captured = capture(Tensors(model).eval())
+        except Exception as error:  # Whatever a tracer raises is its answer, and goes into the table.
+            return {"refused": f"{type(error).__name__}: {error}".partition("\n")[0][:200]}
+        results = []
+        for given in inputs:
+            try:
+                results.append(captured(*given))
+            except Exception:
+                results.append(())  # It fails on an input that eager takes: not like eager's result.
+    return agreement(results, expected)
+
+
+def latencies(calls: dict, inputs: list) -> dict:
+    """All samples in ms, and their medians; the calls take turns by runs of inputs. All are warm."""
+    samples = {name: [] for name in calls}
+    start, rounds = time.perf_counter(), 0
+    while rounds < 3 and (rounds == 0 or time.perf_counter() - start < SECONDS_A_NETWORK):
+        for first in range(0, len(inputs), INPUTS_A_TURN):
+            for name, call in calls.items():
+                for given in inputs[first : first + INPUTS_A_TURN]:
+                    before = time.perf_counter()
+                    call(*given)
+                    samples[name].append(round((time.perf_counter() - before) * 1e3, 4))
+        rounds += 1
+    return {"ms": {name: statistics.median(times) for name, times in samples.items()}, "samples_ms": samples}
+
+
+# ---- the page -----------------------------------------------------------------------------------------------
+
+
+def page(records: list[dict]) -> str:
+    speedups = {record["network"]: record["ms"]["eager"] / record["ms"]["dycl"] for record in records}
+    subjects = [name for name in SUBJECTS if name in speedups]
+    slower = [name for name, ratio in speedups.items() if ratio < 1]
+    errors = [record["dycl"]["largest_error"] or 0.0 for record in records]
+    machine = records[0]["machine"]
+    size = "in their small forms" if any(record["tiny"] for record in records) else "at their published sizes"
+    parts = [
+        "<!-- Written by test/benchmarks/paper.py; do not edit. -->",
+        "# The DyCL paper's evaluation, redone",
+        "",
+        f"{len(records)} networks of the zoo, {size}, {records[0]['inputs']} inputs each (seed {SEED}), one thread, "
+        f"{machine}. The first {len(subjects)} are the paper's own subjects. Nothing here was chosen by hand: "
+        "`python test/benchmarks/paper.py` measures and writes this page, `docs/paper/*.json` has every sample.",
+        "",
+        "| | DyCL (ISSTA 2023) | dycl, its subjects | dycl, all |",
+        "|---|---|---|---|",
+        f"| inconsistent results | 0 | {inconsistent(records, subjects)} | {inconsistent(records, speedups)} |",
+        f"| largest error (dycl: relative to the output) | 10^-4.72 = 1.9e-5 | {worst(records, subjects):.1e} | "
+        f"{max(errors):.1e} |",
+        f"| speed-up over eager PyTorch | 1.12× to 20.21× | {span(speedups, subjects)} | {span(speedups, speedups)} |",
+        f"| graph optimization | 4.0% (ONNX Runtime), 9.4% (TVM) | {gain(records, subjects):.1f}% | "
+        f"{gain(records, speedups):.1f}% |",
+        f"| rewriting (dycl: and tracing, importing) | 0.09 s | {mean(records, subjects, 'import_s'):.1f} s | "
+        f"{mean(records, speedups, 'import_s'):.1f} s |",
+        f"| compilation | 114 s (ONNX Runtime), 414 s (TVM) | {mean(records, subjects, 'compile_s'):.0f} s | "
+        f"{mean(records, speedups, 'compile_s'):.0f} s |",
+        "",
+        "Slower than eager: " + (", ".join(slower) or "none") + ".",
+        "",
+        "![Speed-up over eager PyTorch, by network](paper/speedup.svg)",
+        "",
+        "## RQ1: are the results right?",
+        "",
+        f"An input is inconsistent where a result differs by more than {INCONSISTENT:g} of its largest number, or is "
+        "of another shape. A decision is one of the conditions on data that eager was seen to take (`dycl verify`). A "
+        "tracer keeps the path of the example input for all others.",
+        "",
+        "| network | inconsistent: dycl | largest error | decisions that agree | `torch.jit.trace` | `torch.export` |",
+        "|---|---|---|---|---|---|",
+        *(correctness_row(record) for record in records),
+        "",
+        "## RQ2, RQ3: how fast is it?",
+        "",
+        "Medians in ms of eager, dycl, and dycl without its graph optimizations (`simplify_host=False`), taking turns.",
+        "",
+        "| network | eager | dycl | speed-up | without | graph optimization |",
+        "|---|---|---|---|---|---|",
+        *(speed_row(record) for record in records),
+        "",
+        "## RQ4: what does it cost?",
+        "",
+        "Seconds, on all cores: rewriting, tracing and importing; `dycl-opt`; `iree-compile`, no cache.",
+        "",
+        "| network | parameters | regions | without RQ3's | import | optimize | compile |",
+        "|---|---|---|---|---|---|---|",
+        *(cost_row(record) for record in records),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def inconsistent(records: list[dict], names) -> str:
+    chosen = [record["dycl"] for record in records if record["network"] in names]
+    return f"{sum(found['inconsistent'] for found in chosen)} of {sum(found['of'] for found in chosen)}"
+
+
+def worst(records: list[dict], names) -> float:
+    return max((record["dycl"]["largest_error"] or 0.0 for record in records if record["network"] in names), default=0)
+
+
+def span(speedups: dict[str, float], names) -> str:
+    ratios = [speedups[name] for name in names]
+    return f"{min(ratios):.2f}× to {max(ratios):.2f}×" if ratios else "–"
+
+
+def gain(records: list[dict], names) -> float:
+    """By how many percent simplify_host shortens a call, on average."""
+    gains = [1 - r["ms"]["dycl"] / r["ms"]["without"] for r in records if r["network"] in names]
+    return 100 * statistics.mean(gains) if gains else 0.0
+
+
+def mean(records: list[dict], names, key: str) -> float:
+    return statistics.mean([record[key] for record in records if record["network"] in names] or [0.0])
+
+
+def correctness_row(record: dict) -> str:
+    mine, decisions = record["dycl"], record["decisions"]
+    error = "–" if mine["largest_error"] is None else f"{mine['largest_error']:.1e}"
+    share = f"{decisions['agreeing']} of {decisions['compared']}"
+    others = " | ".join(captured(record[key]) for key in ("traced", "exported"))
+    return f"| {record['network']} | {mine['inconsistent']} of {mine['of']} | {error} | {share} | {others} |"
+
+
+def captured(found: dict) -> str:
+    if "refused" in found:
+        return f"refused ({found['refused'].partition(':')[0]})"
+    return f"{found['inconsistent']} of {found['of']} wrong"
+
+
+def speed_row(record: dict) -> str:
+    ms = record["ms"]
+    gained = 100 * (1 - ms["dycl"] / ms["without"])
+    ratio = ms["eager"] / ms["dycl"]
+    return (
+        f"| {record['network']} | {ms['eager']:.3g} | {ms['dycl']:.3g} | {ratio:.2f}× | {ms['without']:.3g} | "
+        f"{gained:+.1f}% |"
+    )
+
+
+def cost_row(record: dict) -> str:
+    seconds = " | ".join(f"{record[key]:.1f}" for key in ("import_s", "optimize_s", "compile_s"))
+    sizes = f"{record['parameters'] / 1e6:.2f} M | {record['regions']} | {record['regions_without']}"
+    return f"| {record['network']} | {sizes} | {seconds} |"
+
+
+def plot(records: list[dict], path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "dycl"  # the same picture is the same file
+    from matplotlib import pyplot as plt
+
+    ordered = sorted(records, key=lambda record: record["ms"]["eager"] / record["ms"]["dycl"])
+    ratios = [record["ms"]["eager"] / record["ms"]["dycl"] for record in ordered]
+    figure, axes = plt.subplots(figsize=(8, 0.6 + 0.25 * len(ordered)), layout="constrained")
+    colours = ["tab:blue" if record["network"] in SUBJECTS else "tab:gray" for record in ordered]
+    bars = axes.barh([record["network"] for record in ordered], ratios, color=colours)
+    axes.bar_label(bars, [f"{ratio:.2f}×" for ratio in ratios], padding=3, fontsize=8)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_xscale("log")
+    axes.set_xlim(min(0.8, *ratios) * 0.9, max(ratios) * 1.4)
+    ticks = [tick for tick in (0.5, 1, 2, 5, 10, 20, 50) if min(0.8, *ratios) <= tick <= max(ratios) * 1.4]
+    axes.set_xticks(ticks, [f"{tick:g}×" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel("speed-up over eager PyTorch, one thread (blue: the DyCL paper's subjects)")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, metadata={"Date": None})
+
+
+# ---- command line -------------------------------------------------------------------------------------------
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="of the zoo; none for all")
+    parser.add_argument("--images", type=int, default=100, metavar="N", help="inputs of each network (default: 100)")
+    parser.add_argument("--tiny", action="store_true", help="the small forms of the networks")
+    parser.add_argument("--again", action="store_true", help="measure also what has a result")
+    parser.add_argument("--results", type=Path, default=ROOT / "docs" / "paper", metavar="DIR")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "paper.md", metavar="FILE")
+    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    names = given.networks or [*SUBJECTS, *(name for name in dycl.zoo.__all__ if name not in SUBJECTS)]
+    if unknown := [name for name in names if name not in dycl.zoo.__all__]:
+        parser.error(f"the zoo has no {', '.join(unknown)}; see dycl zoo list")
+    if given.alone:
+        machine = f"{platform.machine()}, {processor()}"
+        record = {"machine": machine, "tiny": given.tiny} | measure(names[0], given.images, given.tiny)
+        (given.results / f"{names[0]}.json").write_text(json.dumps(record) + "\n")
+        return 0
+    given.results.mkdir(parents=True, exist_ok=True)
+    failed = [name for name in names if not measured(name, given)]
+    found = [json.loads(path.read_text()) for path in given.results.glob("*.json")]
+    order = {name: index for index, name in enumerate([*SUBJECTS, *dycl.zoo.__all__])}
+    found = sorted((r for r in found if r["network"] in order), key=lambda record: order[record["network"]])
+    if found:
+        plot(found, given.results / "speedup.svg")
+        given.page.write_text(page(found))
+        print(f"{given.page}: {len(found)} networks")
+    for name in failed:
+        print(f"error: {name} was not measured", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def measured(name: str, given: argparse.Namespace) -> bool:
+    """Measure a network in a process of its own, unless there is a result."""
+    if (given.results / f"{name}.json").exists() and not given.again:
+        return True
+    print(f"{name}: measuring", flush=True)
+    command = [sys.executable, __file__, name, "--alone", f"--images={given.images}", f"--results={given.results}"]
+    return subprocess.run([*command, "--tiny"] if given.tiny else command, check=False).returncode == 0
+
+
+def processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "CPU unknown")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
