@@ -11,6 +11,8 @@ from torch import nn
 from dycl.frontend import import_program
 from dycl.frontend.capture import capture
 from dycl.frontend.fold import fold_batch_norms
+from dycl.frontend.graph import all_graphs
+from dycl.frontend.groups import split_grouped_convolutions
 from dycl.frontend.importer import can_inline
 from dycl.frontend.interpreter import Interpreter
 from dycl.frontend.layouts import store_channels_last
@@ -26,7 +28,8 @@ class Convolutions(nn.Module):
         self.shared = nn.Conv2d(4, 4, (3, 1), padding=(1, 0))
         self.norm = nn.Sequential(nn.Conv2d(4, 6, (2, 3), stride=2, dilation=2, bias=False), nn.BatchNorm2d(6))
         self.read = nn.Conv2d(6, 5, (1, 2))
-        self.grouped = nn.Conv2d(4, 6, 3, groups=2)
+        self.grouped = nn.Conv2d(4, 6, (3, 2), stride=(1, 2), padding=(0, 1), dilation=(2, 1), groups=2)
+        self.depthwise = nn.Conv2d(4, 8, 3, groups=4)
         self.transposed = nn.ConvTranspose2d(4, 3, 2)
         self.line = nn.Conv1d(4, 2, 3)
 
@@ -34,8 +37,11 @@ class Convolutions(nn.Module):
         y = self.shared(self.shared(x))
         if x.sum() > 0:
             z = self.read(self.norm(y))
-            return (z + self.read.weight.sum()).mean((2, 3)), self.grouped(x).mean()
-        return self.transposed(self.shared(y)).mean((2, 3)).repeat(1, 2)[:, :5], self.line(x[:, :, 0]).mean()
+            grouped = self.grouped(x).mean((2, 3))
+            return (z + self.read.weight.sum()).mean((2, 3)), grouped * self.depthwise(x).mean()
+        return self.transposed(self.shared(y)).mean((2, 3)).repeat(1, 2)[:, :5], self.line(
+            x[:, :, 0]
+        ).mean() * torch.ones(1, 6)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +60,8 @@ def test_weights_of_plain_convolutions_are_stored_as_they_are_read(convolutions)
         "shared.weight.hwio": (3, 1, 4, 4),
         "norm.0.weight.folded.hwio": (2, 3, 4, 6),
         "read.weight": (5, 6, 1, 2),  # its sum is read as well
-        "grouped.weight": (6, 2, 3, 3),
+        "grouped.weight.ghwio": (2, 3, 2, 2, 3),
+        "depthwise.weight": (8, 1, 3, 3),
         "transposed.weight": (4, 3, 2, 2),
         "line.weight": (2, 4, 3),
     }
@@ -62,10 +69,16 @@ def test_weights_of_plain_convolutions_are_stored_as_they_are_read(convolutions)
     np.testing.assert_array_equal(imported.parameters["shared.weight.hwio"], expected)
 
 
+def convolutions_in(graph):
+    return [node for node in graph.nodes if node.target is torch.ops.aten.convolution.default]
+
+
 def test_what_is_stored_otherwise_computes_the_same(convolutions):
     program = capture(convolutions, (torch.zeros(1, 4, 9, 9),), {}, Options())
     fold_batch_norms(program, enabled=True)
+    split_grouped_convolutions(program)
     store_channels_last(program)
+    assert {n.args[8] for graph in all_graphs(program.graph.body) for n in convolutions_in(graph)} == {1, 4}
     sides = set()
     for seed in range(8):
         x = torch.randn(1, 4, 9, 9, generator=torch.Generator().manual_seed(seed))
