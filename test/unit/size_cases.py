@@ -364,3 +364,33 @@ def list_that_is_filled_up(n):
     if len(out) < 2:
         out.append(torch.zeros(2))
     return torch.stack(out, 1)
+
+
+# As many places as the data say, also none; -1.0 only, 1.0 only, both.
+PLACES = tuple((torch.tensor(signs),) for signs in ([-1.0] * 4, [1.0] * 4, [1.0, -1, -1, 1], [-1.0, -1, 2, -1]))
+
+
+@case(*PLACES)
+def rows_that_may_be_none_are_written(x):
+    rows = torch.where(x > 0)[0]
+    y = torch.ones(4, 3)
+    y[rows] = torch.arange(12.0).reshape(4, 3)[rows]
+    y[rows - 4, 1:] += x[rows, None]
+    y[:, rows.clamp(max=2)] *= 2
+    if x.sum() > 0:
+        y[rows] = 7
+    return y
+
+
+@case(*PLACES)
+def as_many_pairs_of_places_as_data_say(x):
+    table = x[:, None] * torch.arange(1.0, 4)
+    row, column = torch.where(table > 1)
+    y = torch.ones(4, 3)
+    y[row, column] += table[row, column]
+    y[row - 4, -1 - column] *= 2
+    stacked = torch.ones(2, 4, 3)
+    stacked[column // 2, :, column] = table[:, column].T
+    if row.numel() == 0:
+        return y, stacked, stacked[:, row, column]
+    return y * 2, stacked[column // 2, :, column], stacked[:, row, column]

@@ -52,6 +52,8 @@ def leaves(value):
 
 def test_each_network_of_the_catalog_is_offered():
     assert list(dycl.zoo.__all__) == sorted(catalog.entries())
+    # Once it is imported, a file of that name would stand in the factory's place.
+    assert not catalog.entries().keys() & {entry.module for entry in catalog.entries().values()}
 
 
 @pytest.mark.parametrize("name", dycl.zoo.__all__)

@@ -40,7 +40,7 @@ from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.locations import here
 from dycl.frontend.memory import Memory, Write
-from dycl.frontend.sizes import Sizes, is_static, reassociation, same_sizes
+from dycl.frontend.sizes import Sizes, is_static, may_be_zero, reassociation, same_sizes
 from dycl.frontend.values import Site
 
 aten = torch.ops.aten
@@ -109,18 +109,30 @@ def _batch_norm(
 
 
 def _index(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> Any:
-    """Indexing by a mask, which torch-mlir does not lower, as indexing by the positions where it holds."""
+    """Indexing by what torch-mlir does not lower.
+
+    By a mask, it is indexing by the positions where it holds; by several tensors of positions whose number is data,
+    indexing by one.
+    """
     positions = _positions(indices)
-    return NotImplemented if positions is None else aten.index.Tensor(tensor, positions)
+    if positions is not None:
+        return aten.index.Tensor(tensor, positions)
+    if sum(index is not None for index in indices) < 2 or not _vary(indices):
+        return NotImplemented
+    rows, dim, place = _as_one(tensor, indices)
+    return aten.index.Tensor(rows, [*[None] * dim, place])
 
 
 def _index_put(
     tensor: torch.Tensor, indices: Sequence[torch.Tensor | None], values: torch.Tensor, accumulate: bool = False
 ) -> Any:
-    """Writing by a mask: a choice for each row, since IREE 3.13 writes something else where no row is chosen."""
+    """Writing to places whose number is data, so that there may be none: IREE 3.13 writes something else there.
+
+    By a mask, it is a choice for each row; to given places, one more row is written, which is then left out.
+    """
     positions = _positions(indices)
     if positions is None:
-        return NotImplemented
+        return NotImplemented if accumulate or not _may_be_none(indices) else _put_some(tensor, indices, values)
     if accumulate or len(indices) != 1:
         return aten.index_put.default(tensor, positions, values, accumulate)
     (mask,) = indices
@@ -135,6 +147,53 @@ def _index_put(
     elif values.dim() > len(rest):
         values = values[0]
     return torch.where(chosen, values.to(tensor.dtype), tensor)
+
+
+def _put_some(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None], values: torch.Tensor) -> torch.Tensor:
+    rows, dim, place = _as_one(tensor, indices)
+    before, size, after = rows.shape[:dim], rows.shape[dim], rows.shape[dim + 1 :]
+    values = values.expand(*before, *place.shape, *after).reshape(*before, -1, *after)
+    one = (*before, 1, *after)
+    rows = torch.cat([rows, torch.zeros(one, dtype=rows.dtype)], dim)
+    values = torch.cat([values, torch.zeros(one, dtype=values.dtype)], dim)
+    place = torch.cat([place.reshape(-1), torch.full((1,), size, dtype=place.dtype)])
+    written = aten.index_put.default(rows, [*[None] * dim, place], values).narrow(dim, 0, size)
+    order = _indexed_first(tensor, indices)
+    written = written.reshape([tensor.shape[d] for d in order])
+    return written.permute([order.index(d) for d in range(tensor.dim())])
+
+
+def _vary(indices: Sequence[torch.Tensor | None]) -> bool:
+    """Whether it depends on data how many places are indexed."""
+    return any(not is_static(size) for index in indices if index is not None for size in index.shape)
+
+
+def _may_be_none(indices: Sequence[torch.Tensor | None]) -> bool:
+    """Whether it can be that no place is indexed."""
+    return any(may_be_zero(size) for index in indices if index is not None for size in index.shape)
+
+
+def _as_one(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> tuple[torch.Tensor, int, torch.Tensor]:
+    """The tensor with those dimensions that are indexed as one, which one that is, and the places in it, from 0."""
+    order = _indexed_first(tensor, indices)
+    dims = [d for d, index in enumerate(indices) if index is not None]
+    dim = order.index(dims[0])
+    place: Any = 0
+    for d in dims:
+        index, size = indices[d], tensor.shape[d]
+        place = place * size + torch.where(index < 0, index + size, index)  # type: ignore[operator]
+    return tensor.permute(order).flatten(dim, dim + len(dims) - 1), dim, place
+
+
+def _indexed_first(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> list[int]:
+    """The order of dimensions in which those that are indexed stand together.
+
+    If others are between them they come first, as in the result of torch's indexing.
+    """
+    dims = [d for d, index in enumerate(indices) if index is not None]
+    if dims[-1] - dims[0] < len(dims):
+        return list(range(tensor.dim()))
+    return [*dims, *(d for d in range(tensor.dim()) if d not in dims)]
 
 
 def _positions(indices: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None] | None:

@@ -31,6 +31,7 @@ from torch.fx.experimental.symbolic_shapes import (
     GuardOnDataDependentSymNode,
     RelaxedUnspecConstraint,
     ShapeEnv,
+    statically_known_true,
 )
 from torch.utils._sympy import functions as torch_sympy
 from torch.utils._sympy.value_ranges import bound_sympy
@@ -53,6 +54,10 @@ _TRIED = 256
 
 def is_static(size: int | torch.SymInt) -> bool:
     return not isinstance(size, torch.SymInt) or expression(size).is_number
+
+
+def may_be_zero(size: int | torch.SymInt) -> bool:
+    return not statically_known_true(size >= 1)
 
 
 def expression(value: Any) -> Any:

@@ -15,18 +15,21 @@ from dycl.zoo.catalog import entries
 
 if TYPE_CHECKING:
     from dycl.zoo.digits import digits_early_exit
-    from dycl.zoo.shallow_deep import (
-        sdn_mobilenet,
-        sdn_resnet50,
-        sdn_resnet56,
-        sdn_vgg16,
-        sdn_vgg19,
-        sdn_wideresnet,
-    )
+    from dycl.zoo.highway_bert import deebert
+    from dycl.zoo.mixture import moe_top1, moe_top2
+    from dycl.zoo.patient_bert import pabee
+    from dycl.zoo.shallow_deep import sdn_mobilenet, sdn_resnet50, sdn_resnet56, sdn_vgg16, sdn_vgg19, sdn_wideresnet
     from dycl.zoo.skipnet import skipnet38_rnn
+    from dycl.zoo.student_bert import fastbert, fastbert_batched
 
 __all__ = [
+    "deebert",
     "digits_early_exit",
+    "fastbert",
+    "fastbert_batched",
+    "moe_top1",
+    "moe_top2",
+    "pabee",
     "sdn_mobilenet",
     "sdn_resnet50",
     "sdn_resnet56",
