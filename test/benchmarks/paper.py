@@ -3,7 +3,7 @@
 
     python test/benchmarks/paper.py                        measure what has no result yet, then write the page
     python test/benchmarks/paper.py skipnet38_rnn --again  measure one network again
-    python test/benchmarks/paper.py --tiny --images 10 --results /tmp/r --page /tmp/paper.md      a trial
+    python test/benchmarks/paper.py --tiny --inputs 10 --results /tmp/r --page /tmp/paper.md      a trial
 
 RQ1  are the results eager PyTorch's? Of dycl, and of what a tracing compiler is given (`torch.jit.trace`, from which
      ONNX Runtime's and TVM's importers start, and `torch.export`).
@@ -11,15 +11,18 @@ RQ2  how fast is it? Eager and dycl take turns, one thread each, on the same inp
 RQ3  what do the graph optimizations (`simplify_host`) bring?
 RQ4  how long do rewriting, optimizing and compiling take? Compiled without the cache, on every core.
 
-Each network is measured in a process of its own. Nothing else should run on the machine.
+Each part (`--part results` is RQ1 and RQ4, `--part speed` RQ2 and RQ3) of each network is measured in a process of its
+own. Nothing else should run on the machine: the page says what its load was.
 """
 
 from __future__ import annotations
 
 import argparse
 import inspect
+import io
 import json
 import logging
+import os
 import platform
 import statistics
 import subprocess
@@ -27,6 +30,7 @@ import sys
 import tempfile
 import time
 import warnings
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import torch
@@ -65,31 +69,50 @@ SUBJECTS = (
 # ---- one network --------------------------------------------------------------------------------------------
 
 
-def measure(name: str, n_inputs: int, tiny: bool) -> dict:
-    """Everything about a network; seconds, milliseconds and errors relative to the output's scale."""
-    torch.set_num_threads(1)
-    factory = getattr(dycl.zoo, name)
-    arguments = {"tiny": True} if tiny and "tiny" in inspect.signature(factory).parameters else {}
-    model, args = factory(**arguments)
-    inputs = list(factory.inputs(n_inputs, seed=SEED, **arguments))
-    record = {"network": name, "inputs": len(inputs), "parameters": sum(p.numel() for p in model.parameters())}
-
-    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+def measure_results(name: str, n_inputs: int, tiny: bool) -> dict:
+    """Costs in seconds, and how results compare; errors are relative to the output's scale."""
+    model, args, inputs = network(name, n_inputs, tiny)
+    record = {"inputs": len(inputs), "parameters": sum(p.numel() for p in model.parameters())}
+    with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         imported = import_model(model, args, None, dycl.Options())
         record["import_s"] = time.perf_counter() - start
         program = build(imported, dycl.Options(cache=False), Path(folder) / "net.dycl", record)
-        plain = build(imported, dycl.Options(simplify_host=False), Path(folder) / "plain.dycl", {})
-        record |= {"regions": len(program.regions), "regions_without": len(plain.regions)}
-
+        record["regions"] = len(program.regions)
         expected = [model(*given) for given in inputs]
         record["dycl"] = agreement([program(*given) for given in inputs], expected)
         report = dycl.verify(program, model, inputs)
         record["decisions"] = {"compared": report.decisions_compared, "agreeing": report.decisions_agreeing}
-        record["traced"] = traced(model, args, inputs, expected)
-        record["exported"] = exported(model, args, inputs, expected)
-        record |= latencies({"eager": model, "dycl": program, "without": plain}, inputs)
+    record["traced"] = traced(model, args, inputs, expected)
+    record["exported"] = exported(model, args, inputs, expected)
     return record
+
+
+def measure_speed(name: str, n_inputs: int, tiny: bool) -> dict:
+    """Milliseconds of a call of eager, dycl, and dycl without its graph optimizations."""
+    model, args, inputs = network(name, n_inputs, tiny)
+    program = dycl.compile(model, args)
+    plain = dycl.compile(model, args, options=dycl.Options(simplify_host=False))
+    for given in inputs:  # Warm, and what is timed is right.
+        wanted = model(*given)
+        for compiled in (program, plain):
+            error = relative_error(compiled(*given), wanted)
+            if error is None or error > INCONSISTENT:
+                raise RuntimeError(f"{name}: dycl is wrong on an input; see dycl verify dycl.zoo:{name}")
+    return {"regions_without": len(plain.regions)} | latencies(
+        {"eager": model, "dycl": program, "without": plain}, inputs
+    )
+
+
+PARTS = {"results": measure_results, "speed": measure_speed}
+
+
+def network(name: str, n_inputs: int, tiny: bool) -> tuple:
+    """The model, example arguments, and arguments of the calls that are compared."""
+    factory = getattr(dycl.zoo, name)
+    arguments = {"tiny": True} if tiny and "tiny" in inspect.signature(factory).parameters else {}
+    model, args = factory(**arguments)
+    return model, args, list(factory.inputs(n_inputs, seed=SEED, **arguments))
 
 
 def build(imported: ImportedProgram, options: dycl.Options, destination: Path, record: dict) -> Program:
@@ -152,9 +175,10 @@ def exported(model, args, inputs, expected) -> dict:
 
 
 def compare_captured(capture, model, inputs, expected) -> dict:
-    with warnings.catch_warnings():
+    quiet = io.StringIO()  # torch.export prints the whole graph up to the condition.
+    with warnings.catch_warnings(), redirect_stdout(quiet), redirect_stderr(quiet):
         warnings.simplefilter("ignore")  # The tracer's own warnings, that what it gives may be wrong.
-        logging.disable(logging.CRITICAL)  # torch.export logs the whole graph up to the condition.
+        logging.disable(logging.CRITICAL)
         try:
             captured = capture(Tensors(model).eval())
         except Exception as error:  # Whatever a tracer raises is its answer, and goes into the table.
@@ -198,7 +222,8 @@ def page(records: list[dict]) -> str:
         "# The DyCL paper's evaluation, redone",
         "",
         f"{len(records)} networks of the zoo, {size}, {records[0]['inputs']} inputs each (seed {SEED}), one thread, "
-        f"{machine}. The first {len(subjects)} are the paper's own subjects. Nothing here was chosen by hand: "
+        f"{machine}. The first {len(subjects)} are the paper's own subjects. Load average when a "
+        f"measurement began: at most {max(record['load'] for record in records)}. Nothing here was chosen by hand: "
         "`python test/benchmarks/paper.py` measures and writes this page, `docs/paper/*.json` has every sample.",
         "",
         "| | DyCL (ISSTA 2023) | dycl, its subjects | dycl, all |",
@@ -331,7 +356,8 @@ def plot(records: list[dict], path: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help="of the zoo; none for all")
-    parser.add_argument("--images", type=int, default=100, metavar="N", help="inputs of each network (default: 100)")
+    parser.add_argument("--inputs", type=int, default=100, metavar="N", help="of each network (default: 100)")
+    parser.add_argument("--part", action="append", choices=PARTS, help="only this; again for both (default: both)")
     parser.add_argument("--tiny", action="store_true", help="the small forms of the networks")
     parser.add_argument("--again", action="store_true", help="measure also what has a result")
     parser.add_argument("--results", type=Path, default=ROOT / "docs" / "paper", metavar="DIR")
@@ -342,31 +368,48 @@ def main() -> int:
     if unknown := [name for name in names if name not in dycl.zoo.__all__]:
         parser.error(f"the zoo has no {', '.join(unknown)}; see dycl zoo list")
     if given.alone:
-        machine = f"{platform.machine()}, {processor()}"
-        record = {"machine": machine, "tiny": given.tiny} | measure(names[0], given.images, given.tiny)
-        (given.results / f"{names[0]}.json").write_text(json.dumps(record) + "\n")
+        torch.set_num_threads(1)
+        load = round(os.getloadavg()[0], 1)
+        with torch.no_grad():
+            record = PARTS[given.part[0]](names[0], given.inputs, given.tiny)
+        about = {"network": names[0], "machine": f"{platform.machine()}, {processor()}", "tiny": given.tiny}
+        path(given, names[0], given.part[0]).write_text(json.dumps(about | {"load": load} | record) + "\n")
         return 0
     given.results.mkdir(parents=True, exist_ok=True)
-    failed = [name for name in names if not measured(name, given)]
-    found = [json.loads(path.read_text()) for path in given.results.glob("*.json")]
-    order = {name: index for index, name in enumerate([*SUBJECTS, *dycl.zoo.__all__])}
-    found = sorted((r for r in found if r["network"] in order), key=lambda record: order[record["network"]])
-    if found:
+    wanted = [(name, part) for part in given.part or PARTS for name in names]
+    failed = [(name, part) for name, part in wanted if not measured(name, part, given)]
+    if found := complete(given):
         plot(found, given.results / "speedup.svg")
         given.page.write_text(page(found))
         print(f"{given.page}: {len(found)} networks")
-    for name in failed:
-        print(f"error: {name} was not measured", file=sys.stderr)
+    for name, part in failed:
+        print(f"error: the {part} of {name} were not measured", file=sys.stderr)
     return 1 if failed else 0
 
 
-def measured(name: str, given: argparse.Namespace) -> bool:
-    """Measure a network in a process of its own, unless there is a result."""
-    if (given.results / f"{name}.json").exists() and not given.again:
+def complete(given: argparse.Namespace) -> list[dict]:
+    """The networks of which both parts were measured, the paper's subjects first."""
+    records = []
+    for name in dict.fromkeys([*SUBJECTS, *dycl.zoo.__all__]):
+        paths = [path(given, name, part) for part in PARTS]
+        if all(p.exists() for p in paths):
+            results, speed = (json.loads(p.read_text()) for p in paths)
+            records.append(results | speed | {"load": max(results["load"], speed["load"])})
+    return records
+
+
+def path(given: argparse.Namespace, name: str, part: str) -> Path:
+    return given.results / f"{name}.{part}.json"
+
+
+def measured(name: str, part: str, given: argparse.Namespace) -> bool:
+    """Measure a part of a network in a process of its own, unless there is a result."""
+    if path(given, name, part).exists() and not given.again:
         return True
-    print(f"{name}: measuring", flush=True)
-    command = [sys.executable, __file__, name, "--alone", f"--images={given.images}", f"--results={given.results}"]
-    return subprocess.run([*command, "--tiny"] if given.tiny else command, check=False).returncode == 0
+    print(f"{name}: {part}", flush=True)
+    command = [sys.executable, __file__, name, "--alone", f"--part={part}", f"--inputs={given.inputs}"]
+    command += [f"--results={given.results}", *(["--tiny"] if given.tiny else [])]
+    return subprocess.run(command, check=False).returncode == 0
 
 
 def processor() -> str:
