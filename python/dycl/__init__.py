@@ -26,6 +26,7 @@ from dycl.options import Options
 
 if TYPE_CHECKING:
     from dycl.compiler.api import compile  # noqa: A004 - the public name
+    from dycl.report.verify import verify
     from dycl.runtime.program import Program, load
 
     __version__: str
@@ -42,6 +43,7 @@ __all__ = [
     "__version__",
     "compile",
     "load",
+    "verify",
 ]
 
 # Imported on first use: what each needs (numpy and IREE's runtime; torch and the compilers) is not light.
@@ -49,6 +51,7 @@ _LAZY = {
     "Program": "dycl.runtime.program",
     "compile": "dycl.compiler.api",
     "load": "dycl.runtime.program",
+    "verify": "dycl.report.verify",
 }
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from dycl.errors import CompileError, DyclError, InputError
 from dycl.options import PHASES, Options
+from dycl.report.command import add_verify
 from dycl.version import version
 
 if TYPE_CHECKING:
@@ -39,19 +40,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     given = _parser().parse_args(arguments)
     try:
-        given.run(given)
+        status = given.run(given)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         # Whoever read our output has seen enough. Python would complain once more when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as error:
         if given.debug:
             raise
         print(f"error: {_message(error)}", file=sys.stderr)
         return 1
-    return 0
+    return status or 0
 
 
 def _message(error: Exception) -> str:
@@ -86,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_inspect(commands)
     _add_bundle(commands)
+    add_verify(commands)
     _add_zoo(commands)
     return parser
 

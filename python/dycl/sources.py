@@ -34,11 +34,13 @@ class Source:
         model: an `nn.Module`, a function, or the path of an `.mlir` file.
         args: example arguments; None where the source has none.
         kwargs: example keyword arguments.
+        factory: what made them; None for a file that holds a program.
     """
 
     model: Any
     args: tuple[Any, ...] | None = None
     kwargs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    factory: Callable[..., Any] | None = None
 
 
 def load_source(text: str, factory_arguments: Mapping[str, Any]) -> Source:
@@ -162,7 +164,7 @@ def _result_of(factory: Callable[..., Any], text: str, arguments: Mapping[str, A
         raise SourceError(f"factory {text} returned args of type {_kind(args)}, not a tuple; {returns}")
     if kwargs is not None and not isinstance(kwargs, Mapping):
         raise SourceError(f"factory {text} returned kwargs of type {_kind(kwargs)}, not a dict; {returns}")
-    return Source(model, args, kwargs or {})
+    return Source(model, args, kwargs or {}, factory)
 
 
 def _kind(value: Any) -> str:

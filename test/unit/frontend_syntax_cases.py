@@ -83,7 +83,7 @@ def match_mappings_and_classes(x):
             return v + 1
 
 
-@case(*INTS, unreached=2)
+@case(*INTS, unreached=6)
 def match_types(n):
     match n.item() > 3, n.item():
         case True, int(k):

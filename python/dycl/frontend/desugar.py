@@ -133,6 +133,9 @@ def match_as_ifs(node: ast.Match, subject: str, runtime: str, filename: str = ""
             chain = list(case.body)
             continue
         test = tests[0] if len(tests) == 1 else ast.BoolOp(ast.And(), tests)
+        for n in ast.walk(test):
+            if isinstance(n, ast.expr) and not hasattr(n, "lineno"):
+                ast.copy_location(n, case.pattern)
         statement = ast.If(test, case.body, chain)
         chain = [ast.copy_location(statement, case.pattern)]
     statements: list[ast.stmt] = [ast.Assign([_store(subject)], node.subject), *(chain or [ast.Pass()])]

@@ -82,7 +82,21 @@ def rewrite_function(
     )
     for part in (inner, *factory.body):
         _locate(part, node)
-    return ast.fix_missing_locations(ast.Module([_locate(factory, node)], []))
+    return _begin_calls_where_nodes_begin(ast.fix_missing_locations(ast.Module([_locate(factory, node)], [])))
+
+
+def _begin_calls_where_nodes_begin(module: ast.Module) -> ast.Module:
+    """Gives each operator's name the line on which its call begins.
+
+    CPython takes the place of a method call from the line on which the method's name ends, which for a call that
+    stands for an expression of several lines would be the last of them.
+    """
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = node.func.value
+            if isinstance(owner, ast.Name) and owner.id == RUNTIME:
+                node.func.lineno = node.func.end_lineno = node.lineno
+    return module
 
 
 def is_rewritable(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> bool:

@@ -177,4 +177,6 @@ def _label(decision: Any, ways: Collection[str]) -> str:
 def _location(data: Mapping[str, Any]) -> SourceLocation | None:
     """The location of a region or node of the program description; None where it has none."""
     location = data.get("location")
-    return SourceLocation(location["file"], location["line"]) if location and location.get("file") else None
+    if not location or not location.get("file"):
+        return None
+    return SourceLocation(location["file"], location["line"], column=location.get("column") or 0)

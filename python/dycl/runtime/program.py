@@ -21,7 +21,7 @@ from dycl.runtime.graph import Node, PathEdge, Region, to_networkx, walk
 from dycl.runtime.vm_host import link_main
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     import networkx
@@ -132,6 +132,7 @@ class Program:
         self._loaded: _Loaded | None = None
         self._state: list[Any] = []
         self._decisions: Sequence[tuple[int, Any]] | None = None
+        self._override: Callable[[int, Any], Any] | None = None
 
     @property
     def signature(self) -> Signature:
@@ -159,6 +160,42 @@ class Program:
     def last_path(self) -> list[PathEdge]:
         """The edges of `hcfg` that the last call took, in order, each with its count; empty before any call."""
         return [] if self._decisions is None else walk(self._bundle.hcfg, self._decisions)
+
+    @property
+    def last_decisions(self) -> list[tuple[Node, Any]]:
+        """What each predicate (a node of `hcfg`) decided in the last call, in order.
+
+        A decision is a bool; of a counted loop it is the number of iterations, of a switch the case.
+        """
+        node_of = {n["predicate"]: n["id"] for n in self._bundle.hcfg["nodes"] if n["kind"] == "predicate"}
+        return [(node_of[predicate], decision) for predicate, decision in self._decisions or ()]
+
+    @property
+    def state(self) -> dict[str, arrays.Array]:
+        """What carries over to the next call, by the name that the signature gives it: copies."""
+        self.prepare()
+        with self._lock:
+            loaded, specs = self._program_loaded(), self.signature.state
+            return {s.name: a for s, a in zip(specs, loaded.download(self._state, specs), strict=True)}
+
+    @contextlib.contextmanager
+    def decided_by(self, override: Callable[[Node, Any], Any]) -> Generator[None]:
+        """While it is entered, predicates decide as `override` says: it gets the node and what it would decide.
+
+        It is for tests, which take a path that no input takes. What a region computed for a condition stays as it is,
+        where it is also data.
+
+        Raises:
+            ValueError: with the VM host, which decides by itself.
+        """
+        if self._host != "python":
+            raise ValueError("the VM host decides by itself; load the program with host='python'")
+        node_of = {n["predicate"]: n["id"] for n in self._bundle.hcfg["nodes"] if n["kind"] == "predicate"}
+        self._override = lambda predicate, value: override(node_of[predicate], value)
+        try:
+            yield
+        finally:
+            self._override = None
 
     def prepare(self) -> None:
         """Open the device, and load the regions that are not loaded lazily, now and not at the first call.
@@ -235,6 +272,8 @@ class Program:
         signature, loaded = self.signature, self._program_loaded()
         uploaded = [loaded.upload(a, spec.dtype) for a, spec in zip(inputs, signature.inputs, strict=True)]
         decisions, decide = loaded.recorder()
+        if self._override is not None:
+            decide = _overridden(decide, self._override)
         try:
             flat = loaded.main(loaded.regions, decide, *uploaded, *self._state)
         except loaded.region_problem as problem:
@@ -321,6 +360,10 @@ class _Loaded:
     def exception(self, outputs: Sequence[Any]) -> Exception | None:
         """What the program's outputs say that it raises, if anything."""
         return self.session.raised(self._signature, outputs)
+
+
+def _overridden(decide: Callable[[int, Any], Any], override: Callable[[int, Any], Any]) -> Callable[[int, Any], Any]:
+    return lambda predicate, value: decide(predicate, override(predicate, value))
 
 
 def _execute(source: str, name: str, folder: Path) -> ModuleType:

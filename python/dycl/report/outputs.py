@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Compares what a program gives to what eager gives: structure, types, dtypes, shapes, and how far values are apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass
+class Difference:
+    """How far two results are apart.
+
+    Attributes:
+        absolute: the largest absolute error.
+        relative: the largest error relative to the scale (the largest magnitude) of the tensor that it is in.
+        mismatches: what differs by more than the tolerance, or in kind.
+    """
+
+    absolute: float = 0.0
+    relative: float = 0.0
+    mismatches: list[str] = field(default_factory=list[str])
+
+
+def difference(got: Any, expected: Any, tolerance: float, name: str = "output") -> Difference:
+    """How a program's result differs from eager's.
+
+    Args:
+        got, expected: nested tuples, lists, dicts, dataclasses of tensors and Python values.
+        tolerance: the largest error relative to the scale of a tensor that is no mismatch.
+        name: what to call it in messages.
+    """
+    found = Difference()
+    for path, a, b in _pairs(got, expected, name, found):
+        _compare_leaf(path, a, b, tolerance, found)
+    return found
+
+
+def exceptions_differ(got: BaseException | None, expected: BaseException | None) -> str | None:
+    """What differs between two exceptions, in their type and message; None if nothing does."""
+    if got is None and expected is None:
+        return None
+    shown = ["nothing" if e is None else f"{type(e).__name__}: {e}" for e in (got, expected)]
+    if type(got) is type(expected) and str(got) == str(expected):
+        return None
+    return f"the program raised {shown[0]}; eager raised {shown[1]}"
+
+
+def _pairs(got: Any, expected: Any, path: str, found: Difference) -> Iterator[tuple[str, Any, Any]]:
+    if type(got) is not type(expected) and not (isinstance(got, torch.Tensor) and isinstance(expected, torch.Tensor)):
+        found.mismatches.append(f"{path} is a {type(got).__name__}; eager gives a {type(expected).__name__}")
+        return
+    if isinstance(expected, torch.Tensor):
+        yield path, got, expected
+    elif isinstance(expected, Mapping):
+        if list(got) != list(expected):
+            found.mismatches.append(f"{path} has keys {list(got)}; eager gives {list(expected)}")
+            return
+        for key in expected:
+            yield from _pairs(got[key], expected[key], f"{path}[{key!r}]", found)
+    elif isinstance(expected, (list, tuple)):
+        if len(got) != len(expected):
+            found.mismatches.append(f"{path} has {len(got)} items; eager gives {len(expected)}")
+            return
+        for index, (a, b) in enumerate(zip(got, expected, strict=True)):
+            yield from _pairs(a, b, f"{path}[{index}]", found)
+    elif is_dataclass(expected) and not isinstance(expected, type):
+        for item in fields(expected):
+            yield from _pairs(getattr(got, item.name), getattr(expected, item.name), f"{path}.{item.name}", found)
+    else:
+        yield path, got, expected
+
+
+def _compare_leaf(path: str, got: Any, expected: Any, tolerance: float, found: Difference) -> None:
+    if isinstance(expected, torch.Tensor):
+        if got.dtype != expected.dtype or got.shape != expected.shape:
+            found.mismatches.append(f"{path} is {_type(got)}; eager gives {_type(expected)}")
+            return
+        _compare_values(path, got.detach(), expected.detach(), tolerance, found)
+    elif isinstance(expected, float):
+        _compare_values(path, torch.tensor(got).double(), torch.tensor(expected).double(), tolerance, found)
+    elif got != expected:
+        found.mismatches.append(f"{path} is {got!r}; eager gives {expected!r}")
+
+
+def _compare_values(path: str, got: torch.Tensor, expected: torch.Tensor, tolerance: float, found: Difference) -> None:
+    if not expected.numel():
+        return
+    if not (expected.is_floating_point() or expected.is_complex()):
+        wrong = int((got != expected).sum())
+        if wrong:
+            found.mismatches.append(f"{path} differs in {wrong} of {expected.numel()} elements")
+        return
+    wide = torch.complex128 if expected.is_complex() else torch.float64
+    a, b = got.to(wide), expected.to(wide)
+    finite = torch.isfinite(b)
+    special = ~finite & ~((a == b) | (torch.isnan(a) & torch.isnan(b))) | (finite & ~torch.isfinite(a))
+    if special.any():
+        found.mismatches.append(f"{path} differs in what is infinite or no number, in {int(special.sum())} elements")
+        return
+    if not finite.any():
+        return
+    absolute = (a - b)[finite].abs().max().item()
+    scale = b[finite].abs().max().item()
+    relative = absolute / scale if scale else (0.0 if not absolute else math.inf)
+    found.absolute = max(found.absolute, absolute)
+    found.relative = max(found.relative, relative)
+    if relative > tolerance:
+        found.mismatches.append(f"{path} is off by {absolute:.3g}, {relative:.3g} of its scale {scale:.3g}")
+
+
+def _type(tensor: torch.Tensor) -> str:
+    sizes: Sequence[int] = tuple(tensor.shape)
+    return f"{str(tensor.dtype).removeprefix('torch.')}{list(sizes)}"
