@@ -235,14 +235,14 @@ def structure_of(value: Any, leaf: Callable[[Any], Structure | None]) -> Structu
         return Structure("tuple", items=_structures(value, leaf))
     if isinstance(value, list):
         return Structure("list", items=_structures(value, leaf))
-    if isinstance(value, OrderedDict):
-        return Structure("OrderedDict", keys=tuple(value), items=_structures(tuple(value.values()), leaf))
-    if isinstance(value, Mapping):
-        return Structure("dict", keys=tuple(value), items=_structures(tuple(value.values()), leaf))
     if is_dataclass(value) and not isinstance(value, type):
         names = tuple(f.name for f in fields(value))
         items = _structures([getattr(value, name) for name in names], leaf)
         return Structure("dataclass", type=_class_name(value), keys=names, items=items)
+    if isinstance(value, OrderedDict):
+        return Structure("OrderedDict", keys=tuple(value), items=_structures(tuple(value.values()), leaf))
+    if isinstance(value, Mapping):
+        return Structure("dict", keys=tuple(value), items=_structures(tuple(value.values()), leaf))
     raise TypeError(f"a value of type {type(value).__name__} is neither a tensor nor a constant")
 
 
@@ -268,12 +268,12 @@ class Signature:
         output_structure: how the caller's result is made of `outputs`.
         mutated_inputs: indices of `inputs` that the program writes; their new values follow the outputs.
         state: buffers and attributes that carry over from call to call; trailing arguments, and trailing results.
-        exceptions: what the program may raise instead of returning: the name of a built-in exception, and its
-            arguments. One is a constant, or where it depends on data, a dict of JSON: `{"value": k, "type": "int"}` is
-            the exception value k as that Python type, `{"text": pieces}` the concatenation of strings and of such
-            values, which have a "conversion" ("", "r" or "s") and a format "spec" then. Where there are any exceptions,
-            the last of `outputs`, a 0-d i64 named "exception", is 0 or one more than the index of what is to be raised;
-            the results have no value then.
+        exceptions: what the program may raise instead of returning: the name of a built-in exception, or
+            "module:qualname(BUILTIN)" of one that derives from it, and its arguments. One is a constant, or where it
+            depends on data, a dict of JSON: `{"value": k, "type": "int"}` is the exception value k as that Python type,
+            `{"text": pieces}` the concatenation of strings and of such values, which have a "conversion" ("", "r" or
+            "s") and a format "spec" then. Where there are any exceptions, the last of `outputs`, a 0-d i64 named
+            "exception", is 0 or one more than the index of what is to be raised; the results have no value then.
         exception_values: how many of `outputs`, before the last, are values in the arguments of exceptions.
         sizes: the sizes of inputs that may be another at each call.
     """

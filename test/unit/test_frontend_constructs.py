@@ -8,6 +8,7 @@ import copy
 import frontend_class_cases  # noqa: F401 (registers its cases)
 import frontend_container_cases  # noqa: F401
 import frontend_finally_cases  # noqa: F401
+import frontend_library_cases  # noqa: F401
 import frontend_more_cases  # noqa: F401
 import frontend_number_cases  # noqa: F401
 import frontend_object_cases  # noqa: F401

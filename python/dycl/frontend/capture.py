@@ -688,7 +688,7 @@ def _unsupported_state(name: str, change: str) -> UnsupportedConstructError:
     return UnsupportedConstructError(
         f"{name} holds after a call {change}",
         hint="state that carries over from call to call must keep its type, dtype and shape: give it its final form in "
-        "`__init__`, or return it",
+        "`__init__`, or return it; where it is a cache, call the model once before compiling",
     )
 
 

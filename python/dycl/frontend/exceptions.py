@@ -10,13 +10,14 @@ ones too: each runs the clause, and then goes on to where it was going.
 from __future__ import annotations
 
 import builtins
+import warnings
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from torch import fx
 
-from dycl.errors import DyclError, UnsupportedConstructError
+from dycl.errors import DyclError, DyclWarning, SourceLocation, UnsupportedConstructError
 from dycl.frontend.kinds import MISSING
 from dycl.frontend.locations import (
     here,
@@ -29,7 +30,7 @@ from dycl.frontend.locations import (
 from dycl.frontend.paths import Fork, Handler, Scope, Side, Signal, Unwind
 from dycl.frontend.specialize import Specialization
 from dycl.frontend.state import CellLocation, Delta, FrozenNode, freeze, thaw
-from dycl.frontend.text import portable
+from dycl.frontend.text import is_shortened, portable
 from dycl.frontend.values import FailingPathError, Number
 
 
@@ -261,13 +262,23 @@ class Exceptions(Specialization):
             return {"value": place, "type": number.type.__name__}
 
         arguments = [portable(a, value_of) for a in error.args]
-        if getattr(builtins, name, None) is not type(error) or None in arguments:
+        if None in arguments or _has_text_of_its_own(type(error)):
             raise UnsupportedConstructError(
                 f"`{name}` leaves the program under a condition on a tensor",
-                hint="raise a built-in exception with text and numbers, which the compiled program can raise as well",
+                hint="raise an exception with text and numbers, which the compiled program can raise as well",
                 location=location,
             ) from error
-        return *values, self.escaping.number_of((name, *(a[0] for a in arguments if a is not None)))
+        if any(map(is_shortened, error.args)):
+            self._warn_of_text(name, location)
+        entry = (_portable_name(type(error)), *(a[0] for a in arguments if a is not None))
+        return *values, self.escaping.number_of(entry)
+
+    def _warn_of_text(self, name: str, location: SourceLocation | None) -> None:
+        text = f"{location}: the compiled program puts `...` for a tensor or list in the message of this `{name}`"
+        if text not in self.escaping.reported:
+            self.escaping.reported.add(text)
+            file, line = (location.file, location.line) if location else ("<unknown>", 0)
+            warnings.warn_explicit(text, DyclWarning, file, line)
 
     @contextmanager
     def guarded_context(self) -> Generator[None]:
@@ -287,6 +298,17 @@ class Exceptions(Specialization):
     def _check_jump(self, target: Scope) -> None:
         for scope in self._scopes[self._scopes.index(target) + 1 :]:
             self._refuse_leaving(scope)
+
+
+def _portable_name(cls: type[BaseException]) -> str:
+    """The class of an exception as `Signature.exceptions` has it."""
+    base = next(c for c in cls.__mro__ if getattr(builtins, c.__name__, None) is c)
+    return cls.__name__ if base is cls else f"{cls.__module__}:{cls.__qualname__}({base.__name__})"
+
+
+def _has_text_of_its_own(cls: type[BaseException]) -> bool:
+    """Whether the message of an exception is made by a method of the user's, of attributes that it may have."""
+    return any("__str__" in vars(c) and getattr(builtins, c.__name__, None) is not c for c in cls.__mro__)
 
 
 def _raise_again(error: Any) -> NoReturn:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Where in the user's program execution stands: the innermost frame that is neither torch's nor dycl's."""
+"""Where in the user's program execution stands: the innermost frame that is neither torch's nor dycl's nor Python's."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ from dycl.frontend.rewrite import GENERATED_MARK
 _DYCL = Path(dycl.__file__ or "").absolute().parent
 _FRONTEND = f"{_DYCL / 'frontend'}{os.sep}"
 _INTERNAL_ROOTS = (f"{Path(torch.__file__).absolute().parent}{os.sep}", f"{_DYCL}{os.sep}", "<frozen ")
+# Modules of Python's own library that look things up and do not compute with what they are given: run as they are.
+_LOOKING_UP = ("importlib", "inspect", "logging", "os", "pathlib", "platform", "re", "threading", "typing", "warnings")
+_LIBRARY = f"{Path(os.__file__).absolute().parent}{os.sep}"
+_INTERNAL_ROOTS += tuple(f"{_LIBRARY}{name}{end}" for name in _LOOKING_UP for end in (".py", os.sep))
 # User code that happens to be shipped with dycl, or with torch.
 _USERS = (f"{_DYCL / 'zoo'}{os.sep}", f"{_INTERNAL_ROOTS[0]}_export{os.sep}db{os.sep}examples{os.sep}")
 
 
 @lru_cache(maxsize=4096)
 def is_internal(filename: str) -> bool:
-    """Whether a file belongs to torch or to dycl, so that its lines mean nothing to a user."""
+    """Whether a file belongs to torch, to dycl or to Python, so that its lines mean nothing to a user."""
     return filename.startswith(_INTERNAL_ROOTS) and not filename.startswith(_USERS)
 
 
@@ -63,7 +67,7 @@ def raised_at(error: BaseException) -> SourceLocation | None:
 
 
 def raised_in_library(error: BaseException) -> bool:
-    """Whether torch raised, not a `raise` or a plain Python operation of the user's."""
+    """Whether torch, or Python's own library, raised, not a `raise` or a plain Python operation of the user's."""
     traceback = error.__traceback__
     filename = ""
     while traceback is not None:

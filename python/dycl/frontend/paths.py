@@ -115,10 +115,12 @@ class Escaping:
         entries: the name of each and its arguments, as `Signature.exceptions` has them.
         values: the types (int or float) of the values that their arguments are made of; a path that raises needs some
             of them.
+        reported: the warnings that were given.
     """
 
     entries: list[tuple[Any, ...]] = field(default_factory=list)
     values: list[type] = field(default_factory=list)
+    reported: set[str] = field(default_factory=set)
 
     def number_of(self, entry: tuple[Any, ...]) -> int:
         """1 for the first entry."""

@@ -67,7 +67,7 @@ def _refusing(*_: Any) -> NoReturn:
     _refuse()
 
 
-_USES = "add radd sub rsub mul rmul truediv rtruediv lt le gt ge bool int float index len iter getitem"
+_USES = "add radd sub rsub mul rmul truediv rtruediv eq ne lt le gt ge bool int float index len iter getitem str format"
 for _name in _USES.split():
     setattr(Rows, f"__{_name}__", _refusing)
 

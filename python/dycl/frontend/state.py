@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import types
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -375,9 +376,7 @@ class FrozenNode:
             return self.original.with_stacks(items)
         cls = type(self.original)
         if isinstance(self.original, dict):
-            fresh = cls() if cls is not dict else {}
-            fresh.update(zip(self.keys, items, strict=True))
-            return fresh
+            return _dict_like(self.original, dict(zip(self.keys, items, strict=True)))
         if dataclasses.is_dataclass(self.original):
             fresh = object.__new__(cls)
             for key, item in zip(self.keys, items, strict=True):
@@ -399,6 +398,35 @@ class FrozenContents:
         fresh = object.__new__(Contents)
         fresh.keys, fresh.items = self.contents.keys, items
         return fresh
+
+
+@dataclasses.dataclass(frozen=True)
+class _AttributeKey:
+    """The key of an attribute among the items of a dict of a class of the user's."""
+
+    name: str
+
+
+def _own_attributes(value: dict[Any, Any]) -> dict[_AttributeKey, Any]:
+    """The attributes of a dict of a class of the user's, but for those that only repeat an item."""
+    found = getattr(value, "__dict__", {})
+    return {_AttributeKey(n): v for n, v in found.items() if n not in value or dict.__getitem__(value, n) is not v}
+
+
+def _dict_like(original: dict[Any, Any], items: dict[Any, Any]) -> dict[Any, Any]:
+    """A new dict of the class of `original`, without running its methods, from items by key and `_AttributeKey`."""
+    cls = type(original)
+    fresh: dict[Any, Any] = cls.__new__(cls)
+    if isinstance(original, defaultdict) and isinstance(fresh, defaultdict):
+        fresh.default_factory = original.default_factory
+    store: Any = OrderedDict.__setitem__ if isinstance(fresh, OrderedDict) else dict.__setitem__
+    for key, item in items.items():
+        if not isinstance(key, _AttributeKey):
+            store(fresh, key, item)
+    for name in getattr(original, "__dict__", {}):
+        # An attribute that repeated the item of its name goes on doing so.
+        vars(fresh)[name] = items[_AttributeKey(name)] if _AttributeKey(name) in items else items[name]
+    return fresh
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -449,7 +477,8 @@ def _as_node(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None:
     if isinstance(value, (tuple, list)):
         return (), tuple(value)
     if isinstance(value, dict):
-        return tuple(value), tuple(value.values())
+        items = {**dict(dict.items(value)), **_own_attributes(value)}
+        return tuple(items), tuple(items.values())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = tuple(f.name for f in dataclasses.fields(value))
         return names, tuple(getattr(value, n, UNDEFINED) for n in names)

@@ -125,7 +125,7 @@ class StateOfKinds:
         values = tuple(value(kind) for kind in attribute.kinds)
         self.value = Unusable(
             f"`{attribute.name}` is of another kind in later calls, and is used",
-            "give it its final form in `__init__`",
+            "give it its final form in `__init__`; where it is a cache, call the model once before compiling",
             None,
             choice=Choice(tag, values),
         )

@@ -8,6 +8,8 @@ when it raises. Whatever else asks for its characters is refused.
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -15,6 +17,7 @@ import torch
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.locations import here
+from dycl.frontend.rows import Rows
 from dycl.frontend.values import Number
 
 
@@ -35,7 +38,7 @@ UNKNOWN = Unknown()
 
 
 def is_on_data(value: Any) -> bool:
-    return isinstance(value, (Number, torch.Tensor, Text))
+    return isinstance(value, (Number, torch.Tensor, Text, Rows))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,6 +51,32 @@ class Text:
     def of(value: Any) -> Text:
         """A str, or a text as it is."""
         return value if isinstance(value, Text) else Text((value,))
+
+    def equals(self, other: str) -> Number | None:
+        """Whether it is a given str; None where it cannot be, whatever the numbers.
+
+        Raises:
+            UnsupportedConstructError: not all numbers in it are ints or bools, as they are, apart from each other.
+        """
+        pattern, numbers = "", list[Number]()
+        for before, piece in itertools.pairwise(("", *self.pieces)):
+            if isinstance(piece, str):
+                pattern += re.escape(piece)
+                continue
+            is_plain = isinstance(piece, Piece) and not piece.spec and piece.number.type is not float
+            if not is_plain or isinstance(before, Piece):
+                self._refuse()
+            assert isinstance(piece, Piece)
+            pattern += "(True|False)" if piece.number.type is bool else r"(0|-?[1-9]\d*)"
+            numbers.append(piece.number)
+        found = re.fullmatch(pattern, other, re.DOTALL)
+        if found is None:
+            return None
+        result = Number.of(True)
+        for number, text in zip(numbers, found.groups(), strict=True):
+            value = text == "True" if number.type is bool else int(text)
+            result = Number(torch.logical_and(result.tensor, (number == value).tensor), bool)
+        return result
 
     def __add__(self, other: Any) -> Any:
         return Text((*self.pieces, *Text.of(other).pieces)) if isinstance(other, (str, Text)) else NotImplemented
@@ -75,6 +104,11 @@ class Text:
     __bool__ = __str__ = __format__ = _refuse  # type: ignore[assignment]
 
 
+def is_shortened(argument: Any) -> bool:
+    """Whether an argument of an exception holds text that the program cannot make, and has "..." in its place."""
+    return isinstance(argument, Text) and UNKNOWN in argument.pieces
+
+
 def portable(argument: Any, value_of: Callable[[Number], dict[str, Any]]) -> tuple[Any] | None:
     """An argument of an exception as `Signature.exceptions` has it, in a tuple; None if it cannot leave the program.
 
@@ -86,11 +120,13 @@ def portable(argument: Any, value_of: Callable[[Number], dict[str, Any]]) -> tup
         return (argument,)
     if isinstance(argument, Number):
         return (value_of(argument),)
-    if not isinstance(argument, Text) or UNKNOWN in argument.pieces:
+    if not isinstance(argument, Text):
         return None
     pieces = [
         {**value_of(piece.number), "conversion": piece.conversion, "spec": piece.spec}
         if isinstance(piece, Piece)
+        else "..."
+        if isinstance(piece, Unknown)
         else piece
         for piece in argument.pieces
     ]

@@ -543,20 +543,43 @@ def check_exceptions(entries: Sequence[Sequence[Any]]) -> None:
         BundleProblem: there is no such exception.
     """
     for name, *_ in entries:
-        cls = getattr(builtins, name, None)
-        if not (isinstance(cls, type) and issubclass(cls, Exception)):
-            raise BundleProblem(f"the bundle is damaged: its program raises {name!r}, which is no exception")
+        _exception_class(name)
+
+
+_USERS_EXCEPTION = re.compile(r"([\w.]+):([\w.<>]+)\((\w+)\)")
+
+
+def _exception_class(name: str) -> type[Exception]:
+    """The class of a built-in's name, or of "module:qualname(BUILTIN)", which names one that derives from a built-in.
+
+    Where that module is not loaded here, or has no such class, a new class of that name stands for it. Nothing is
+    imported: the name may be a stranger's.
+    """
+    users = _USERS_EXCEPTION.fullmatch(name)
+    base = getattr(builtins, users[3] if users else name, None)
+    if not (isinstance(base, type) and issubclass(base, Exception)):
+        raise BundleProblem(f"the bundle is damaged: its program raises {name!r}, which is no exception")
+    if users is None:
+        return base
+    found: Any = sys.modules.get(users[1])
+    for part in users[2].split("."):
+        found = getattr(found, part, None)
+    if isinstance(found, type) and issubclass(found, base):
+        return found
+    return type(users[2].rpartition(".")[2], (base,), {"__module__": users[1], "__qualname__": users[2]})
 
 
 def exception_of(entry: Sequence[Any], values: Sequence[Any]) -> Exception:
-    """The exception that an entry of a signature's `exceptions` stands for: a built-in's name, and its arguments.
+    """The exception that an entry of a signature's `exceptions` stands for: the name of a class, and its arguments.
+    The `__init__` of a class of the user's is not run.
 
     Args:
         entry: the name and the arguments, as the signature has them.
         values: the program's exception values.
     """
-    check_exceptions([entry])
-    return getattr(builtins, entry[0])(*(_argument(argument, values) for argument in entry[1:]))
+    cls = _exception_class(entry[0])
+    arguments = [_argument(argument, values) for argument in entry[1:]]
+    return cls.__new__(cls, *arguments) if _USERS_EXCEPTION.fullmatch(entry[0]) else cls(*arguments)
 
 
 def _argument(argument: Any, values: Sequence[Any]) -> Any:

@@ -13,6 +13,7 @@ from torch import nn
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
+from dycl.frontend.operators.growing import has_rows, known_items
 from dycl.frontend.operators.iteration import DataRange
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.operators.selection import Selection
@@ -49,6 +50,8 @@ def float_(ops: Calls, *args: Any) -> Any:  # noqa: ARG001
 
 @replaces(bool)
 def bool_(ops: Calls, *args: Any) -> Any:
+    if len(args) == 1 and has_rows(args[0]):
+        return ops.truth(args[0])
     return convert(bool, *map(ops.tested, args)) if args else False
 
 
@@ -98,7 +101,7 @@ def _extreme(
     ops: Calls, better: Callable[[Any, Any], Any], plain: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
 ) -> Any:
     """`max` and `min`: the first of the best, as Python has it."""
-    items = list(args[0]) if len(args) == 1 else list(args)
+    items = list(known_items(args[0])) if len(args) == 1 else list(args)
     key = kwargs.get("key")
     ranks = [ops.call(key, v) for v in items] if key is not None else items
     if not any(isinstance(v, (Number, torch.Tensor)) for v in ranks):
@@ -127,7 +130,7 @@ def min_(ops: Calls, *args: Any, **kwargs: Any) -> Any:
 @replaces(sorted)
 def sorted_(ops: Calls, items: Any, *, key: Any = None, reverse: bool = False) -> Any:
     """`sorted`: stable, as Python has it; items that are NaN come last."""
-    items = list(items)
+    items = list(known_items(items))
     ranks = [ops.call(key, v) for v in items] if key is not None else items
     if not any(isinstance(v, (Number, torch.Tensor)) for v in ranks):
         return sorted(items, key=key, reverse=reverse)

@@ -23,6 +23,8 @@ from dycl.errors import UnsupportedConstructError
 from dycl.frontend.convert import NoSourceError
 from dycl.frontend.locations import here, is_internal
 from dycl.frontend.operators.core import CONTAINERS, user_method
+from dycl.frontend.operators.growing import known_items
+from dycl.frontend.operators.iteration import PlacedIterator
 from dycl.frontend.operators.objects import Objects
 from dycl.frontend.operators.replacements import replacement_of
 from dycl.frontend.operators.selection import Selection
@@ -178,7 +180,7 @@ class Calls(Objects):
         owner = getattr(function, "__self__", None)
         if function.__module__ in _MUTATING_MODULES:
             for value in args:
-                self.touch(value)
+                self.touch(known_items(value))
         if isinstance(owner, torch.Tensor):
             return self._call_tensor_method(function.__name__, owner, function, args, kwargs)
         if owner is not None and not isinstance(owner, types.ModuleType):
@@ -188,7 +190,8 @@ class Calls(Objects):
         if isinstance(owner, CONTAINERS) and function.__name__ in _MUTATING:
             self.touch(owner)
             return function(*args, **kwargs)
-        if function is next and self.control.is_conditional and sys.getrefcount(args[0]) > 2:
+        is_of_this_path = args and isinstance(args[0], PlacedIterator) and args[0].graph is self.control.recorder.graph
+        if function is next and self.control.is_conditional and sys.getrefcount(args[0]) > 2 and not is_of_this_path:
             # One that somebody holds, not a temporary as in `next(self.parameters())`.
             raise UnsupportedConstructError(
                 "`next` of an iterator under a condition on a tensor: the other side would find it moved on",

@@ -15,6 +15,7 @@ from torch.utils import _pytree as pytree
 from dycl.frontend.control import cell_locations
 from dycl.frontend.locations import is_internal
 from dycl.frontend.operators.core import Body, nothing, user_method, written_outer_cells
+from dycl.frontend.operators.growing import known_items
 from dycl.frontend.operators.special_methods import SpecialMethods, operator_method
 from dycl.frontend.paths import Handler, Signal
 from dycl.frontend.text import Text, is_on_data, text_of
@@ -28,6 +29,16 @@ _COMPARE = {
     "Eq": operator.eq,
     "NotEq": operator.ne,
 }
+
+
+def _is_sequence(value: Any) -> bool:
+    return type(value) in (list, tuple)
+
+
+def _holds_data(*sequences: Any) -> bool:
+    return any(
+        isinstance(v, (Number, torch.Tensor)) or (_is_sequence(v) and _holds_data(v)) for s in sequences for v in s
+    )
 
 
 class Conditions(SpecialMethods):
@@ -116,8 +127,22 @@ class Conditions(SpecialMethods):
 
     def comparison(self, name: str, left: Any, right: Any) -> Any:
         """`left <op> right` for `<`, `<=`, `>`, `>=`, `==` and `!=`."""
+        left, right = known_items(left), known_items(right)
+        if name in ("Eq", "NotEq") and _is_sequence(left) and type(left) is type(right) and _holds_data(left, right):
+            equal = self._equal_items(left, right)
+            return equal if name == "Eq" else self.not_(equal)
         result = self.special(name, left, right)
         return _COMPARE[name](left, right) if result is NotImplemented else result
+
+    def _equal_items(self, left: Any, right: Any) -> Any:
+        """`left == right` of two lists or tuples that hold data, item by item."""
+        if len(left) != len(right):
+            return False
+        same: Any = True
+        for a, b in zip(left, right, strict=True):
+            if a is not b:
+                same = self.and_(same, lambda a=a, b=b: self.truth(self.comparison("Eq", a, b)))
+        return same
 
     def in_(self, item: Any, container: Any) -> Any:
         if isinstance(container, torch.Tensor):
@@ -125,6 +150,7 @@ class Conditions(SpecialMethods):
         method = operator_method(container, "__contains__")
         if method is not None:
             return self.truth(self.call(method, container, item))
+        container = known_items(container)
         on_data = isinstance(item, (Number, torch.Tensor))
         if not on_data and not isinstance(container, (list, tuple)):
             return item in container

@@ -9,7 +9,9 @@ import torch
 
 from dycl.frontend.operators.builtin_functions import sorted_
 from dycl.frontend.operators.calls import Calls
-from dycl.frontend.operators.indexing import as_position, refuse_method
+from dycl.frontend.operators.growing import has_rows, known_items, pop_last, refuse_change
+from dycl.frontend.operators.growing import reverse as reverse_rows
+from dycl.frontend.operators.indexing import as_key, as_position, refuse_method
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.values import Number
 
@@ -20,6 +22,11 @@ def _on_data(*values: Any) -> bool:
 
 @replaces(list.pop)
 def pop(ops: Calls, owner: list[Any], *index: Any) -> Any:
+    if has_rows(owner):
+        if index and index[0] != -1:
+            refuse_change("`list.pop` other than of the last item")
+        ops.touch(owner)
+        return pop_last(ops, owner)
     number = as_position(index[0]) if index else None
     if number is None:
         ops.touch(owner)
@@ -32,6 +39,8 @@ def pop(ops: Calls, owner: list[Any], *index: Any) -> Any:
 @replaces(list.insert)
 def insert(ops: Calls, owner: list[Any], index: Any, item: Any) -> None:
     number = as_position(index)
+    if has_rows(owner) and (number is not None or index != 0):
+        refuse_change("`list.insert` other than before the first item")
     if number is None:
         ops.touch(owner)
         owner.insert(index, item)
@@ -69,7 +78,7 @@ def _index_of(ops: Calls, owner: list[Any] | tuple[Any, ...], value: Any, messag
 
 @replaces(list.index, tuple.index)
 def index(ops: Calls, owner: list[Any] | tuple[Any, ...], value: Any, *bounds: int) -> Any:
-    if not _on_data(value, *owner):
+    if not _on_data(value, *known_items(owner)):
         return owner.index(value, *bounds)
     if bounds:
         raise refuse_method(f"{type(owner).__name__}.index", "search without bounds, in a slice")
@@ -81,19 +90,28 @@ def index(ops: Calls, owner: list[Any] | tuple[Any, ...], value: Any, *bounds: i
 
 @replaces(list.count, tuple.count)
 def count(ops: Calls, owner: list[Any] | tuple[Any, ...], value: Any) -> Any:
-    if not _on_data(value, *owner):
+    if not _on_data(value, *known_items(owner)):
         return owner.count(value)
     return sum((ops.truth(item is value or item == value) for item in owner), start=0)
 
 
 @replaces(list.remove)
 def remove(ops: Calls, owner: list[Any], value: Any) -> None:
-    if not _on_data(value, *owner):
+    if not _on_data(value, *known_items(owner)):
         ops.touch(owner)
         owner.remove(value)
         return
     position = _index_of(ops, owner, value, "list.remove(x): x not in list")
     ops.delitem(owner, position)
+
+
+@replaces(list.reverse)
+def reverse(ops: Calls, owner: list[Any]) -> None:
+    ops.touch(owner)
+    if has_rows(owner):
+        reverse_rows(owner)
+    else:
+        owner.reverse()
 
 
 @replaces(list.sort)
@@ -105,10 +123,10 @@ def sort(ops: Calls, owner: list[Any], *, key: Any = None, reverse: bool = False
 
 @replaces(dict.get)
 def get(ops: Calls, owner: dict[Any, Any], key: Any, default: Any = None) -> Any:
-    number = as_position(key)
-    if number is None:
+    on_data = as_key(key)
+    if on_data is None:
         return owner.get(key, default)
-    keys, is_found = ops.matching_keys(owner, number)
+    keys, is_found = ops.matching_keys(owner, on_data)
 
     def look_up(i: int) -> Any:
         if i == len(keys):

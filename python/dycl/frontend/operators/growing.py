@@ -50,7 +50,8 @@ def item_of(ops: Indexing, items: Any, index: Any) -> Any:
     """`items[index]`, or a slice of them."""
     if isinstance(index, builtins.slice):
         rows = rows_of(items)
-        return type(items)([rows.with_stacks([ops.getitem(s, index) for s in rows.stacks])])
+        # Of a slice, it is not known that there is any item.
+        return type(items)([Rows(rows.form, tuple(ops.getitem(s, index) for s in rows.stacks), 0)])
     plain = 0
     while type(items[-1 - plain]) is not Rows:
         plain += 1
@@ -68,6 +69,38 @@ def item_of(ops: Indexing, items: Any, index: Any) -> Any:
     return rows.item(wrapped)
 
 
+def reverse(items: list[Any]) -> None:
+    """`items.reverse()`."""
+    rows = rows_of(items)
+    items[:] = [rows.with_stacks([s.flip(0) for s in rows.stacks])]
+
+
+def pop_last(ops: Indexing, items: list[Any]) -> Any:
+    """`items.pop()`."""
+    if type(items[-1]) is not Rows:
+        return items.pop()
+    rows = rows_of(items)
+
+    def fail() -> None:
+        raise IndexError("pop from empty list")
+
+    fail_if_empty(ops, rows, fail)
+    last = rows.item(Number.of(rows.length, int) - 1)
+    items[:] = [Rows(rows.form, tuple(s[:-1] for s in rows.stacks), max(rows.least - 1, 0))]
+    return last
+
+
+def known_items(items: Any) -> Any:
+    """The items, where each is known by itself.
+
+    Raises:
+        UnsupportedConstructError: their number depends on data.
+    """
+    if has_rows(items):
+        bool(next(v for v in items if type(v) is Rows))  # refused, as every use of rows
+    return items
+
+
 def refuse_change(construct: str) -> None:
     raise UnsupportedConstructError(
         f"{construct} of a list whose length depends on data",
@@ -76,4 +109,4 @@ def refuse_change(construct: str) -> None:
     )
 
 
-__all__ = ["fail_if_empty", "has_rows", "item_of", "refuse_change", "rows_of"]
+__all__ = ["fail_if_empty", "has_rows", "item_of", "known_items", "pop_last", "refuse_change", "reverse", "rows_of"]

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# pyright: reportPrivateUsage=false
 """Functions of torch's that run functions of the user's: conditions, loops, maps and scans; and torch's own checks."""
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dycl.frontend.control import cell_locations
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.paths import Signal
+from dycl.frontend.values import Number
 
 
 @replaces(torch.cond, torch.ops.higher_order.cond)
@@ -131,3 +133,32 @@ for _name, _error in _CHECKS.items():
     @replaces(getattr(torch, _name))
     def _checked(ops: Calls, cond: Any, message: Any = None, error: type[Exception] = _error) -> None:
         _check(ops, error, cond, message)
+
+
+@replaces(torch._check_with)
+def check_with(ops: Calls, error: type[Exception], cond: Any, message: Any) -> None:
+    _check(ops, error, cond, message)
+
+
+@replaces(torch._check_tensor_all_with)
+def check_tensor_all_with(ops: Calls, error: type[Exception], cond: Any, message: Any = None) -> None:
+    if not isinstance(cond, torch.Tensor):
+        raise TypeError(f"cond must be a tensor, but got {type(cond)}")
+    if cond.dtype != torch.bool:
+        raise TypeError(f"cond tensor must have dtype torch.bool, but got {cond.dtype}")
+    _check(ops, error, Number.of_tensor(cond.all()), message)
+
+
+@replaces(torch._check_tensor_all)
+def check_tensor_all(ops: Calls, cond: Any, message: Any = None) -> None:
+    check_tensor_all_with(ops, RuntimeError, cond, message)
+
+
+@replaces(torch._assert)
+def torch_assert(ops: Calls, condition: Any, message: Any) -> None:
+    """`torch._assert`: an `assert` statement as a function."""
+
+    def fail() -> None:
+        raise AssertionError(message)
+
+    ops.if_(condition, lambda: None, fail, ())

@@ -44,7 +44,7 @@ class Indexing(Patterns):
 
     def getitem(self, owner: Any, index: Any) -> Any:
         """`owner[index]`."""
-        if has_rows(owner):
+        if has_rows(owner) or (isinstance(owner, (list, tuple)) and has_data_slice(index)):
             return item_of(self, owner, index)
         method = user_method(owner, "__getitem__")
         if method is not None:
@@ -55,10 +55,13 @@ class Indexing(Patterns):
             copied = self._tensor_item(owner, index)
             self.control.recorder.note_copy(copied, owner)  # type: ignore[arg-type]
             return copied
-        number = as_position(index) if isinstance(owner, (*_SEQUENCES, *_MAPPINGS)) else None
+        if isinstance(owner, _MAPPINGS):
+            key = as_key(index)
+            return owner[index] if key is None else self._look_up(owner, key)
+        number = as_position(index) if isinstance(owner, _SEQUENCES) else None
         if number is not None:
-            return self.select(owner, number) if isinstance(owner, _SEQUENCES) else self._look_up(owner, number)
-        return owner[index] if isinstance(owner, dict) else owner[_index(index)]
+            return self.select(owner, number)
+        return owner[_index(index)]
 
     def item_to_augment(self, owner: Any, index: Any) -> Any:
         """`owner[index]` for `owner[index] += value`, which writes the item back."""
@@ -103,6 +106,8 @@ class Indexing(Patterns):
         if method is not None:
             self.call(method, owner, index)
             return
+        if has_rows(owner):
+            refuse_change("a deletion of an item")
         number = as_position(index) if isinstance(owner, list) else None
         if number is not None:
             self.take_out(owner, number, "assignment index")
@@ -166,15 +171,15 @@ class Indexing(Patterns):
         self.raise_if(torch.logical_or(position < 0, position >= count), fail)
         return Number(position, int)
 
-    def _look_up(self, owner: Any, number: Number) -> Any:
-        """`owner[number]` of a dict: a branch for each key that is a number."""
-        keys, positions = self.matching_keys(owner, number)
+    def _look_up(self, owner: Any, key: Number | Text) -> Any:
+        """`owner[key]` of a dict: a branch for each key that it may be."""
+        keys, positions = self.matching_keys(owner, key)
         missing = Number.of(False)
         for found in positions[::-1]:
             missing = Number(torch.logical_or(missing.tensor, found.tensor), bool)
 
         def fail() -> None:
-            raise KeyError(number)
+            raise KeyError(key)
 
         self.raise_if(self.not_(missing), fail)
         place = Number.of(0)
@@ -182,10 +187,13 @@ class Indexing(Patterns):
             place = Number(torch.where(found.tensor, i, place.tensor), int)
         return self.select([owner[k] for k in keys], place)
 
-    def matching_keys(self, owner: Any, number: Number) -> tuple[list[Any], list[Number]]:
-        """The keys of a dict that may equal a number on data, and whether each does."""
+    def matching_keys(self, owner: Any, key: Number | Text) -> tuple[list[Any], list[Number]]:
+        """The keys of a dict that may equal a number or a text on data, and whether each does."""
+        if isinstance(key, Text):
+            found = {k: key.equals(k) for k in owner if isinstance(k, str)}
+            return [k for k, v in found.items() if v is not None], [v for v in found.values() if v is not None]
         keys = [k for k in owner if isinstance(k, (bool, int, float))]
-        return keys, [number == k for k in keys]
+        return keys, [key == k for k in keys]
 
     def _tensor_item(self, owner: torch.Tensor, index: Any) -> torch.Tensor:
         view, position = _at(owner, index)
@@ -199,6 +207,11 @@ def as_position(index: Any) -> Number | None:
     if isinstance(index, torch.Tensor) and is_single(index):
         return Number.of_tensor(index)
     return None
+
+
+def as_key(key: Any) -> Number | Text | None:
+    """A key of a dict that depends on data; None for any other."""
+    return key if isinstance(key, Text) else as_position(key)
 
 
 def _is_data_int(part: Any) -> bool:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import fx
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.control import cell_locations
@@ -99,6 +101,26 @@ class DataSequence:
             hint="write a `for` loop over it",
             location=here(),
         )
+
+
+class PlacedIterator:
+    """What `iter` gives: an iterator that knows on which path of the program it was made.
+
+    Attributes:
+        graph: the graph of that path. While it is the current one, no other path has the iterator.
+    """
+
+    def __init__(self, inner: Any, graph: fx.Graph) -> None:
+        self._inner, self.graph = inner, graph
+
+    def __iter__(self) -> PlacedIterator:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._inner)
+
+    def __length_hint__(self) -> int:
+        return operator.length_hint(self._inner)
 
 
 def as_sequence(items: Any) -> Any:

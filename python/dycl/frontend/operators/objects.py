@@ -61,14 +61,14 @@ class Objects(Iteration):
             return self._dataclass(cls, after, args, kwargs)
         if not _is_users_source(initializer):
             return cls(*args, **kwargs)
-        made = cls.__new__(cls) if cls.__new__ is object.__new__ else cls.__new__(cls, *args, **kwargs)  # type: ignore[call-overload]
+        made = _new(cls, args, kwargs)
         if isinstance(made, cls):
             self.call(initializer, made, *args, **kwargs)
         return made
 
     def _dataclass(self, cls: type, after: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A dataclass with a `__post_init__`: the generated `__init__` finds the rewritten one in the object."""
-        made = object.__new__(cls)
+        made = _new(cls, args, kwargs)
         if not hasattr(made, "__dict__"):
             return cls(*args, **kwargs)
         later: list[tuple[Any, ...]] = []
@@ -80,6 +80,11 @@ class Objects(Iteration):
         for more in later:
             self.call(after, made, *more)
         return made
+
+
+def _new(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """An object before its `__init__`; `object.__new__` takes no further arguments."""
+    return cls.__new__(cls) if cls.__new__ is object.__new__ else cls.__new__(cls, *args, **kwargs)  # type: ignore[call-overload]
 
 
 def _is_users_source(function: Any) -> bool:

@@ -11,8 +11,8 @@ import torch
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
-from dycl.frontend.operators.growing import fail_if_empty, has_rows, rows_of
-from dycl.frontend.operators.iteration import DataRange, DataSequence, as_sequence
+from dycl.frontend.operators.growing import fail_if_empty, has_rows, known_items, rows_of
+from dycl.frontend.operators.iteration import DataRange, DataSequence, PlacedIterator, as_sequence
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.operators.special_methods import operator_method
 from dycl.frontend.recorder import outside_modes
@@ -41,6 +41,15 @@ def len_(ops: Calls, items: Any) -> Any:
         return items.shape[0]
     items = _sequence(items)
     return items.length if isinstance(items, DataSequence) else ops.length(items)
+
+
+@replaces(iter)
+def iter_(ops: Calls, items: Any, *sentinel: Any) -> Any:
+    method = operator_method(items, "__iter__")
+    if sentinel or isinstance(_sequence(items), DataSequence):
+        return iter(items, *sentinel)
+    made = ops.call(method, items) if method is not None else iter(known_items(items))
+    return made if made is items else PlacedIterator(made, ops.control.recorder.graph)
 
 
 @replaces(torch.stack)

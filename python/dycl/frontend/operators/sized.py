@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Functions that take sizes, or make tensors of them, with Python numbers on data."""
+"""Functions that take sizes, or make tensors of them, with Python numbers on data, or tensors in their place."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ _WITH_SIZES: tuple[Callable[..., Any], ...] = (
 )
 """Functions whose int arguments are sizes."""
 
+_FACTORIES = (torch.zeros, torch.ones, torch.empty, torch.eye, torch.full)
+"""... and that take no tensor to work on."""
+
 _WITH_SIZE_FIRST: tuple[Callable[..., Any], ...] = (torch.full, torch.Tensor.new_full)
 """... or only the first, `size`."""
 
@@ -53,6 +56,7 @@ _WITH_INTS: tuple[Callable[..., Any], ...] = (
 
 def _sizes(ops: Calls, value: Any, *, are_sizes: bool) -> Any:
     """The value with each int on data in it as torch takes it in the place of a plain one."""
+    value = _number(value)
     if isinstance(value, Number):
         if are_sizes:
             _check_size(ops, value)
@@ -72,14 +76,24 @@ def _check_size(ops: Calls, size: Number) -> None:
 def _has_numbers(value: Any) -> bool:
     if isinstance(value, (tuple, list)):
         return any(_has_numbers(v) for v in value)
-    return isinstance(value, Number)
+    return isinstance(_number(value), Number)
+
+
+def _number(value: Any) -> Any:
+    """A tensor that serves as an int, as the number in it; anything else as it is."""
+    is_int = (
+        isinstance(value, torch.Tensor)
+        and not value.dim()
+        and not (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool)
+    )
+    return Number.of_tensor(value) if is_int else value
 
 
 def _register(function: Callable[..., Any], *, are_sizes: bool, only_first: bool = False) -> None:
     @replaces(function)
     def sized(ops: Calls, *args: Any, **kwargs: Any) -> Any:  # pyright: ignore[reportUnusedFunction]
         # The tensor that a method is called on comes first.
-        start = 1 if args and isinstance(args[0], torch.Tensor) else 0
+        start = 1 if function not in _FACTORIES and args and isinstance(args[0], torch.Tensor) else 0
         end = start + 1 if only_first else len(args)
         if not _has_numbers(args[start:end]) and not _has_numbers(list(kwargs.values())):
             return function(*args, **kwargs)
@@ -99,6 +113,8 @@ for _function in _WITH_INTS:
 @replaces(torch.arange)
 def arange(ops: Calls, *args: Any, **kwargs: Any) -> torch.Tensor:
     """`torch.arange` with ints on data: counted from zero, then scaled."""
+    args = tuple(map(_number, args))
+    kwargs = {k: _number(v) for k, v in kwargs.items()}
     if not any(isinstance(v, Number) for v in (*args, *kwargs.values())):
         return torch.arange(*args, **kwargs)
     bounds = dict(zip(("end",) if len(args) == 1 else ("start", "end", "step"), args, strict=False))
@@ -125,6 +141,7 @@ def arange(ops: Calls, *args: Any, **kwargs: Any) -> torch.Tensor:
 @replaces(torch.narrow, torch.Tensor.narrow)
 def narrow(ops: Calls, tensor: torch.Tensor, dim: int, start: Any, length: Any) -> torch.Tensor:
     """`torch.narrow` with ints on data; it raises where they lie outside of the tensor."""
+    start, length = _number(start), _number(length)
     if not isinstance(start, Number) and not isinstance(length, Number):
         return torch.narrow(tensor, dim, start, length)
     size = tensor.shape[dim]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -92,3 +93,39 @@ def new_tensor(ops: Calls, data: Any, *args: Any, **kwargs: Any) -> torch.Tensor
 @replaces(torch.as_tensor)
 def as_tensor(ops: Calls, data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:  # noqa: ARG001
     return _tensor(torch.as_tensor, data, *args, **kwargs)
+
+
+class _Context:
+    """What the `forward` of an autograd function gets as `ctx`: what it keeps there only gradients would need."""
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        self.saved_tensors = tensors
+
+    def save_for_forward(self, *tensors: Any) -> None: ...
+
+    def mark_dirty(self, *tensors: Any) -> None: ...
+
+    def mark_non_differentiable(self, *tensors: Any) -> None: ...
+
+    def set_materialize_grads(self, value: bool) -> None: ...
+
+    @property
+    def needs_input_grad(self) -> Any:
+        raise UnsupportedConstructError(
+            "`ctx.needs_input_grad` in the `forward` of an autograd function: a compiled program has no gradients",
+            hint="read it in `backward`",
+            location=here(),
+        )
+
+
+@replaces(torch.autograd.Function.apply.__func__)  # type: ignore[attr-defined]
+def apply(ops: Calls, function: type[torch.autograd.Function], *args: Any, **kwargs: Any) -> Any:
+    """`Function.apply`: its `forward`, as user code."""
+    context = _Context()
+    if function.setup_context is torch.autograd.Function.setup_context:
+        return ops.call(function.forward, context, *args, **kwargs)
+    result = ops.call(function.forward, *args, **kwargs)
+    bound = inspect.signature(function.forward).bind(*args, **kwargs)
+    bound.apply_defaults()
+    ops.call(function.setup_context, context, bound.args, result)
+    return result
