@@ -199,3 +199,45 @@ def numbers_raised_on_specialized_paths(x):
             raise ValueError(f"{x.min().item()}")
         return x
     return h + x
+
+
+@case(*((torch.tensor([v, 0.0, 0.0]),) for v in (4.0, 2.5, 1.0, 0.125, -1.0)))
+def lists_of_a_loop_that_is_left_early(x):
+    before = []
+    for flow in range(2):
+        seen = []
+        for index in range(2):
+            if index < len(before):
+                x = x + before[index]
+            seen.append(x)
+            if x.sum() > 3 - 2 * flow - index:
+                return x
+        before = seen
+    return x - 1
+
+
+def grown(x, box):
+    found = []
+    for index in range(3):
+        if index == 1:
+            found = found[:]
+        found.append(x * index)
+        if index == 1:
+            box["last"] = [found]
+        if x[index] > 0:
+            return found, index
+    return found, 9
+
+
+@case(*ROWS)
+def list_of_a_function_that_is_left_early(x):
+    box = {"last": [[x]]}
+    found, index = grown(x, box)
+    return torch.stack(found).sum(dim=0), len(found), index
+
+
+@case(*ROWS)
+def list_of_a_function_that_is_left_early_in_an_object(x):
+    box = {"last": [[x]]}
+    _, index = grown(x, box)
+    return torch.stack(box["last"][0]).sum(dim=0), len(box["last"][0]), index

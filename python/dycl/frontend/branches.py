@@ -12,7 +12,7 @@ import torch
 from torch import fx
 
 from dycl.errors import DyclError, UnsupportedConstructError
-from dycl.frontend.holders import is_made_elsewhere
+from dycl.frontend.holders import is_left_behind, is_made_elsewhere, is_variable_of_the_past
 from dycl.frontend.joining import Join, JoinedObject, Plan, constant
 from dycl.frontend.kinds import MISSING, same_shape
 from dycl.frontend.locations import here
@@ -33,6 +33,7 @@ from dycl.frontend.state import (
     TensorLocation,
     after_side,
     freeze,
+    holds,
     thaw,
 )
 from dycl.frontend.values import DisagreementError, Number, Site, TruthOnly, Unusable, check_truth, refuse
@@ -442,13 +443,28 @@ class Branches:
             for i, side in enumerate(sides):
                 if side.target is not None and side.target.kind == "raise" and place.key not in side.delta:
                     values[i] = FrozenContents(values[1 - i].contents, (MISSING,) * len(values[1 - i].items))
-        if isinstance(place, ContainerLocation) and not same_shape(values[0], values[1]) and is_made_elsewhere(place):
-            return lambda _: base  # made on one side: what that side leaves of it is in the values that hold it
+        if isinstance(place, ContainerLocation) and not same_shape(values[0], values[1]):
+            if is_made_elsewhere(place):
+                return lambda _: base  # made on one side: what that side leaves of it is in the values that hold it
+            if self._is_dropped(place, sides):
+                return lambda _: base  # nobody sees what it holds
         plan = join.plan(values[0], values[1], place.name)
         if isinstance(place, AttributeLocation) and any(v is UNDEFINED for v in values):
             # Reading an attribute is not seen, so that only its use is refused, not its loss.
             return lambda results: Unusable.with_choice(plan(results), None)
         return plan
+
+    def _is_dropped(self, place: ContainerLocation, sides: tuple[Side, Side]) -> bool:
+        """Whether a container is held by variables of functions that have ended only, which the sides jumped out of."""
+        kept: list[Any] = []
+        for side in sides:
+            kept += [side.value, *(jump.value for jump in side.deferred)]
+            kept += [
+                value
+                for key, (location_, value) in side.delta.items()
+                if key != place.key and not (isinstance(location_, CellLocation) and is_variable_of_the_past(location_))
+            ]
+        return not any(holds(value, place.owner) for value in kept) and is_left_behind(place)
 
     def _jump_of(self, side: Side, target: Scope, base: Scope | None) -> tuple[torch.Tensor, Any]:
         """Whether the side jumps to `target`, as a recorded bool, and with what value (frozen)."""

@@ -39,7 +39,20 @@ def is_made_elsewhere(location: Any) -> bool:
     return _only_dycl_holds([location.owner])
 
 
-def _only_dycl_holds(cluster: list[Any]) -> bool:
+def is_variable_of_the_past(location: Any) -> bool:
+    """Whether a place is a variable (`location.cell`) of a function that has ended."""
+    return _only_dycl_holds([location.cell])
+
+
+def is_left_behind(location: Any) -> bool:
+    """Whether nothing but variables of functions that have ended hold the object that a place belongs to.
+
+    What a function returned, or put into an object, is not known here: dycl's records of it count as dycl's.
+    """
+    return _only_dycl_holds([location.owner], through_variables=True)
+
+
+def _only_dycl_holds(cluster: list[Any], *, through_variables: bool = False) -> bool:
     """Whether all references to the object in the list are dycl's, or of objects that only dycl holds in turn."""
     seen = {id(cluster[0])}
     position = 0
@@ -50,7 +63,9 @@ def _only_dycl_holds(cluster: list[Any]) -> bool:
             if holder is cluster:
                 continue
             accounted += _count(gc.get_referents(holder), one)
-            if isinstance(holder, (types.CellType, types.FunctionType, types.ModuleType)):
+            if isinstance(holder, (types.FunctionType, types.ModuleType)):
+                return False
+            if isinstance(holder, types.CellType) and not through_variables:
                 return False
             if not _is_dycls(holder) and id(holder) not in seen:
                 seen.add(id(holder))

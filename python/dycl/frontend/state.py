@@ -485,6 +485,15 @@ def _as_node(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None:
     return None
 
 
+def holds(value: Any, owner: Any) -> bool:
+    """Whether a frozen value is a certain object, or holds it."""
+    if thaw(value) is owner:
+        return True
+    if isinstance(value, (FrozenNode, FrozenContents)):
+        return any(holds(item, owner) for item in value.items)
+    return isinstance(value, FrozenChoice) and any(holds(one, owner) for one in value.values)
+
+
 def refreshed(value: Any, recorder: Recorder) -> Any:
     """A frozen value as user code would have it, with new tensors over the recorded ones."""
     if isinstance(value, FrozenTensor):

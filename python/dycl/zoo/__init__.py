@@ -14,29 +14,46 @@ from typing import TYPE_CHECKING, Any
 from dycl.zoo.catalog import entries
 
 if TYPE_CHECKING:
+    from dycl.zoo.adaptive_graphs import convnet_aig
+    from dycl.zoo.blockdrop import blockdrop32, blockdrop110
+    from dycl.zoo.branchynet import branchynet_lenet
+    from dycl.zoo.captioning import caption_googlenet, caption_resnext
     from dycl.zoo.digits import digits_early_exit
     from dycl.zoo.highway_bert import deebert
     from dycl.zoo.mixture import moe_top1, moe_top2
+    from dycl.zoo.multi_scale import msdnet
     from dycl.zoo.patient_bert import pabee
+    from dycl.zoo.resolution_adaptive import ranet
     from dycl.zoo.shallow_deep import sdn_mobilenet, sdn_resnet50, sdn_resnet56, sdn_vgg16, sdn_vgg19, sdn_wideresnet
-    from dycl.zoo.skipnet import skipnet38_rnn
+    from dycl.zoo.skipnet import skipnet38_dense, skipnet38_rnn, skipnet74_rnn, skipnet110_rnn
     from dycl.zoo.student_bert import fastbert, fastbert_batched
 
 __all__ = [
+    "blockdrop32",
+    "blockdrop110",
+    "branchynet_lenet",
+    "caption_googlenet",
+    "caption_resnext",
+    "convnet_aig",
     "deebert",
     "digits_early_exit",
     "fastbert",
     "fastbert_batched",
     "moe_top1",
     "moe_top2",
+    "msdnet",
     "pabee",
+    "ranet",
     "sdn_mobilenet",
     "sdn_resnet50",
     "sdn_resnet56",
     "sdn_vgg16",
     "sdn_vgg19",
     "sdn_wideresnet",
+    "skipnet38_dense",
     "skipnet38_rnn",
+    "skipnet74_rnn",
+    "skipnet110_rnn",
 ]
 
 

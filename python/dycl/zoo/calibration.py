@@ -8,9 +8,9 @@ of what is compared with it. Nothing is trained.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +18,8 @@ from torch import Tensor, nn
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
-R = TypeVar("R")
-
-
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Generator[None]:
     """Seeds torch's global generator, from which its initializers draw the weights, and leaves it as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -30,22 +27,40 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 @torch.no_grad()
-def settled(module: nn.Module, *args: Tensor, call: Callable[..., R] | None = None) -> R:
-    """What `module` gives of a batch, after setting its batch norms to the statistics that they meet there.
-
-    Args:
-        call: what to call, if not the module itself: a method of it.
-    """
-    call = call or module
+def settled(module: nn.Module, *args: Any) -> Any:
+    """What `module` gives of a batch, after setting its batch norms to the statistics that they meet there."""
     module.eval()
     for norm in module.modules():
         if isinstance(norm, _NORMS):
             norm.train()  # And no dropout.
             norm.momentum = None  # A cumulative average: after one batch, that batch's own statistics.
             norm.reset_running_stats()
-    call(*args)
-    module.eval()
-    return call(*args)
+    module(*args)
+    return module.eval()(*args)
+
+
+@torch.no_grad()
+def settled_exits(model: nn.Module, exits: Iterable[nn.Module], images: Tensor) -> list[Tensor]:
+    """What each of `exits`, modules of `model` none of which is taken, gives of a batch; batch norms are settled."""
+    found: dict[nn.Module, Tensor] = {}
+
+    def note(module: nn.Module, _: Any, output: Tensor) -> None:
+        found[module] = output
+
+    hooks = [module.register_forward_hook(note) for module in exits]
+    settled(model, images)
+    for hook in hooks:
+        hook.remove()
+    return list(found.values())
+
+
+@torch.no_grad()
+def routed(x: Tensor, run: Tensor, block: nn.Module, otherwise: Callable[[Tensor], Tensor]) -> Tensor:
+    """A batch f32[N,…] of which those with `run` bool[N] went through `block`, which is settled, others not."""
+    ran, skipped = settled(block, x[run]), otherwise(x[~run])
+    x = skipped.new_empty(len(x), *skipped.shape[1:])
+    x[run], x[~run] = ran, skipped
+    return x
 
 
 @torch.no_grad()

@@ -11,13 +11,14 @@ there, as the authors do, a classifier stands where 15, 30, 45, 60, 75 and 90% o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from dycl.zoo.calibration import seeded, settled
+from dycl.zoo.calibration import seeded, settled_exits
 from dycl.zoo.images import one_image, random_images
 from dycl.zoo.layers import conv_bn_relu
 from dycl.zoo.network import network
@@ -64,7 +65,7 @@ class ShallowDeepNetwork(nn.Module):
     """
 
     def __init__(
-        self, stem: nn.Module, layers: Sequence[Layer], exits: Sequence[int], end: nn.Module, threshold: float = 0.8
+        self, stem: nn.Module, layers: Sequence[Layer], exits: Sequence[int], end: nn.Sequential, threshold: float = 0.8
     ) -> None:
         super().__init__()
         starts = [0, *(index + 1 for index in exits)]
@@ -73,7 +74,7 @@ class ShallowDeepNetwork(nn.Module):
         self.classifiers = nn.ModuleList(
             [InternalClassifier(layers[index].channels, layers[index].side) for index in exits]
         )
-        self.end = nn.Sequential(*parts[-1], end)
+        self.end = nn.Sequential(*parts[-1], *end)
         self.threshold = threshold
 
     def forward(self, x: Tensor) -> tuple[Tensor, int, bool]:
@@ -92,14 +93,6 @@ class ShallowDeepNetwork(nn.Module):
         confidences.append(torch.softmax(logits, dim=1).max())
         most_confident = int(torch.stack(confidences).argmax())
         return outputs[most_confident], most_confident, False
-
-    def all_exits(self, x: Tensor) -> list[Tensor]:
-        """The logits f32[N,10] of every classifier for images f32[N,3,32,32], as for training."""
-        outputs = []
-        for stage, classify in zip(self.stages, self.classifiers):
-            x = stage(x)
-            outputs.append(classify(x))
-        return [*outputs, self.end(x)]
 
 
 class WideBasic(nn.Module):
@@ -357,21 +350,23 @@ def calibrate(model: ShallowDeepNetwork, images: Tensor) -> None:
     which sharpens its probabilities, until its share of the images that reach it is confident; the network's own is
     scaled until for half of the rest it is more confident than the classifiers before it.
     """
-    outputs = settled(model, images, call=model.all_exits)
+    threshold, model.threshold = model.threshold, math.inf
+    outputs = settled_exits(model, [*model.classifiers, model.end], images)
+    model.threshold = threshold
     remaining = torch.ones(len(images), dtype=torch.bool)
     best = torch.zeros(len(images))
-    linears = [*(classifier.linear for classifier in model.classifiers), model.end[-1][-1]]
+    linears: list[Any] = [*(classifier.linear for classifier in model.classifiers), model.end[-1]]
     for index, (linear, logits) in enumerate(zip(linears, outputs, strict=True)):
         left = logits[remaining]
         if linear is not linears[-1]:
             count = round(len(left) / (len(outputs) - index + 1))
-            scale = _scale(left, torch.full((len(left),), model.threshold), count)
+            scale = _scale(left, torch.full((len(left),), threshold), count)
         else:
             scale = _scale(left, best[remaining], len(left) // 2)
         linear.weight *= scale
         linear.bias *= scale
         confidence = torch.softmax(logits * scale, dim=1).amax(dim=1)
-        remaining &= confidence < model.threshold
+        remaining &= confidence < threshold
         best = torch.maximum(best, confidence)
 
 
