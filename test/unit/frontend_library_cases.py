@@ -185,3 +185,18 @@ def lists_that_hold_data_are_compared(x):
     if [x[0], 1, int(x[1])] == [1, x[0], 3]:
         return x
     return x + 1 if (x[0].item(), (x[1],)) != (2, (3,)) else x - 1
+
+
+# fmt: off
+@case((X,), (N,), (Z,), (B,))
+def expressions_that_end_further_left(x):
+                y = torch.where(x > 0, (
+    x
+), x - 1)
+                if (y.sum() > 0 and
+  x.sum() < 5):
+                    y = y.add(
+    1
+    )
+                return y
+# fmt: on

@@ -18,13 +18,16 @@ from dycl.frontend.rewrite import GENERATED_MARK
 
 _DYCL = Path(dycl.__file__ or "").absolute().parent
 _FRONTEND = f"{_DYCL / 'frontend'}{os.sep}"
-_INTERNAL_ROOTS = (f"{Path(torch.__file__).absolute().parent}{os.sep}", f"{_DYCL}{os.sep}", "<frozen ")
+_TORCH = f"{Path(torch.__file__).absolute().parent}{os.sep}"
 # Modules of Python's own library that look things up and do not compute with what they are given: run as they are.
 _LOOKING_UP = ("importlib", "inspect", "logging", "os", "pathlib", "platform", "re", "threading", "typing", "warnings")
 _LIBRARY = f"{Path(os.__file__).absolute().parent}{os.sep}"
-_INTERNAL_ROOTS += tuple(f"{_LIBRARY}{name}{end}" for name in _LOOKING_UP for end in (".py", os.sep))
+_INTERNAL_ROOTS = (
+    *(_TORCH, f"{_DYCL}{os.sep}", "<frozen "),
+    *(f"{_LIBRARY}{name}{end}" for name in _LOOKING_UP for end in (".py", os.sep)),
+)
 # User code that happens to be shipped with dycl, or with torch.
-_USERS = (f"{_DYCL / 'zoo'}{os.sep}", f"{_INTERNAL_ROOTS[0]}_export{os.sep}db{os.sep}examples{os.sep}")
+_USERS = (f"{_DYCL / 'zoo'}{os.sep}", f"{_TORCH}_export{os.sep}db{os.sep}examples{os.sep}")
 
 
 @lru_cache(maxsize=4096)

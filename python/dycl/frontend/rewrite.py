@@ -95,7 +95,10 @@ def _begin_calls_where_nodes_begin(module: ast.Module) -> ast.Module:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             owner = node.func.value
             if isinstance(owner, ast.Name) and owner.id == RUNTIME:
-                node.func.lineno = node.func.end_lineno = node.lineno
+                name = node.func
+                name.lineno = name.end_lineno = node.lineno
+                # Where the expression ends further left than it begins, on a later line.
+                name.end_col_offset = max(name.col_offset, name.end_col_offset or 0)
     return module
 
 
