@@ -379,6 +379,11 @@ private:
                                  << " are said to be state";
     WalkResult walk = program.walk([&](InvokeOp invoke) {
       auto region = module.lookupSymbol<RegionOp>(invoke.getCallee());
+      if (region && region.getAffinityAttr() != program.getHomeAttr()) {
+        invoke.emitError() << "calls @" << invoke.getCallee() << " on " << region.getAffinityAttr()
+                           << "; the host as a VM module runs on one device";
+        return WalkResult::interrupt();
+      }
       if (region && region.getModule())
         return WalkResult::advance();
       invoke.emitError() << "calls @" << invoke.getCallee()

@@ -151,7 +151,8 @@ void Builder::buildProgram() {
   OpBuilder builder(function);
   auto program =
       ProgramOp::create(builder, function.getLoc(), function.getSymName(), function.getFunctionType(),
-                        /*sym_visibility=*/StringAttr(), function.getArgAttrsAttr(), function.getResAttrsAttr());
+                        /*sym_visibility=*/StringAttr(), function.getArgAttrsAttr(), function.getResAttrsAttr(),
+                        /*home=*/StringAttr());
   program.getBody().takeBody(function.getBody());
   Operation *end = program.getBody().front().getTerminator();
   builder.setInsertionPoint(end);

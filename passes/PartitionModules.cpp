@@ -7,6 +7,7 @@
 #include "dialects/Dycl/IR/DyclOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/Passes.h"
+#include "passes/Utils/Regions.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
@@ -125,7 +126,11 @@ LogicalResult PartitionModulesPass::partition(func::FuncOp function) {
   if (!target.empty())
     region.setTargetAttr(builder.getStringAttr(target));
 
+  if (StringAttr affinity = getAffinity(function))
+    region.setAffinityAttr(affinity);
+
   function->removeAttr(kCostAttr);
+  function->removeAttr(kAffinityAttr);
   function->moveBefore(module.getBody(), module.getBody()->end());
   function.setPublic();
   return success();

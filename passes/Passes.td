@@ -482,6 +482,115 @@ def DyclVerifyHostPass : Pass<"dycl-verify-host", "::dycl::ProgramOp"> {
 // Phase partition
 //===----------------------------------------------------------------------===//
 
+def DyclPlaceRegionsPass : Pass<"dycl-place-regions", "::mlir::ModuleOp"> {
+  let summary = "Give each region the device that it runs on";
+  let description = [{
+    Input: a `dycl.program` and its regions as functions, with their costs. Output: the same, each region with a
+    `dycl.affinity`, and the program with its `home`: the first of `targets`, where its arguments, results, state and
+    constants are. Devices have the names of targets.
+
+    A rule `PATTERN=TARGET` places the regions whose name, or the `FILE:LINE` of a line that they compute (with or without
+    the file's folder), matches PATTERN, a glob. Of several rules that match a region the last one counts. A region that no rule names is at
+    home or, with `automatic`, where the program is expected to take the least time:
+
+    - a region takes `CALL_US`, and the longer of flops / `GFLOPS` and bytes / `GBPS`;
+    - a copy takes bytes / `LINK_GBPS` and `LINK_US` on either device, through the host's memory;
+    - a branch goes each way equally often, a loop takes ten trips unless its bounds say, a dynamic size is one.
+
+    | targets that begin with | GFLOPS | GBPS | CALL_US | LINK_GBPS | LINK_US |
+    |---|---|---|---|---|---|
+    | `llvm-cpu` | 50 | 10 | 5 | 10 | 1 |
+    | `vulkan` | 1000 | 100 | 100 | 5 | 30 |
+    | `cuda` | 10000 | 500 | 30 | 10 | 15 |
+
+    These are orders of magnitude; `models` gives better ones. The least is found as a minimum cut, exactly for two
+    targets; for more until no exchange between two of them helps.
+
+    Limits: a region that is called from several places runs on one device. Costs do not predict time well.
+
+    Example, with `targets=llvm-cpu,vulkan rules=region_1=vulkan`:
+
+    ```mlir
+    dycl.program @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = dycl.invoke @region_0(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      %1 = dycl.invoke @region_1(%0) : (tensor<4xf32>) -> tensor<4xf32>
+      dycl.return %1 : tensor<4xf32>
+    }
+    func.func private @region_0(%x: tensor<4xf32>) -> tensor<4xf32> { … }
+    func.func private @region_1(%0: tensor<4xf32>) -> tensor<4xf32> { … }
+    // becomes
+    dycl.program @main(%x: tensor<4xf32>) -> tensor<4xf32> attributes {home = "llvm-cpu"} { … }
+    func.func private @region_0(…) -> tensor<4xf32> attributes {dycl.affinity = "llvm-cpu"} { … }
+    func.func private @region_1(…) -> tensor<4xf32> attributes {dycl.affinity = "vulkan"} { … }
+    ```
+  }];
+  let dependentDialects = ["::dycl::DyclDialect"];
+  let options = [
+    ListOption<"targets", "targets", "std::string", "Devices to place regions on, the home first">,
+    ListOption<"rules", "rules", "std::string", "Which region runs where, as PATTERN=TARGET">,
+    Option<"automatic", "automatic", "bool", "false", "Place the other regions where the program costs least">,
+    ListOption<"models", "models", "std::string",
+               "What to expect of a target: TARGET=GFLOPS:GBPS:CALL_US:LINK_GBPS:LINK_US">
+  ];
+  let statistics = [Statistic<"numAway", "num-away", "Regions placed on another device than the home">];
+}
+
+def DyclInsertTransfersPass : Pass<"dycl-insert-transfers", "::mlir::ModuleOp"> {
+  let summary = "Copy tensors to the devices that need them";
+  let description = [{
+    Input: a program with a `home`, and regions with affinities. Output: the same, where a tensor that a region, a result
+    of the program or a join of control flow needs on another device than its own goes through a `dycl.transfer`. A
+    program without a home stays as it is.
+
+    What control flow joins or carries (results of a branch, values of a loop) is on one device whichever way was
+    taken: that for which the fewest and smallest copies are expected, by the model of `--dycl-place-regions`.
+
+    A tensor is copied to a device at most once each time it is computed. The copy is made where it is first needed, and
+    only on paths that need it; but before a loop rather than in it, and before the first of several branches that need
+    it. Scalars belong to the host and are never copied. Of a constant each device has its own.
+
+    Example:
+
+    ```mlir
+    dycl.program @main(%x: tensor<4xf32>) -> tensor<4xf32> attributes {home = "llvm-cpu"} {
+      %0 = dycl.invoke @region_0(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      %1 = dycl.invoke @region_1(%0) : (tensor<4xf32>) -> tensor<4xf32>
+      dycl.return %1 : tensor<4xf32>
+    }
+    // with @region_1 on "vulkan" becomes
+    dycl.program @main(%x: tensor<4xf32>) -> tensor<4xf32> attributes {home = "llvm-cpu"} {
+      %0 = dycl.invoke @region_0(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      %1 = dycl.transfer %0 from "llvm-cpu" to "vulkan" : tensor<4xf32>
+      %2 = dycl.invoke @region_1(%1) : (tensor<4xf32>) -> tensor<4xf32>
+      %3 = dycl.transfer %2 from "vulkan" to "llvm-cpu" : tensor<4xf32>
+      dycl.return %3 : tensor<4xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::dycl::DyclDialect"];
+  let statistics = [Statistic<"numTransfers", "num-transfers", "Transfers inserted">];
+}
+
+def DyclVerifyPlacementPass : Pass<"dycl-verify-placement", "::mlir::ModuleOp"> {
+  let summary = "Check that every region finds its operands on its device";
+  let description = [{
+    Input: a program, before or after partitioning. Output: the same, or diagnostics where a tensor is needed on another
+    device than it lies on, where the values that control flow joins lie on different ones, or where something is placed
+    in a program without a home.
+
+    Example:
+
+    ```mlir
+    dycl.program @main(%x: tensor<4xf32>) -> tensor<4xf32> attributes {home = "llvm-cpu"} {
+      // error: takes operand 0 on "vulkan"; it lies on "llvm-cpu"
+      %0 = dycl.invoke @region_0(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      dycl.return %x : tensor<4xf32>
+    }
+    dycl.region @region_0 : (tensor<4xf32>) -> tensor<4xf32> {affinity = "vulkan"}
+    ```
+  }];
+}
+
 def DyclPartitionModulesPass : Pass<"dycl-partition-modules", "::mlir::ModuleOp"> {
   let summary = "Give each region a module of its own";
   let description = [{

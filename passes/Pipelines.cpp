@@ -71,6 +71,16 @@ void dycl::buildOutlinePipeline(OpPassManager &manager, const PipelineOptions &o
 }
 
 void dycl::buildPartitionPipeline(OpPassManager &manager, const PipelineOptions &options) {
+  if (!options.targets.empty()) {
+    DyclPlaceRegionsPassOptions place;
+    place.targets = llvm::to_vector(options.targets);
+    place.rules = llvm::to_vector(options.place);
+    place.models = llvm::to_vector(options.models);
+    place.automatic = options.placeAutomatically;
+    manager.addPass(createDyclPlaceRegionsPass(place));
+    manager.addPass(createDyclInsertTransfersPass());
+  }
+  manager.addPass(createDyclVerifyPlacementPass());
   DyclPartitionModulesPassOptions partition;
   partition.target = options.target;
   manager.addPass(createDyclPartitionModulesPass(partition));

@@ -25,6 +25,15 @@ struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
                            llvm::cl::init(true)};
   Option<unsigned> numState{*this, "num-state", llvm::cl::desc("How many of the program's last arguments are state"),
                             llvm::cl::init(0)};
+  ListOption<std::string> targets{*this, "targets",
+                                  llvm::cl::desc("Devices to place regions on, the home first; none for one device")};
+  ListOption<std::string> place{*this, "place", llvm::cl::desc("Which region runs where, as PATTERN=TARGET")};
+  Option<bool> placeAutomatically{*this, "place-automatically",
+                                  llvm::cl::desc("Place the other regions where the program is expected to cost least"),
+                                  llvm::cl::init(false)};
+  ListOption<std::string> models{*this, "models",
+                                 llvm::cl::desc("What to expect of a target: "
+                                                "TARGET=GFLOPS:GBPS:CALL_US:LINK_GBPS:LINK_US")};
   Option<std::string> target{*this, "target", llvm::cl::desc("Target to note on every region"), llvm::cl::init("")};
 };
 
@@ -39,7 +48,7 @@ void buildOptimizePipeline(mlir::OpPassManager &manager, const PipelineOptions &
 /// Phase `outline`: the result of `optimize` in; a `dycl.program` and its regions as functions out.
 void buildOutlinePipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
 
-/// Phase `partition`: the result of `outline` in; contract B out.
+/// Phase `partition`: the result of `outline` in; contract B out. With targets, regions are placed on them first.
 void buildPartitionPipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
 
 /// The three phases, one after the other.

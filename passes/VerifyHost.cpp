@@ -20,7 +20,7 @@ using namespace dycl;
 
 /// Whether `op` may stand in a host program.
 static bool isLegalOnHost(Operation *op) {
-  if (isa<InvokeOp, ReturnOp>(op) || isHostOp(op))
+  if (isa<InvokeOp, TransferOp, ReturnOp>(op) || isHostOp(op))
     return true;
   if (isa<scf::IfOp, scf::WhileOp, scf::ForOp, scf::IndexSwitchOp, scf::YieldOp, scf::ConditionOp>(op))
     return true;

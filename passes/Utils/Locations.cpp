@@ -31,6 +31,17 @@ FileLineColLoc dycl::findUserLine(Location location) {
   return {};
 }
 
+SmallVector<FileLineColLoc> dycl::findUserLines(Location location) {
+  SmallVector<FileLineColLoc> lines;
+  if (auto fused = dyn_cast<FusedLoc>(location)) {
+    for (Location part : fused.getLocations())
+      llvm::append_range(lines, findUserLines(part));
+  } else if (FileLineColLoc line = findUserLine(location)) {
+    lines.push_back(line);
+  }
+  return lines;
+}
+
 Location dycl::fuseUserLines(ArrayRef<Operation *> ops, Location fallback) {
   llvm::SmallSetVector<Location, 8> lines;
   for (Operation *op : ops)

@@ -17,6 +17,9 @@ namespace dycl {
 /// frame is the statement that computes; what is around it only leads there. A fused location gives its first line.
 mlir::FileLineColLoc findUserLine(mlir::Location location);
 
+/// All of the user's lines in `location`: of a fused location one for each of its parts.
+llvm::SmallVector<mlir::FileLineColLoc> findUserLines(mlir::Location location);
+
 /// The distinct user lines of `ops` in order of first appearance, fused; `fallback` where they have none. So
 /// `findUserLine` of it is the line where `ops` start.
 mlir::Location fuseUserLines(llvm::ArrayRef<mlir::Operation *> ops, mlir::Location fallback);

@@ -19,6 +19,12 @@ llvm::MapVector<func::FuncOp, SmallVector<InvokeOp>> dycl::collectInvokes(Module
   return invokes;
 }
 
+StringAttr dycl::getAffinity(Operation *region) {
+  if (auto partitioned = dyn_cast_or_null<RegionOp>(region))
+    return partitioned.getAffinityAttr();
+  return region ? region->getAttrOfType<StringAttr>(kAffinityAttr) : StringAttr();
+}
+
 unsigned dycl::renumberRegions(ModuleOp module) {
   auto invokes = collectInvokes(module);
   unsigned erased = 0, next = 0;

@@ -21,6 +21,9 @@ inline constexpr llvm::StringLiteral kRegionPrefix = "region_";
 /// The calls in `module` by the function that they call, in program order.
 llvm::MapVector<mlir::func::FuncOp, mlir::SmallVector<InvokeOp>> collectInvokes(mlir::ModuleOp module);
 
+/// The device of a region, a function or a `dycl.region`; null where it is not placed.
+mlir::StringAttr getAffinity(mlir::Operation *region);
+
 /// Erases regions that nothing calls, and names the others region_0, region_1, … in the order in which they stand,
 /// which is program order. Returns how many it erased.
 unsigned renumberRegions(mlir::ModuleOp module);

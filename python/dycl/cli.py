@@ -104,6 +104,7 @@ examples:
   dycl compile dycl.zoo:skipnet38_rnn -o skipnet.dycl
   dycl compile net.py:make_net --arg depth=4 --input 1x3x32x32xf32 -o net.dycl
   dycl compile net.py:make_net --target llvm-cpu:aarch64-linux-gnu:cortex-a72 --target vulkan -o net.dycl
+  dycl compile net.py:make_net --target llvm-cpu --target vulkan --place 'region_[12]=vulkan' -o net.dycl
   dycl compile net.py:make_net --compile-to outline -o net.mlir""",
     )
     parser.add_argument(
@@ -128,6 +129,21 @@ examples:
         metavar="TARGET",
         help="what to compile for: llvm-cpu[:TRIPLE[:CPU[:FEATURES]]] (default: this machine), vulkan[:GPU], "
         "cuda[:sm_NN]; again for another one: what loads the bundle picks",
+    )
+    parser.add_argument(
+        "--place",
+        action="append",
+        default=[],
+        metavar="PATTERN=TARGET|auto",
+        help="make one program of all the targets: regions whose name or FILE:LINE matches run on TARGET, the others "
+        "on the first target or, with auto, where the least time is expected; again for another rule: the last counts",
+    )
+    parser.add_argument(
+        "--device-model",
+        action="append",
+        default=[],
+        metavar="TARGET=GFLOPS:GBPS:CALL_US:LINK_GBPS:LINK_US",
+        help="what --place auto is to expect of a target (default: rough figures of its backend; docs/devices.md)",
     )
     phases = ", ".join(_TEXT_PHASES)
     parser.add_argument(
@@ -173,7 +189,8 @@ def _add_run(commands: Any) -> None:
         epilog="""\
 examples:
   dycl run net.dycl --input @x.npy --output y.npy
-  dycl run net.dycl --input 1x3x32x32xf32=0.5""",
+  dycl run net.dycl --input 1x3x32x32xf32=0.5
+  dycl run net.dycl --input @x.npy --profile --json""",
     )
     parser.add_argument("bundle", metavar="BUNDLE", help="a bundle that `dycl compile` wrote")
     parser.add_argument(
@@ -193,7 +210,8 @@ examples:
     parser.add_argument(
         "--device",
         metavar="URI",
-        help="IREE's HAL device: local-sync, local-task, vulkan, cuda (default: what fits here)",
+        help="IREE's HAL device: local-sync, local-task, vulkan, cuda; for a program on several targets some of them, "
+        "joined by commas (default: what fits here)",
     )
     parser.add_argument(
         "--host",
@@ -217,6 +235,11 @@ examples:
         "--trial", action="store_true", help="load it in a process of its own first, whose end does not end this one"
     )
     _add_require_signed(parser)
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="report on standard error (with --json in its output) what was called, copied and decided, and its time",
+    )
     parser.add_argument("--json", action="store_true", help="print the outputs as JSON")
     parser.set_defaults(run=_run)
 
@@ -322,6 +345,7 @@ def _compile(given: argparse.Namespace) -> None:
         raise CompileError(f"compiling needs {', '.join(missing)}: pip install 'dycl[compiler]'")
     from dycl.compiler import build, compile_to
     from dycl.compiler.api import import_model
+    from dycl.compiler.placement import parse_placement
     from dycl.compiler.targets import parse_targets
     from dycl.sources import load_source, parse_factory_arguments
 
@@ -330,6 +354,8 @@ def _compile(given: argparse.Namespace) -> None:
         cache=not given.no_cache,
         embed_parameters=given.embed_parameters,
         demote_f64=given.demote_f64,
+        place=tuple(given.place),
+        device_models=tuple(given.device_model),
         jobs=given.jobs,
         compile_to=given.compile_to,
         dump_phases=given.dump_phases,
@@ -338,7 +364,7 @@ def _compile(given: argparse.Namespace) -> None:
     factory_arguments = parse_factory_arguments(given.arg)
     examples = None if given.input is None else [_example(text) for text in given.input]
     targets: list[str] = given.target or ["llvm-cpu"]
-    parse_targets(targets)
+    parse_placement(options.place, options.device_models, parse_targets(targets))
     _check_output(given)
 
     source = load_source(given.source, factory_arguments)
@@ -348,7 +374,7 @@ def _compile(given: argparse.Namespace) -> None:
     dynamic_shapes = _dynamic_dimensions(given.input or ())
     imported = import_model(source.model, args or (), source.kwargs, options, dynamic_shapes)
     if given.compile_to is not None:
-        _write_text(given.output, compile_to(imported, options))
+        _write_text(given.output, compile_to(imported, options, targets))
         return
     build(imported, targets, options, given.output)
     summary = _summary(given.output)
@@ -453,6 +479,7 @@ def _run(given: argparse.Namespace) -> None:
     except InputProblem as problem:
         raise InputError(str(problem)) from problem
     args, kwargs = signature.input_structure.build(lambda leaf: arrays[leaf.index])
+    profile = program.profile() if given.profile else None
     try:
         named = program.call_flat(*args, **kwargs)
         check_output_count(len(given.output), len(named))
@@ -463,8 +490,12 @@ def _run(given: argparse.Namespace) -> None:
     except Exception as error:  # What the model itself raises, such as a ValueError of its own.
         raise DyclError(f"the model raised {type(error).__name__}: {error}") from error
     if given.json:
-        print(json.dumps({"outputs": [{"name": n, "type": _type(a), "values": a.tolist()} for n, a in named.items()]}))
-    elif given.output:
+        outputs = [{"name": n, "type": _type(a), "values": a.tolist()} for n, a in named.items()]
+        print(json.dumps({"outputs": outputs} | ({"profile": profile.to_json()} if profile else {})))
+        return
+    if profile:
+        print(profile, file=sys.stderr)
+    if given.output:
         for file, array in zip(given.output, named.values(), strict=True):
             _write_array(file, array)
     else:
@@ -570,7 +601,11 @@ def _summary(bundle: str, require_signed: str | None = None) -> dict[str, Any]:
     files = read.manifest["files"]
     targets = read.manifest["targets"]
     regions = [
-        {**region, "vmfb_bytes": {t["target"]: files[_vmfb(t, region)]["size"] for t in targets}}
+        {
+            **region,
+            "targets": [t["target"] for t in targets if _runs(region, t)],
+            "vmfb_bytes": {t["target"]: files[_vmfb(t, region)]["size"] for t in targets if _runs(region, t)},
+        }
         for region in read.manifest["program"]["regions"]
     ]
     nodes = read.hcfg["nodes"]
@@ -582,6 +617,7 @@ def _summary(bundle: str, require_signed: str | None = None) -> dict[str, Any]:
         "name": read.signature.name,
         "dycl_version": read.manifest["dycl_version"],
         "targets": [t["target"] for t in targets],
+        "home": next((t["target"] for t in targets if t["folder"] == read.manifest["program"].get("home")), None),
         "inputs": [{"name": s.name, "type": str(s)} for s in read.signature.inputs],
         "outputs": _outputs(read.signature),
         "state": [{"name": s.name, "type": str(s)} for s in read.signature.state],
@@ -606,14 +642,24 @@ def _weights(read: Bundle) -> str:
     return "in the VMFBs" if used else "none"
 
 
+def _runs(region: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
+    """Whether a region is there for a target: for its own or, where nothing is placed, for each."""
+    return region.get("affinity", target["folder"]) == target["folder"]
+
+
 def _vmfb(target: Mapping[str, Any], region: Mapping[str, Any]) -> str:
     return f"regions/{target['folder']}/{region['name']}.vmfb"
 
 
 def _one_line(summary: Mapping[str, Any]) -> str:
+    regions, home = summary["regions"], summary["home"]
+    targets = ", ".join(summary["targets"])
+    if home is not None:
+        shares = (f"{sum(t in r['targets'] for r in regions)} on {t}" for t in summary["targets"])
+        targets = f"{' and '.join(summary['targets'])} together ({', '.join(shares)})"
     return (
-        f"{summary['bundle']}: {summary['name']}, {len(summary['regions'])} regions and {summary['predicates']} "
-        f"predicates for {', '.join(summary['targets'])}, {_size(summary['bytes'])}"
+        f"{summary['bundle']}: {summary['name']}, {len(regions)} regions and {summary['predicates']} "
+        f"predicates for {targets}, {_size(summary['bytes'])}"
     )
 
 
@@ -630,6 +676,7 @@ def _report(summary: Mapping[str, Any]) -> str:
         (
             region["name"],
             _location(region["location"]),
+            *(region["targets"] if summary["home"] else ()),
             _count(region["cost"]["flops"]),
             _size(region["cost"]["bytes"]),
             _size(sum(region["vmfb_bytes"].values())),
@@ -637,16 +684,17 @@ def _report(summary: Mapping[str, Any]) -> str:
         )
         for region in summary["regions"]
     ]
-    lines += ["", *_table(("region", "source", "FLOPs", "moves", "VMFB", "weights"), rows)]
+    names = ("region", "source", *(("target",) if summary["home"] else ()))
+    lines += ["", *_table((*names, "FLOPs", "moves", "VMFB", "weights"), rows, len(names))]
     return "\n".join(lines)
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of aligned columns: the first two to the left, numbers to the right."""
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 2) -> list[str]:
+    """Lines of aligned columns: the first `n_left`, names, to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     return [
         "  ".join(
-            cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(w) if i < n_left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         )
         for row in (header, *rows)
     ]

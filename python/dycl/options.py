@@ -24,6 +24,14 @@ class Options:
             VMFB is then complete in itself, and a weight that several regions use is in each of them.
         cache: take VMFBs that an earlier compilation made of the same regions, and keep those of this one: in the
             folder that `$DYCL_CACHE` names, else in `~/.cache/dycl`.
+        place: makes one program of several targets, its regions on different devices. Each item is `PATTERN=TARGET`,
+            where PATTERN is a region's name, or FILE:LINE of a line that it computes, with * and ? for other
+            characters, and of several rules for a region the last one counts; or `auto`, which puts regions without a
+            rule where the program is expected to take the least time. Without `auto` they are at home, on the first
+            target, as are inputs, outputs and state. Empty: each target gets the whole program, and `load` picks one.
+        device_models: what `auto` is to expect of a target, each as TARGET=GFLOPS:GBPS:CALL_US:LINK_GBPS:LINK_US: its
+            arithmetic, its memory, a region's call, the copy to and from the host's memory and the start of one.
+            Without it, rough figures of each backend.
         jobs: how many regions to compile at a time; None for one per core.
         compile_to: stop after this phase (one of `PHASES`); only `dycl compile` and `dycl.compiler.compile_to` use it.
         dump_phases: a folder to keep each phase's result in; None keeps nothing.
@@ -39,6 +47,8 @@ class Options:
     allow_random: bool = False
     embed_parameters: bool = False
     cache: bool = True
+    place: tuple[str, ...] = ()
+    device_models: tuple[str, ...] = ()
     jobs: int | None = None
     compile_to: str | None = None
     dump_phases: str | None = None
@@ -49,5 +59,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.compile_to is not None and self.compile_to not in PHASES:
             raise ValueError(f"compile_to is {self.compile_to!r}; expected one of {', '.join(PHASES)}")
+        for name in ("place", "device_models"):
+            if isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} is a string; expected a tuple of strings")
         if self.jobs is not None and self.jobs < 1:
             raise ValueError(f"jobs is {self.jobs}; expected at least 1")

@@ -132,3 +132,45 @@ func.func private @f() attributes {dycl.cost = 3}
 
 // expected-error @+1 {{has unknown dycl attribute 'dycl.price'}}
 func.func private @f() attributes {dycl.price = 3}
+
+// -----
+
+// expected-error @+1 {{'dycl.affinity' is the name of a device on a func.func}}
+func.func private @f() attributes {dycl.affinity = 3}
+
+// -----
+
+// expected-error @+1 {{'dycl.affinity' is the name of a device on a func.func}}
+func.func private @f() attributes {dycl.affinity = ""}
+
+// -----
+
+dycl.program @main(%x: tensor<4xf32>) {
+  // expected-error @+1 {{goes from "vulkan" to itself}}
+  %0 = dycl.transfer %x from "vulkan" to "vulkan" : tensor<4xf32>
+  dycl.return
+}
+
+// -----
+
+dycl.program @main(%x: tensor<4xf32>) {
+  // expected-error @+1 {{names no device}}
+  %0 = dycl.transfer %x from "vulkan" to "" : tensor<4xf32>
+  dycl.return
+}
+
+// -----
+
+func.func private @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{is outside of a dycl.program; regions run on one device}}
+  %0 = dycl.transfer %x from "llvm-cpu" to "vulkan" : tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+dycl.program @main(%x: tensor<4xf32>) {
+  // expected-error @+1 {{failed to verify that all of {source, result} have same type}}
+  %0 = "dycl.transfer"(%x) <{from = "llvm-cpu", to = "vulkan"}> : (tensor<4xf32>) -> tensor<8xf32>
+  dycl.return
+}

@@ -34,9 +34,21 @@ module @net {
       return %w, %p : tensor<8xf32>, i1
     }
   }
-  // Before partitioning, a region is a function, with its cost.
-  // CHECK: func.func private @region_1() attributes {dycl.cost = #dycl.cost<flops = 0, bytes = 0>}
-  func.func private @region_1() attributes {dycl.cost = #dycl.cost<flops = 0, bytes = 0>} {
+  // Before partitioning, a region is a function, with its cost and its device.
+  // CHECK: func.func private @region_1() attributes {dycl.affinity = "vulkan", dycl.cost = #dycl.cost<flops = 0, bytes = 0>}
+  func.func private @region_1() attributes {dycl.affinity = "vulkan", dycl.cost = #dycl.cost<flops = 0, bytes = 0>} {
     return
+  }
+
+  // A program on several devices has a home, and copies tensors between them.
+  // CHECK: dycl.program @placed(%[[A:.+]]: tensor<?x4xf32>) -> tensor<?x4xf32> attributes {home = "llvm-cpu"} {
+  // GENERIC: "dycl.program"() <{function_type = (tensor<?x4xf32>) -> tensor<?x4xf32>, home = "llvm-cpu", sym_name = "placed"}>
+  dycl.program @placed(%a: tensor<?x4xf32>) -> tensor<?x4xf32> attributes {home = "llvm-cpu"} {
+    // CHECK: %[[T:.+]] = dycl.transfer %[[A]] from "llvm-cpu" to "vulkan" : tensor<?x4xf32>
+    // GENERIC: "dycl.transfer"(%{{.+}}) <{from = "llvm-cpu", to = "vulkan"}> : (tensor<?x4xf32>) -> tensor<?x4xf32>
+    %0 = dycl.transfer %a from "llvm-cpu" to "vulkan" : tensor<?x4xf32>
+    // CHECK: dycl.transfer %[[T]] from "vulkan" to "llvm-cpu" : tensor<?x4xf32>
+    %1 = dycl.transfer %0 from "vulkan" to "llvm-cpu" : tensor<?x4xf32>
+    dycl.return %1 : tensor<?x4xf32>
   }
 }

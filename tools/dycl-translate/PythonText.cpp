@@ -9,6 +9,7 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
+#include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -140,6 +141,12 @@ std::string dycl::pythonArray(DenseElementsAttr values) {
     return "np.full(" + pythonTuple(sizes) + ", " + elements.front() + ", dtype=" + dtype.str() + ")";
   std::string array = "np.array([" + join(elements) + "], dtype=" + dtype.str() + ")";
   return shape.size() == 1 ? array : array + ".reshape(" + join(sizes) + ")";
+}
+
+std::string dycl::pythonString(StringRef text) {
+  std::string literal;
+  llvm::raw_string_ostream(literal) << llvm::json::Value(llvm::json::fixUTF8(text));
+  return literal;
 }
 
 std::string dycl::join(ArrayRef<std::string> parts) { return llvm::join(parts, ", "); }

@@ -31,6 +31,9 @@ private:
 /// The literal of a number: `True`, `-3`, `0.5`, `float("inf")`.
 std::string pythonScalar(mlir::Attribute value);
 
+/// The literal of a string: JSON's are Python's too.
+std::string pythonString(llvm::StringRef text);
+
 /// The expression that makes `values` as a NumPy array, or an empty string where NumPy lacks the element type.
 std::string pythonArray(mlir::DenseElementsAttr values);
 

@@ -103,6 +103,8 @@ LogicalResult dycl::translateToJson(ModuleOp module, llvm::raw_ostream &out) {
                                  {"outputs", std::move(outputs)},
                                  {"regions", std::move(regions)},
                                  {"hcfg", describeGraph(*program)}};
+  if (std::optional<StringRef> home = program->getHome())
+    description["home"] = *home;
   out << llvm::formatv("{0:2}\n", llvm::json::Value(std::move(description)));
   return success();
 }

@@ -64,6 +64,7 @@ private:
   void emitOps(Block &block, unsigned depth, Operation *until = nullptr);
   void emitOp(Operation *op, unsigned depth);
   void emitInvoke(InvokeOp op, unsigned depth);
+  void emitTransfer(TransferOp op, unsigned depth);
   void emitIf(scf::IfOp op, unsigned depth);
   void emitSwitch(scf::IndexSwitchOp op, unsigned depth);
   void emitWhile(scf::WhileOp op, unsigned depth);
@@ -197,7 +198,7 @@ void PythonEmitter::shareWithCarried(Block *body, ValueRange yielded, ArrayRef<s
     bool isRead = llvm::any_of(body->getArguments(), [&](BlockArgument argument) {
       return read(argument) == carried[index] && llvm::any_of(argument.getUses(), [&](OpOperand &use) {
                Operation *reader = body->findAncestorOpInBlock(*getReader(use));
-               return !reader->isBeforeInBlock(def) && !(reader == def && isa<InvokeOp>(def));
+               return !reader->isBeforeInBlock(def) && !(reader == def && isa<InvokeOp, TransferOp>(def));
              });
     });
     if (!isRead)
@@ -277,6 +278,8 @@ void PythonEmitter::emitOps(Block &block, unsigned depth, Operation *until) {
 void PythonEmitter::emitOp(Operation *op, unsigned depth) {
   if (auto invoke = dyn_cast<InvokeOp>(op))
     return emitInvoke(invoke, depth);
+  if (auto transfer = dyn_cast<TransferOp>(op))
+    return emitTransfer(transfer, depth);
 
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
     if (!isa<RankedTensorType>(constant.getType()))
@@ -316,6 +319,22 @@ void PythonEmitter::emitInvoke(InvokeOp op, unsigned depth) {
       op.getResults(), [&](Value result) { return result.use_empty() ? std::string("_") : declare(result); });
   std::string call = ("regions." + op.getCallee() + "(" + join(readAll(op.getOperands())) + ")").str();
   line(depth, (targets.empty() ? "" : join(targets) + " = ") + call + comment(op));
+}
+
+/// Whether `op` makes a constant tensor on some device.
+static bool isConstantTensor(Operation *op) {
+  if (auto transfer = dyn_cast_or_null<TransferOp>(op))
+    op = transfer.getSource().getDefiningOp();
+  return isa_and_nonnull<arith::ConstantOp>(op) && isa<RankedTensorType>(op->getResult(0).getType());
+}
+
+void PythonEmitter::emitTransfer(TransferOp op, unsigned depth) {
+  if (isConstantTensor(op))
+    return; // Made on that device at the start of `main`.
+  std::string target = declare(op.getResult()), dtype;
+  llvm::raw_string_ostream(dtype) << op.getType().getElementType();
+  line(depth, target + " = regions.transfer(" + read(op.getSource()) + ", " + pythonString(op.getFrom()) + ", " +
+                  pythonString(op.getTo()) + ", " + pythonString(dtype) + ")" + comment(op));
 }
 
 /// Writes a branch that ends by assigning the `live` ones of what it yields to `targets`.
@@ -522,7 +541,10 @@ std::string PythonEmitter::emitFunction(Operation *op, SmallVector<Value> return
       values.insert(value);
   // Constant tensors are made in `main`, wherever they are used.
   for (Region &region : op->getRegions())
-    region.walk([&](arith::ConstantOp constant) { values.insert(constant); });
+    region.walk([&](Operation *inner) {
+      if (isConstantTensor(inner))
+        values.insert(inner->getResult(0));
+    });
 
   SmallVector<std::string> arguments = {"regions", "decide"};
   std::function<void(Value)> addVariables = [&](Value value) {
@@ -557,20 +579,27 @@ std::string PythonEmitter::emitFunction(Operation *op, SmallVector<Value> return
   return name + "(" + list + ")";
 }
 
-/// Makes the constant tensors of the program, each once.
+/// Makes the constant tensors of the program, each once on each device that uses it.
 void PythonEmitter::emitConstants(unsigned depth) {
-  DenseMap<Attribute, std::string> variables;
-  program.walk<WalkOrder::PreOrder>([&](arith::ConstantOp constant) {
-    if (!isa<RankedTensorType>(constant.getType()))
+  DenseMap<std::pair<Attribute, Attribute>, std::string> variables;
+  program.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (!isConstantTensor(op))
       return;
-    std::string &variable = variables[constant.getValue()];
+    auto transfer = dyn_cast<TransferOp>(op);
+    auto constant = cast<arith::ConstantOp>(transfer ? transfer.getSource().getDefiningOp() : op);
+    bool isAtHome = llvm::any_of(constant->getUsers(), [](Operation *user) { return !isa<TransferOp>(user); });
+    if (!transfer && !isAtHome)
+      return;
+    std::string &variable = variables[{constant.getValue(), transfer ? transfer.getToAttr() : Attribute()}];
     if (variable.empty()) {
-      std::string array = names.makeNext("C");
+      std::string &array = arrays[constant.getValue()];
+      if (array.empty())
+        array = names.makeNext("C");
       variable = names.makeNext("c");
-      arrays[constant.getValue()] = array;
-      line(depth, variable + " = regions.constant(" + array + ")" + comment(constant));
+      std::string device = transfer ? ", " + pythonString(transfer.getTo()) : "";
+      line(depth, variable + " = regions.constant(" + array + device + ")" + comment(op));
     }
-    expressions[constant] = variable;
+    expressions[op->getResult(0)] = variable;
     shared.insert(variable);
   });
 }

@@ -39,6 +39,12 @@ LogicalResult CostAttr::verify(function_ref<InFlightDiagnostic()> emitError, int
 }
 
 LogicalResult DyclDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
+  if (attribute.getName() == kAffinityAttr) {
+    auto device = dyn_cast<StringAttr>(attribute.getValue());
+    if (!isa<func::FuncOp>(op) || !device || device.empty())
+      return op->emitOpError() << "'" << kAffinityAttr << "' is the name of a device on a func.func";
+    return success();
+  }
   if (attribute.getName() != kCostAttr)
     return op->emitOpError() << "has unknown dycl attribute '" << attribute.getName().getValue() << "'";
   if (!isa<func::FuncOp>(op) || !isa<CostAttr>(attribute.getValue()))

@@ -19,6 +19,9 @@ inline constexpr llvm::StringLiteral kNameAttr = "dycl.name";
 /// On a region while it is a `func.func`: its `#dycl.cost`.
 inline constexpr llvm::StringLiteral kCostAttr = "dycl.cost";
 
+/// On a region while it is a `func.func`: the name of the device that it runs on (a string).
+inline constexpr llvm::StringLiteral kAffinityAttr = "dycl.affinity";
+
 } // namespace dycl
 
 #endif // DIALECTS_DYCL_IR_DYCLDIALECT_H

@@ -38,7 +38,8 @@ def Dycl_Dialect : Dialect {
     Attributes of this dialect on functions and arguments:
 
     - `dycl.name` (string) on an argument of the entry: what the user calls it;
-    - `dycl.cost` (`#dycl.cost`) on a region while it is a `func.func`.
+    - `dycl.cost` (`#dycl.cost`) on a region while it is a `func.func`;
+    - `dycl.affinity` (string) on such a region: the device that it runs on.
   }];
   let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 1;

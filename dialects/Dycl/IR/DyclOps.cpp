@@ -103,6 +103,20 @@ LogicalResult InvokeOp::verifySymbolUses(SymbolTableCollection &symbols) {
 }
 
 //===----------------------------------------------------------------------===//
+// TransferOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult TransferOp::verify() {
+  if (getFrom().empty() || getTo().empty())
+    return emitOpError("names no device");
+  if (getFrom() == getTo())
+    return emitOpError() << "goes from " << getFromAttr() << " to itself";
+  if (!(*this)->getParentOfType<ProgramOp>())
+    return emitOpError("is outside of a dycl.program; regions run on one device");
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // RegionOp
 //===----------------------------------------------------------------------===//
 

@@ -32,6 +32,9 @@ def Dycl_ProgramOp : Dycl_Op<"program", [
 
     Arguments and results are tensors. An argument's `dycl.name` says how the user knows it.
 
+    A program whose regions run on several devices names the device where its arguments, results and constants lie:
+    its `home`. What a region takes from another device then comes through `dycl.transfer`.
+
     Constraints:
 
     - (C1) the body is one block, ended by `dycl.return` with operands of the result types (checked there);
@@ -52,7 +55,8 @@ def Dycl_ProgramOp : Dycl_Op<"program", [
     TypeAttrOf<FunctionType>:$function_type,
     OptionalAttr<StrAttr>:$sym_visibility,
     OptionalAttr<DictArrayAttr>:$arg_attrs,
-    OptionalAttr<DictArrayAttr>:$res_attrs);
+    OptionalAttr<DictArrayAttr>:$res_attrs,
+    OptionalAttr<StrAttr>:$home);
   let regions = (region AnyRegion:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
@@ -109,6 +113,29 @@ def Dycl_InvokeOp : Dycl_Op<"invoke", [DeclareOpInterfaceMethods<SymbolUserOpInt
   let assemblyFormat = "$callee `(` $operands `)` attr-dict `:` functional-type($operands, $results)";
 }
 
+def Dycl_TransferOp : Dycl_Op<"transfer", [Pure, AllTypesMatch<["source", "result"]>]> {
+  let summary = "Copies a tensor from one device to another";
+  let description = [{
+    The tensor `source`, which lies on the device `from`, on the device `to`. Devices have the names of targets. Scalars
+    belong to the host and need none. A constant is not copied on each call: each device that uses it holds its own.
+
+    Constraints:
+
+    - (C1) `from` and `to` are names, and differ;
+    - (C2) it is in a `dycl.program`.
+
+    Example:
+
+    ```mlir
+    %1 = dycl.transfer %0 from "llvm-cpu" to "vulkan" : tensor<1x16x32x32xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$source, StrAttr:$from, StrAttr:$to);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$source `from` $from `to` $to attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Regions and parameters
 //===----------------------------------------------------------------------===//
@@ -118,7 +145,7 @@ def Dycl_RegionOp : Dycl_Op<"region", [Symbol, DeclareOpInterfaceMethods<SymbolU
   let description = [{
     Describes an outlined region to the host and to the compiler driver: its type, the module whose function of the
     same name is its code, the keys of the parameters it reads, what a call costs, and optionally the target it is
-    compiled for and the device it should run on. The op's location is where the region starts in the user's source.
+    compiled for and, as `affinity`, the device it runs on in a program of several. The op's location is where the region starts in the user's source.
 
     Constraints:
 

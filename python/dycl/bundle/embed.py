@@ -39,7 +39,8 @@ def embed_c(source: BundleReader, destination: str | Path, *, target: str | None
         The files that were written.
 
     Raises:
-        BundleError: where the tool is not installed, the target is not in the bundle, or a file cannot be written.
+        BundleError: where the tool is not installed, the target is not in the bundle, the program is placed on several
+            devices, or a file cannot be written.
     """
     chosen = _choose(source, target)
     name = re.sub(r"\W", "_", source.manifest["program"]["name"], flags=re.ASCII)
@@ -72,6 +73,9 @@ def embed_c(source: BundleReader, destination: str | Path, *, target: str | None
 
 def _choose(source: BundleReader, target: str | None) -> Mapping[str, Any]:
     targets = source.manifest["targets"]
+    if "home" in source.manifest["program"]:
+        placed = " and ".join(entry["target"] for entry in targets)
+        raise BundleError(f"{source.path} runs on {placed} at once; C sources are for a program on one device")
     fitting = [entry for entry in targets if target in (None, entry["target"])]
     if len(fitting) != 1:
         known = ", ".join(entry["target"] for entry in targets)

@@ -100,7 +100,8 @@ def write_bundle(
     if state:
         write_archive(folder / STATE, state)
     manifest = {
-        "schema_version": SCHEMA_VERSION,
+        # A program on one device is what the first schema says: any dycl reads it.
+        "schema_version": SCHEMA_VERSION if "home" in program else 1,
         "dycl_version": version(),
         "tool_versions": tool_versions(),
         "signature": signature.to_json(),

@@ -23,9 +23,15 @@ def outline(module: str, *, simplify_host: bool = True) -> str:
     return _dycl_opt(pipeline, module, phase="outline")
 
 
-def partition(module: str) -> str:
-    """One module per region, and the host program that invokes them (phase `partition`)."""
-    return _dycl_opt("--dycl-partition-pipeline", module, phase="partition")
+def partition(module: str, placement: str = "") -> str:
+    """One module per region, and the host program that invokes them (phase `partition`).
+
+    Args:
+        module: the result of the phase `outline`.
+        placement: options of the pipeline that place regions on devices (`PlacementRules.pipeline_options`).
+    """
+    pipeline = "--dycl-partition-pipeline" + (f"={placement}" if placement else "")
+    return _dycl_opt(pipeline, module, phase="partition")
 
 
 def host_source(partitioned: str) -> str:

@@ -18,6 +18,7 @@ from dycl.compiler import phases
 from dycl.compiler.imported import PARAMETERS_FILE, SIGNATURE_FILE, STATE_FILE, ImportedProgram
 from dycl.compiler.ir_inspection import split_regions
 from dycl.compiler.iree import RegionJob, compile_regions, demotes_f64, embedding_flags
+from dycl.compiler.placement import PlacementRules, has_region, is_placed, parse_placement, used_targets
 from dycl.compiler.target_facts import find_facts
 from dycl.compiler.targets import TargetSpec, parse_targets
 from dycl.errors import CompileError, SourceLocation, UnsupportedConstructError
@@ -43,7 +44,7 @@ class PartitionedProgram:
         host: host.py.
         description: the regions, their signatures, and the HCFG (contract C of ARCHITECTURE.md).
         modules: the text of each region's module, by the module's name.
-        host_module: the control flow as a module for IREE's VM; "" for none.
+        host_module: the control flow as a module for IREE's VM; "" for none, as where regions run on several devices.
     """
 
     host: str
@@ -65,17 +66,19 @@ def build(imported: ImportedProgram, target: str | Sequence[str], options: Optio
         The bundle's folder.
 
     Raises:
-        CompileError: where a phase fails.
+        CompileError: where a phase fails, or the placement asked for is none of this program.
         BundleError: where the destination cannot be written.
     """
     targets = parse_targets(target)
+    rules = parse_placement(options.place, options.device_models, targets)
     dump = PhaseDump(options.dump_phases)
     dump.imported(imported)
-    partitioned = partition_program(imported, options, dump)
+    partitioned = partition_program(imported, options, dump, rules)
+    targets = used_targets(partitioned.description, targets, rules)
     return write_program(partitioned, imported, targets, options, destination, dump)
 
 
-def compile_to(imported: ImportedProgram, options: Options) -> str:
+def compile_to(imported: ImportedProgram, options: Options, target: str | Sequence[str] = "llvm-cpu") -> str:
     """The result of the phase `options.compile_to`, which is one that gives text.
 
     Raises:
@@ -89,14 +92,19 @@ def compile_to(imported: ImportedProgram, options: Options) -> str:
         raise ValueError(f"phase {phase!r} gives no text; expected one of rewrite, {', '.join(_TEXT_PHASES)}")
     dump = PhaseDump(options.dump_phases)
     dump.imported(imported)
-    return _run_until(phase, imported, options, dump)
+    rules = parse_placement(options.place, options.device_models, parse_targets(target))
+    return _run_until(phase, imported, options, dump, rules)
 
 
-def partition_program(imported: ImportedProgram, options: Options, dump: PhaseDump) -> PartitionedProgram:
+def partition_program(
+    imported: ImportedProgram, options: Options, dump: PhaseDump, rules: PlacementRules | None = None
+) -> PartitionedProgram:
     """Run the phases up to `partition`, and emit the host."""
-    text = _run_until("partition", imported, options, dump)
-    host_module = phases.host_module(text, len(imported.signature.state))
-    program = PartitionedProgram(phases.host_source(text), phases.description(text), split_regions(text), host_module)
+    text = _run_until("partition", imported, options, dump, rules)
+    description = phases.description(text)
+    # IREE's VM would need every module compiled for the list of all devices; host.py has a device a target.
+    host_module = "" if is_placed(description) else phases.host_module(text, len(imported.signature.state))
+    program = PartitionedProgram(phases.host_source(text), description, split_regions(text), host_module)
     dump.partitioned(program)
     return program
 
@@ -123,6 +131,7 @@ def write_program(
             replace(_job(region, program, target, folder), flags=flags)
             for target in targets
             for region in program.description["regions"]
+            if has_region(target, region)
         ]
         if program.host_module:
             jobs += [_host_job(program, target, folder) for target in targets]
@@ -131,7 +140,7 @@ def write_program(
         write_bundle(
             folder,
             signature=imported.signature,
-            description=program.description,
+            description=program.description if is_placed(program.description) else _unplaced(program.description),
             host_source=program.host,
             targets=[_describe(target, options) for target in targets],
             parameters={} if options.embed_parameters else parameters,
@@ -152,10 +161,14 @@ def _embedding(parameters: Weights[Any], options: Options) -> Generator[tuple[st
         yield embedding_flags(archive)
 
 
-def _run_until(last: str, imported: ImportedProgram, options: Options, dump: PhaseDump) -> str:
+def _run_until(
+    last: str, imported: ImportedProgram, options: Options, dump: PhaseDump, rules: PlacementRules | None
+) -> str:
     done = _TEXT_PHASES.index(imported.phase)
     if done > _TEXT_PHASES.index(last):
         raise CompileError(f"the program is past phase {last!r} already: it was read after phase {imported.phase!r}")
+    if rules and imported.phase == "partition":
+        raise CompileError("regions are placed in the phase partition, and the program was read after it")
     text = imported.mlir
     for phase in _TEXT_PHASES[done + 1 : _TEXT_PHASES.index(last) + 1]:
         if phase == "optimize":
@@ -163,7 +176,7 @@ def _run_until(last: str, imported: ImportedProgram, options: Options, dump: Pha
         elif phase == "outline":
             text = phases.outline(text, simplify_host=options.simplify_host)
         else:
-            text = phases.partition(text)
+            text = phases.partition(text, rules.pipeline_options if rules else "")
         dump.text(phase, text)
     return text
 
@@ -178,6 +191,12 @@ def _job(region: Mapping[str, Any], program: PartitionedProgram, target: TargetS
 
 def _host_job(program: PartitionedProgram, target: TargetSpec, folder: Path) -> RegionJob:
     return RegionJob("host", program.host_module, target, folder / vm_host_file(target.to_json()))
+
+
+def _unplaced(description: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A program whose regions are all at home, as one that nobody has placed."""
+    regions = [{key: value for key, value in region.items() if key != "affinity"} for region in description["regions"]]
+    return {**{key: value for key, value in description.items() if key != "home"}, "regions": regions}
 
 
 def _describe(target: TargetSpec, options: Options) -> dict[str, Any]:
@@ -198,6 +217,8 @@ def _check_f64(program: PartitionedProgram, target: TargetSpec, options: Options
     if find_facts(target).has_f64:
         return
     for region in program.description["regions"]:
+        if not has_region(target, region):
+            continue
         module, place = program.modules[region["module"]], region["location"]
         location = SourceLocation(place["file"], place["line"]) if place else None
         weight = _F64_WEIGHT.search(module)

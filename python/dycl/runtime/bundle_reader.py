@@ -28,7 +28,8 @@ if __package__:
 else:  # in a bundle
     from bundle_formats import archive_entries, check_vmfb  # pyright: ignore[reportMissingImports]
 
-SCHEMA_VERSION = 1
+# 2 added programs whose regions run on several devices: "home" and "affinity" in the program.
+SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 
@@ -524,9 +525,23 @@ def check_manifest(manifest: Any) -> None:
         raise _Wrong("signature.exceptions has an entry without a name, or no output says which")
     if not manifest["targets"]:
         raise _Wrong("it has no target")
+    _check_placement(manifest["program"], {target["folder"] for target in manifest["targets"]})
     names = [region["name"] for region in manifest["program"]["regions"]]
     if len(set(names)) < len(names) or "constant" in names:
         raise _Wrong("two regions have one name, or a region is named 'constant'")
+
+
+def _check_placement(program: dict[str, Any], folders: set[str]) -> None:
+    """Check that a program of several devices says of each region where it runs, and names only devices it has."""
+    home = program.get("home")
+    for region in program["regions"]:
+        affinity = region.get("affinity")
+        if (affinity is None) is not (home is None):
+            raise _Wrong(f"region {region['name']} has {'no' if affinity is None else 'an'} affinity")
+        if affinity is not None and (not isinstance(affinity, str) or affinity not in folders):
+            raise _Wrong(f"region {region['name']} runs on {str(affinity)[:60]!r}, which is no target")
+    if home is not None and (not isinstance(home, str) or home not in folders):
+        raise _Wrong(f"program.home is {str(home)[:60]!r}, which is no target")
 
 
 _KEYED = ("dict", "OrderedDict", "namedtuple", "dataclass")

@@ -39,7 +39,7 @@ class Region:
         inputs: what it takes, as MLIR types: "tensor<1x3x32x32xf32>", "i1".
         results: what it gives, likewise.
         location: where in the user's source it begins; None where that is not known.
-        target: what the loaded VMFB was compiled for.
+        target: what the loaded VMFB was compiled for; in a program of several devices, the device it runs on.
         cost: an estimate of its work; None where there is none.
         parameters: the keys of the weights that it uses.
     """
@@ -81,7 +81,7 @@ class PathEdge:
 
 
 def to_networkx(hcfg: Mapping[str, Any], regions: Iterable[Region]) -> networkx.MultiDiGraph[Node]:
-    """The HCFG: nodes with `kind`, `location` and, for regions, `region` and `cost`; edges keyed by label.
+    """The HCFG: nodes with `kind`, `location` and, for regions, `region`, `cost` and `target`; edges keyed by label.
 
     Raises:
         DyclError: where networkx is not installed.
@@ -90,13 +90,14 @@ def to_networkx(hcfg: Mapping[str, Any], regions: Iterable[Region]) -> networkx.
         import networkx
     except ImportError as error:
         raise DyclError("program.hcfg needs networkx; install it with: pip install networkx") from error
-    costs = {region.name: region.cost for region in regions}
+    known = {region.name: region for region in regions}
     graph: networkx.MultiDiGraph[Node] = networkx.MultiDiGraph()
     for node in hcfg["nodes"]:
         attributes = {key: value for key, value in node.items() if key not in ("id", "location")}
         attributes["location"] = _location(node)
         if node["kind"] == "region":
-            attributes["cost"] = costs[node["region"]]
+            region = known[node["region"]]
+            attributes["cost"], attributes["target"] = region.cost, region.target
         graph.add_node(node["id"], **attributes)
     for edge in hcfg["edges"]:
         graph.add_edge(edge["source"], edge["target"], key=edge["label"], label=edge["label"])

@@ -132,6 +132,33 @@ def pick_target(folder: Path, manifest: dict[str, Any], device: str | None = Non
     return target, device or default_device(target)
 
 
+def pick_devices(folder: Path, manifest: dict[str, Any], device: str | None = None) -> list[tuple[dict[str, Any], str]]:
+    """The targets to run here, the home first, each with its HAL device.
+
+    A program that is placed on several targets needs all of them. `device` then lists HAL devices, joined by commas:
+    each target takes the first that can run it, or its default one.
+
+    Raises:
+        BundleProblem: where a target cannot run here, or a device in the list is for none.
+    """
+    home = manifest["program"].get("home")
+    if home is None:
+        return [pick_target(folder, manifest, device)]
+    listed = device.split(",") if device else []
+    picked: list[tuple[dict[str, Any], str]] = []
+    for target in sorted(manifest["targets"], key=lambda target: target["folder"] != home):
+        drivers = _DEVICES.get(target["backend"], ())
+        mine = next((uri for uri in listed if uri.partition(":")[0] in drivers), None)
+        reason = _why_not_here(target, mine)
+        if reason is not None:
+            raise BundleProblem(f"{folder} runs on several devices, and not here: {target['target']}: {reason}")
+        picked.append((target, mine or default_device(target)))
+    if unknown := [uri for uri in listed if uri not in {mine for _, mine in picked}]:
+        backends = ", ".join(target["target"] for target, _ in picked)
+        raise BundleProblem(f"{folder} runs on {backends}, and nothing of it on device {unknown[0]!r}")
+    return picked
+
+
 def default_device(target: dict[str, Any]) -> str:
     """The HAL device that runs a target of the manifest."""
     return _DEVICES[target["backend"]][0]
@@ -230,15 +257,112 @@ class BundleFiles(Protocol):
 LOADING = ("lazy", "eager", "background")
 
 
+class _Device:
+    """A HAL device, and what the regions of a target share on it.
+
+    Attributes:
+        target: the manifest's entry of the target.
+        uri: IREE's name of the device.
+    """
+
+    def __init__(
+        self, files: BundleFiles, instance: rt.VmInstance, target: dict[str, Any], uri: str, own: bool
+    ) -> None:
+        """Open a device; with `own`, one that no other target has, though it may be the same piece of hardware."""
+        self.target, self.uri = target, uri
+        self.instance = instance
+        self._files = files
+        self._device = _open_device(uri, own)
+        self._allocator = self._device.allocator
+        self._is_mappable = target["backend"] == "llvm-cpu"
+        self._usage = _USAGE if self._is_mappable else rt.BufferUsage.DEFAULT
+        self.modules = self.shared_modules(PARAMETERS)
+
+    def shared_modules(self, *archives: str) -> list[rt.VmModule]:
+        """What a context has beside regions: the HAL, and those of some archives that the bundle has."""
+        try:
+            modules = [rt.create_hal_module(self.instance, self._device)]
+            providers = [self._provider(archive) for archive in archives if archive in self._files]
+            if providers:
+                modules.insert(0, rt.create_io_parameters_module(self.instance, *providers))
+            return modules
+        except IREE_ERRORS as error:
+            raise self.not_loadable(error) from error
+
+    def _provider(self, archive: str) -> Any:
+        """What gives modules the entries of an archive, which all of them map from one file."""
+        data, entries = self._files.archive(archive)
+        handle = rt.FileHandle.wrap_memory(data)  # pyright: ignore[reportAttributeAccessIssue]
+        index = rt.ParameterIndex()
+        for key, (offset, length) in entries.items():
+            index.add_from_file_handle(key, handle, length, offset)  # pyright: ignore[reportCallIssue]
+        return index.create_provider(scope=SCOPES[archive])
+
+    def not_loadable(self, error: Exception, region: str | None = None) -> BundleProblem:
+        what = f"{self._files.path}: region {region}" if region else str(self._files.path)
+        return BundleProblem(f"{what} cannot be loaded on {self.uri}: {error}")
+
+    def module(self, vmfb: str) -> rt.VmModule:
+        """The VM module of a file."""
+        data = self._files.vmfb(vmfb)
+        make = rt.VmModule.copy_buffer if isinstance(data, bytes) else rt.VmModule.wrap_buffer
+        return make(self.instance, data)
+
+    def upload(self, array: np.ndarray, dtype: str) -> rt.HalBufferView:
+        """A copy of an array's bytes on the device, as a tensor of its shape and the MLIR type `dtype`."""
+        dtype = self._as_computed(dtype)
+        array = np.asarray(array, DTYPES[dtype][0], order="C")
+        if dtype == "bf16":
+            array = array.view(np.int16)  # A bfloat16 array has no buffer protocol.
+        element_type = DTYPES[dtype][1]
+        view: Any = self._allocator.allocate_buffer_copy(_MEMORY, self._usage, self._device, array, element_type)
+        return view
+
+    def read(self, view: rt.HalBufferView, dtype: str) -> np.ndarray:
+        """A device tensor as an array, whose memory may be the device's, of the dtype that the device computes in."""
+        held = self._as_computed(dtype)
+        mapped = view.map() if self._is_mappable else self._copy_to_host(view.get_buffer()).map()
+        if held == "bf16":
+            return mapped.asarray(view.shape, np.dtype(np.int16)).view(DTYPES[dtype][0])
+        return mapped.asarray(view.shape, DTYPES[held][0])
+
+    def download(self, view: rt.HalBufferView, dtype: str) -> np.ndarray:
+        """A copy of a device tensor as a numpy array of its own memory."""
+        return np.array(self.read(view, dtype), DTYPES[dtype][0])
+
+    def _as_computed(self, dtype: str) -> str:
+        """The type of the device's tensors for the program's `dtype`: f32 for f64 where that was asked for."""
+        return "f32" if dtype == "f64" and self.target["demotes_f64"] else dtype
+
+    def _copy_to_host(self, source: rt.HalBuffer) -> rt.HalBuffer:
+        """The contents of a buffer that the host cannot see."""
+        copy = self._allocator.allocate_buffer(
+            memory_type=_STAGING_MEMORY, allowed_usage=_STAGING_USAGE, allocation_size=source.byte_length()
+        )
+        done = self._device.create_semaphore(0)
+        before, after = rt.HalFence.create_at(done, 0), rt.HalFence.create_at(done, 1)
+        self._device.queue_copy(source, copy, wait_semaphores=before, signal_semaphores=after)
+        after.wait()
+        return copy
+
+    def unread(self, type_: str) -> Any:
+        """Any value, for an argument that is poison on this path (None in the host): nothing reads it."""
+        if type_ in _PUSH:
+            return 0
+        dtype, shape = parse_type(type_[len("tensor<") : -1])
+        return self.upload(np.zeros([1 if size is None else size for size in shape], DTYPES[dtype][0]), dtype)
+
+
 class Session:
-    """A bundle's regions on a HAL device.
+    """A bundle's regions on a HAL device, or each on its own of several.
 
     Each region is loaded into a context of its own, so that it can be loaded when it is first called, and dropped.
     Calls may run in several threads at a time: what a call needs is its own, and regions keep no state.
 
     Attributes:
         regions: what `main` of host.py gets.
-        target: the manifest's entry of the target that was loaded.
+        target: the manifest's entry of the target that was loaded; of several, the home, where inputs and outputs are.
+        manifest: the bundle's manifest.
     """
 
     def __init__(
@@ -255,7 +379,8 @@ class Session:
             files: the bundle.
             device: a HAL device: "local-sync" (calls run in the calling thread), "local-task" (a pool of threads;
                 pays for large regions), "vulkan", "cuda", or a URI of IREE's with one of these as its driver; None
-                for what the bundle was compiled for and this machine has: see `pick_target`.
+                for what the bundle was compiled for and this machine has: see `pick_target`. For a program that runs on
+                several devices, one or more of them joined by commas: see `pick_devices`.
             loading: "lazy" loads a region when it is first called, "eager" all of them here, "background" all of them
                 in a thread that this starts.
             memory_budget: how many bytes of VMFBs and weights may be loaded at a time; those of the regions that were
@@ -269,26 +394,28 @@ class Session:
             raise ValueError(f"loading is {loading!r}; expected one of {', '.join(LOADING)}")
         if memory_budget is not None and loading == "background":
             raise ValueError("loading in the background and a memory budget exclude each other")
-        self.target, self._uri = pick_target(files.path, files.manifest, device)
+        picked = pick_devices(files.path, files.manifest, device)
         self._files = files
-        self._device = _open_device(self._uri)
-        self._allocator = self._device.allocator
-        self._is_mappable = self.target["backend"] == "llvm-cpu"
-        self._usage = _USAGE if self._is_mappable else rt.BufferUsage.DEFAULT
         self._instance = rt.VmInstance()
+        self._devices = {
+            target["folder"]: _Device(files, self._instance, target, uri, len(picked) > 1) for target, uri in picked
+        }
+        self._home = self._devices[picked[0][0]["folder"]]
+        self.manifest = files.manifest
+        self.target = self._home.target
+        self.upload, self.download = self._home.upload, self._home.download
         self._lock = threading.RLock()
-        self._modules = self._shared_modules(PARAMETERS)
         self.regions = Regions(self)
         self._cache = _Cache(files, memory_budget) if memory_budget is not None else None
-        described = {region["name"]: region for region in files.manifest["program"]["regions"]}
-        for region in described.values():
+        self._described = {region["name"]: region for region in files.manifest["program"]["regions"]}
+        for region in self._described.values():
             if self._vmfb(region) not in files:
                 raise BundleProblem(f"{files.path} is not a whole bundle: its manifest has no {self._vmfb(region)}")
             self._drop(region)
         if loading == "eager":
-            self._load_all(described.values())
+            self._load_all(self._described.values())
         elif loading == "background":
-            threading.Thread(target=self._load_all, args=(described.values(), True), daemon=True).start()
+            threading.Thread(target=self._load_all, args=(self._described.values(), True), daemon=True).start()
 
     @property
     def loaded(self) -> tuple[str, ...]:
@@ -296,8 +423,16 @@ class Session:
         with self._lock:
             return tuple(name for name, call in vars(self.regions).items() if getattr(call, "is_loaded", False))
 
+    def device_of(self, region: dict[str, Any]) -> _Device:
+        """The device that runs a region of the manifest."""
+        return self._devices[region["affinity"]] if "affinity" in region else self._home
+
+    def device(self, name: str) -> _Device:
+        """The device with the name that host.py gives it: its target's folder."""
+        return self._devices[name]
+
     def _vmfb(self, region: dict[str, Any]) -> str:
-        return f"regions/{self.target['folder']}/{region['name']}.vmfb"
+        return f"regions/{self.device_of(region).target['folder']}/{region['name']}.vmfb"
 
     def link(self, name: str) -> tuple[rt.VmContext, rt.VmModule]:
         """A module of the bundle, in a context with all regions, which it may call.
@@ -309,36 +444,11 @@ class Session:
             raise BundleProblem(f"{self._files.path} has no host as a VM module, {name}; compile it again")
         vmfbs = [self._vmfb(region) for region in self._files.manifest["program"]["regions"]]
         try:
-            modules = [self._module(vmfb) for vmfb in [*vmfbs, name]]
-            context = rt.VmContext(self._instance, [*self._shared_modules(PARAMETERS, STATE), *modules])
+            modules = [self._home.module(vmfb) for vmfb in [*vmfbs, name]]
+            context = rt.VmContext(self._instance, [*self._home.shared_modules(PARAMETERS, STATE), *modules])
         except IREE_ERRORS as error:
-            raise BundleProblem(f"{self._files.path}: {name} cannot be loaded on {self._uri}: {error}") from error
+            raise BundleProblem(f"{self._files.path}: {name} cannot be loaded on {self._home.uri}: {error}") from error
         return context, modules[-1]
-
-    def _module(self, vmfb: str) -> rt.VmModule:
-        data = self._files.vmfb(vmfb)
-        make = rt.VmModule.copy_buffer if isinstance(data, bytes) else rt.VmModule.wrap_buffer
-        return make(self._instance, data)
-
-    def _shared_modules(self, *archives: str) -> list[rt.VmModule]:
-        """What a context has beside regions: the HAL, and those of some archives that the bundle has."""
-        try:
-            modules = [rt.create_hal_module(self._instance, self._device)]
-            providers = [self._provider(archive) for archive in archives if archive in self._files]
-            if providers:
-                modules.insert(0, rt.create_io_parameters_module(self._instance, *providers))
-            return modules
-        except IREE_ERRORS as error:
-            raise self._not_loadable(error) from error
-
-    def _provider(self, archive: str) -> Any:
-        """What gives modules the entries of an archive, which all of them map from one file."""
-        data, entries = self._files.archive(archive)
-        handle = rt.FileHandle.wrap_memory(data)  # pyright: ignore[reportAttributeAccessIssue]
-        index = rt.ParameterIndex()
-        for key, (offset, length) in entries.items():
-            index.add_from_file_handle(key, handle, length, offset)  # pyright: ignore[reportCallIssue]
-        return index.create_provider(scope=SCOPES[archive])
 
     def _load_all(self, regions: Iterable[dict[str, Any]], quietly: bool = False) -> None:
         try:
@@ -348,6 +458,14 @@ class Session:
             if not quietly:  # In a thread nobody hears it; the call that needs the region fails likewise.
                 raise
 
+    def load(self, name: str) -> Callable[..., Any]:
+        """The callable of a region, which is loaded unless it is.
+
+        Raises:
+            BundleProblem: where it cannot be loaded.
+        """
+        return self._load(self._described[name])
+
     def _load(self, region: dict[str, Any]) -> Callable[..., Any]:
         """Load a region, unless it is: its callable, which then is an attribute of `regions`."""
         name = region["name"]
@@ -355,12 +473,13 @@ class Session:
             known = getattr(self.regions, name)
             if known.is_loaded:
                 return known
+            device = self.device_of(region)
             try:
-                module = self._module(self._vmfb(region))
-                context = rt.VmContext(self._instance, [*self._modules, module])
+                module = device.module(self._vmfb(region))
+                context = rt.VmContext(self._instance, [*device.modules, module])
             except IREE_ERRORS as error:
-                raise self._not_loadable(error, name) from error
-            call: Any = self._bind(region, context, module)
+                raise device.not_loadable(error, name) from error
+            call: Any = self._bind(region, device, context, module)
             if self._cache is not None:
                 for dropped in self._cache.admit(region, self._vmfb(region)):
                     self._drop(dropped)
@@ -379,28 +498,6 @@ class Session:
         call.is_loaded = False
         setattr(self.regions, region["name"], call)
 
-    def _not_loadable(self, error: Exception, region: str | None = None) -> BundleProblem:
-        what = f"{self._files.path}: region {region}" if region else str(self._files.path)
-        return BundleProblem(f"{what} cannot be loaded on {self._uri}: {error}")
-
-    def upload(self, array: np.ndarray, dtype: str) -> rt.HalBufferView:
-        """A copy of an array's bytes on the device, as a tensor of its shape and the MLIR type `dtype`."""
-        dtype = self._as_computed(dtype)
-        array = np.asarray(array, DTYPES[dtype][0], order="C")
-        if dtype == "bf16":
-            array = array.view(np.int16)  # A bfloat16 array has no buffer protocol.
-        element_type = DTYPES[dtype][1]
-        view: Any = self._allocator.allocate_buffer_copy(_MEMORY, self._usage, self._device, array, element_type)
-        return view
-
-    def download(self, view: rt.HalBufferView, dtype: str) -> np.ndarray:
-        """A copy of a device tensor as a numpy array of its own memory."""
-        held = self._as_computed(dtype)
-        mapped = view.map() if self._is_mappable else self._copy_to_host(view.get_buffer()).map()
-        if held == "bf16":
-            return np.array(mapped.asarray(view.shape, np.dtype(np.int16))).view(DTYPES[dtype][0])
-        return np.array(mapped.asarray(view.shape, DTYPES[held][0]), DTYPES[dtype][0])
-
     def raised(self, signature: dict[str, Any], outputs: Sequence[rt.HalBufferView]) -> Exception | None:
         """What the program's outputs say that it raises, if anything."""
         code = self.download(outputs[-1], "i64").item()
@@ -411,22 +508,9 @@ class Session:
         values = [self.download(v, s["dtype"]).item() for v, s in zip(outputs[first:-1], specs, strict=True)]
         return exception_of(signature["exceptions"][code - 1], values)
 
-    def _as_computed(self, dtype: str) -> str:
-        """The type of the device's tensors for the program's `dtype`: f32 for f64 where that was asked for."""
-        return "f32" if dtype == "f64" and self.target["demotes_f64"] else dtype
-
-    def _copy_to_host(self, source: rt.HalBuffer) -> rt.HalBuffer:
-        """The contents of a buffer that the host cannot see."""
-        copy = self._allocator.allocate_buffer(
-            memory_type=_STAGING_MEMORY, allowed_usage=_STAGING_USAGE, allocation_size=source.byte_length()
-        )
-        done = self._device.create_semaphore(0)
-        before, after = rt.HalFence.create_at(done, 0), rt.HalFence.create_at(done, 1)
-        self._device.queue_copy(source, copy, wait_semaphores=before, signal_semaphores=after)
-        after.wait()
-        return copy
-
-    def _bind(self, region: dict[str, Any], context: rt.VmContext, module: rt.VmModule) -> Callable[..., Any]:
+    def _bind(
+        self, region: dict[str, Any], device: _Device, context: rt.VmContext, module: rt.VmModule
+    ) -> Callable[..., Any]:
         """The callable of a region, with everything looked up that does not change from call to call."""
         name = region["name"]
         function = module.lookup_function(region["function"])
@@ -442,7 +526,7 @@ class Session:
             arguments, results = variants(n_inputs), variants(n_results)
             for push, value in zip(pushes, values, strict=True):
                 if value is None:
-                    value = self._unread(inputs[arguments.size])
+                    value = device.unread(inputs[arguments.size])
                 push(arguments, value)
             try:
                 invoke(function, arguments, results)
@@ -454,13 +538,6 @@ class Session:
 
         call.__name__ = name
         return call
-
-    def _unread(self, type_: str) -> Any:
-        """Any value, for an argument that is poison on this path (None in the host): nothing reads it."""
-        if type_ in _PUSH:
-            return 0
-        dtype, shape = parse_type(type_[len("tensor<") : -1])
-        return self.upload(np.zeros([1 if size is None else size for size in shape], DTYPES[dtype][0]), dtype)
 
 
 class _Cache:
@@ -509,16 +586,29 @@ class Regions:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._constants: dict[int, tuple[np.ndarray, rt.HalBufferView]] = {}
+        self._constants: dict[tuple[int, str | None], tuple[np.ndarray, rt.HalBufferView]] = {}
 
-    def constant(self, array: np.ndarray) -> rt.HalBufferView:
-        """A constant of the host on the device; the same array gives the same tensor."""
-        held = self._constants.get(id(array))
+    def constant(self, array: np.ndarray, device: str | None = None) -> rt.HalBufferView:
+        """A constant of the host on a device, or at home; the same array gives the same tensor."""
+        held = self._constants.get((id(array), device))
         if held is None:
+            upload = self._session.upload if device is None else self._session.device(device).upload
             # The array is held as well, so that its id is not given to another one.
-            held = (array, self._session.upload(array, NAMES[array.dtype]))
-            self._constants[id(array)] = held
+            held = (array, upload(array, NAMES[array.dtype]))
+            self._constants[id(array), device] = held
         return held[1]
+
+    def transfer(
+        self, tensor: rt.HalBufferView | None, source: str, destination: str, dtype: str
+    ) -> rt.HalBufferView | None:
+        """A copy of a tensor of the MLIR type `dtype` on another device, through the host's memory.
+
+        IREE's devices know nothing of each other's memory. A value that no path reads (None) stays none.
+        """
+        if tensor is None:
+            return None
+        array = self._session.device(source).read(tensor, dtype)
+        return self._session.device(destination).upload(array, dtype)
 
 
 def recorder() -> tuple[list[Decision], Callable[[int, Any], Any]]:
@@ -612,9 +702,9 @@ def taken_outputs(structure: dict[str, Any], tag_of: Callable[[int], int]) -> li
     return [index for item in items for index in taken_outputs(item, tag_of)]
 
 
-def _open_device(uri: str) -> rt.HalDevice:
+def _open_device(uri: str, own: bool) -> rt.HalDevice:
     try:
-        return rt.get_device(uri)
+        return rt.get_device(uri, cache=not own)
     except (ValueError, RuntimeError) as error:
         known = ", ".join(rt.query_available_drivers())
         raise BundleProblem(f"there is no device {uri!r} here: {error}; drivers: {known}") from error
@@ -881,7 +971,10 @@ def _parse_arguments(bundle: Path) -> argparse.Namespace:
         "--output", action="append", default=[], metavar="FILE|-",
         help="where an output goes as .npy, once for each, in order; without any they are printed",
     )  # fmt: skip
-    parser.add_argument("--device", help="HAL device: local-sync, local-task, vulkan, cuda (default: what fits here)")
+    parser.add_argument(
+        "--device",
+        help="HAL device: local-sync, local-task, vulkan, cuda; several with commas (default: what fits here)",
+    )
     parser.add_argument(
         "--loading", choices=LOADING, default="lazy", help="when regions are loaded (default: when first called)"
     )

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from dycl.runtime import arrays, host_runtime
 from dycl.runtime.binding import flatten
 from dycl.runtime.bundle_reader import BundleProblem
 from dycl.runtime.graph import Node, PathEdge, Region, to_networkx, walk
+from dycl.runtime.profile import Profile
 from dycl.runtime.vm_host import link_main
 
 if TYPE_CHECKING:
@@ -52,7 +54,9 @@ def load(
         path: the bundle, a folder or a zip.
         device: a HAL device of IREE's: "local-sync", which runs in the calling thread, "local-task", which
             uses a pool of threads and pays for large regions, "vulkan" or "cuda"; None for what the bundle was
-            compiled for and this machine has, in the order of the targets.
+            compiled for and this machine has, in the order of the targets. A program whose regions are placed on
+            several targets runs on all of them, each on its default device or on the one that `device` lists for it:
+            "local-task,vulkan".
         host: what runs the control flow: "python" is the bundle's host.py, "vm" its VM module, with no Python of
             the bundle executed; all regions are loaded at once then.
         loading: when regions are loaded: "lazy" when one is first called, "eager" all of them now, "background" all
@@ -134,6 +138,8 @@ class Program:
         self._decisions: Sequence[tuple[int, Any]] | None = None
         self._override: Callable[[int, Any], Any] | None = None
 
+        self._profile: Profile | None = None
+
     @property
     def signature(self) -> Signature:
         """What the program takes and gives."""
@@ -144,7 +150,11 @@ class Program:
         """The regions, in the order in which the program was outlined."""
         manifest = self._bundle.manifest
         target = self._loaded.target if self._loaded else manifest["targets"][0]["target"]
-        return tuple(Region.from_json(region, target=target) for region in manifest["program"]["regions"])
+        placed = {entry["folder"]: entry["target"] for entry in manifest["targets"]}
+        return tuple(
+            Region.from_json(region, target=placed[region["affinity"]] if "affinity" in region else target)
+            for region in manifest["program"]["regions"]
+        )
 
     @property
     def hcfg(self) -> networkx.MultiDiGraph[Node]:
@@ -196,6 +206,30 @@ class Program:
             yield
         finally:
             self._override = None
+
+    def profile(self) -> Profile:
+        """Count and time what calls do from here on, until the profile's `stop` or the end of a `with`.
+
+            with program.profile() as profile:
+                program(x)
+            print(profile)
+
+        Calls cost nothing more while there is no profile. There is one at a time: a new one ends the one before.
+
+        Raises:
+            DyclError: for the VM host, which calls regions without Python.
+        """
+        if self._host == "vm":
+            raise DyclError("profile() needs host='python'; the VM host calls the regions inside of IREE")
+        self.prepare()
+
+        def stop() -> None:
+            if self._profile is profile:
+                self._profile = None
+
+        targets = {entry["folder"]: entry["target"] for entry in self._bundle.manifest["targets"]}
+        self._profile = profile = Profile(self.regions, targets, stop)
+        return profile
 
     def prepare(self) -> None:
         """Open the device, and load the regions that are not loaded lazily, now and not at the first call.
@@ -274,12 +308,18 @@ class Program:
         decisions, decide = loaded.recorder()
         if self._override is not None:
             decide = _overridden(decide, self._override)
+
+        profile = self._profile
+        regions = loaded.regions if profile is None else profile.watch(loaded.session)
+        start = time.perf_counter()
         try:
-            flat = loaded.main(loaded.regions, decide, *uploaded, *self._state)
+            flat = loaded.main(regions, decide, *uploaded, *self._state)
         except loaded.region_problem as problem:
             raise DyclError(str(problem)) from problem
         except (loaded.bundle_problem, BundleProblem) as problem:  # of a region that is loaded in this call
             raise BundleError(str(problem)) from problem
+        if profile is not None:
+            profile.add_call(1e3 * (time.perf_counter() - start), decisions)
         n_outputs, n_mutated = len(signature.outputs), len(signature.mutated_inputs)
         written = [signature.inputs[i] for i in signature.mutated_inputs]
         outcome = _Outcome(

@@ -32,12 +32,24 @@ def vm_host_file(target: Mapping[str, Any]) -> str:
     return f"host.{target['folder']}.vmfb"
 
 
+def _refuse_several_devices(manifest: Mapping[str, Any]) -> None:
+    """Refuse a program that is placed on several devices: a VM context knows the devices of one list.
+
+    Raises:
+        BundleProblem: for such a program.
+    """
+    if "home" in manifest["program"]:
+        placed = " and ".join(entry["target"] for entry in manifest["targets"])
+        raise BundleProblem(f"the program runs on {placed}, and the VM host on one device; use host.py (host='python')")
+
+
 def link_main(session: Session, signature: Signature) -> Callable[..., tuple[Any, ...]]:
     """The VM host's `main`, called as that of host.py: `main(regions, decide, inputs..., state...)`.
 
     Raises:
         BundleProblem: where the bundle has no VM host for the session's target.
     """
+    _refuse_several_devices(session.manifest)
     name = vm_host_file(session.target)
     context, module = session.link(name)
     function = module.lookup_function(_RECORDED)
@@ -81,8 +93,12 @@ def run_module_command(
         device: a HAL device; None for the target's own.
 
     Raises:
-        BundleError: where the bundle has no such target, or none that runs here.
+        BundleError: where the bundle has no such target, or none that runs here; where it needs several at once.
     """
+    try:
+        _refuse_several_devices(manifest)
+    except BundleProblem as problem:
+        raise BundleError(str(problem)) from problem
     if target is None:
         try:
             chosen, device = host_runtime.pick_target(folder, dict(manifest), device)
