@@ -137,7 +137,6 @@ class Program:
         self._state: list[Any] = []
         self._decisions: Sequence[tuple[int, Any]] | None = None
         self._override: Callable[[int, Any], Any] | None = None
-
         self._profile: Profile | None = None
 
     @property
@@ -308,7 +307,6 @@ class Program:
         decisions, decide = loaded.recorder()
         if self._override is not None:
             decide = _overridden(decide, self._override)
-
         profile = self._profile
         regions = loaded.regions if profile is None else profile.watch(loaded.session)
         start = time.perf_counter()
