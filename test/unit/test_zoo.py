@@ -12,7 +12,7 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 import dycl.zoo
-from dycl.zoo import catalog, digits
+from dycl.zoo import catalog, decoder, digits, translation
 from dycl.zoo.images import random_images
 
 # What the layer tables give: 2.99 million is published for MSDNet, 3.26 million for RANet. SDN's are known networks (of
@@ -182,3 +182,43 @@ def test_each_exit_of_the_digits_network_is_taken():
 def test_training_reproduces_the_accuracy():
     model = digits.train()
     assert digits.accuracy(model) >= 0.97
+
+
+def test_speculative_decoding_writes_what_greedy_decoding_writes():
+    model, _ = dycl.zoo.speculative(tiny=True)
+    checks = set()
+    with torch.no_grad():
+        for prompt in dycl.zoo.speculative.inputs(60, seed=5, tiny=True):
+            written, count = model(*prompt)
+            assert torch.equal(written, decoder.Decoder.forward(model, *prompt))
+            checks.add((written.shape[1], count))
+    # From no check at all to one a word, and several words accepted at once.
+    assert {(1, 0), (2, 1), (4, 3), (5, 2), (5, 4)} <= checks
+
+
+@pytest.mark.parametrize("name", ["decoder_kv", "seq2seq_gru"])
+def test_what_is_written_ends_early_late_and_at_the_limit(name):
+    factory = getattr(dycl.zoo, name)
+    model, _ = factory(tiny=True)
+    with torch.no_grad():
+        lengths = [model(*drawn).numel() for drawn in factory.inputs(60, seed=5, tiny=True)]
+    assert {1, 2, max(lengths)} <= set(lengths)
+    assert lengths.count(1) >= 5
+    assert lengths.count(max(lengths)) >= 5
+
+
+def test_numerals_are_as_the_romans_wrote_them():
+    assert [translation.roman(n) for n in (4, 9, 14, 1994, 3888)] == ["IV", "IX", "XIV", "MCMXCIV", "MMMDCCCLXXXVIII"]
+    numerals = translation.load_numerals()
+    assert len(numerals.train_sources) == 3199
+    assert len(numerals.test_sources) == 800
+    assert (numerals.test_sources[:, -1] == translation.EOS).all()
+
+
+def test_stored_translation_of_numerals_is_as_accurate_as_stated():
+    model, _ = translation.seq2seq_roman()
+    assert translation.accuracy(model) == 1
+
+
+def test_training_on_numerals_reproduces_the_accuracy():
+    assert translation.accuracy(translation.train()) >= 0.99

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 from dycl.zoo.catalog import entries
 
 if TYPE_CHECKING:
+    from dycl.zoo.adaptive_computation import universal_transformer
     from dycl.zoo.adaptive_graphs import convnet_aig
     from dycl.zoo.blockdrop import blockdrop32, blockdrop110
     from dycl.zoo.branchynet import branchynet_lenet
     from dycl.zoo.captioning import caption_googlenet, caption_resnext
+    from dycl.zoo.decoder import decoder_kv
     from dycl.zoo.digits import digits_early_exit
     from dycl.zoo.highway_bert import deebert
+    from dycl.zoo.layer_skip import speculative
     from dycl.zoo.mixture import moe_top1, moe_top2
     from dycl.zoo.multi_scale import msdnet
     from dycl.zoo.patient_bert import pabee
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from dycl.zoo.shallow_deep import sdn_mobilenet, sdn_resnet50, sdn_resnet56, sdn_vgg16, sdn_vgg19, sdn_wideresnet
     from dycl.zoo.skipnet import skipnet38_dense, skipnet38_rnn, skipnet74_rnn, skipnet110_rnn
     from dycl.zoo.student_bert import fastbert, fastbert_batched
+    from dycl.zoo.translation import seq2seq_gru, seq2seq_roman
+    from dycl.zoo.tree import tree_lstm
 
 __all__ = [
     "blockdrop32",
@@ -35,6 +40,7 @@ __all__ = [
     "caption_googlenet",
     "caption_resnext",
     "convnet_aig",
+    "decoder_kv",
     "deebert",
     "digits_early_exit",
     "fastbert",
@@ -50,10 +56,15 @@ __all__ = [
     "sdn_vgg16",
     "sdn_vgg19",
     "sdn_wideresnet",
+    "seq2seq_gru",
+    "seq2seq_roman",
     "skipnet38_dense",
     "skipnet38_rnn",
     "skipnet74_rnn",
     "skipnet110_rnn",
+    "speculative",
+    "tree_lstm",
+    "universal_transformer",
 ]
 
 
