@@ -241,3 +241,64 @@ def list_of_a_function_that_is_left_early_in_an_object(x):
     box = {"last": [[x]]}
     _, index = grown(x, box)
     return torch.stack(box["last"][0]).sum(dim=0), len(box["last"][0]), index
+
+
+class Found(Exception):
+    pass
+
+
+class Box:
+    def __init__(self, items):
+        self.items = items
+
+
+def boxed(x):
+    found = []
+    for index in range(3):
+        if index == 1:
+            found = found[:]
+        found.append(x * index)
+        if x[index] > 0:
+            return Box(found)
+    return Box(found)
+
+
+@case(*ROWS)
+def list_in_an_object_of_a_function_that_is_left_early(x):
+    found = boxed(x).items
+    return torch.stack(found).sum(dim=0), len(found)
+
+
+@case(*ROWS)
+def list_that_a_closure_keeps(x):
+    def make():
+        found = []
+        for index in range(3):
+            if index == 1:
+                found = found[:]
+            found.append(x * index)
+            if x[index] > 0:
+                return lambda: found
+        return lambda: found
+
+    found = make()()
+    return torch.stack(found).sum(dim=0), len(found)
+
+
+@case(*ROWS)
+def list_that_an_exception_carries(x):
+    def search():
+        found = []
+        for index in range(3):
+            if index == 1:
+                found = found[:]
+            found.append(x * index)
+            if x[index] > 0:
+                raise Found(found)
+        return found
+
+    try:
+        found = search()
+    except Found as error:
+        found = error.args[0]
+    return torch.stack(found).sum(dim=0), len(found)

@@ -12,7 +12,7 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 import dycl.zoo
-from dycl.zoo import catalog, decoder, digits, translation
+from dycl.zoo import catalog, decoder, digits, encoders, translation
 from dycl.zoo.images import random_images
 
 # What the layer tables give: 2.99 million is published for MSDNet, 3.26 million for RANet. SDN's are known networks (of
@@ -125,6 +125,51 @@ def test_classifiers_see_the_published_channels(name, inputs, monkeypatch):
     monkeypatch.setattr(f"dycl.zoo.{catalog.entries()[name].module}.calibrate", lambda *_: None)
     model, _ = getattr(dycl.zoo, name)()
     assert [classifier.layers[0][0].in_channels for classifier in model.classifiers] == inputs
+
+
+def test_encoders_are_the_published_ones():
+    sizes = [sum(p.numel() for p in encoder.parameters()) for encoder in (encoders.googlenet(), encoders.resnext())]
+    # GoogLeNet's 5.97 million weights, and its batch norms; ResNeXt-50's 25.03 million without the last layer.
+    assert sizes == [5_966_272 + 2 * 7280, 25_028_904 - 2_049_000]
+
+
+@pytest.mark.parametrize("name", ["caption_googlenet", "caption_resnext"])
+def test_captions_have_no_word_one_many_and_the_limit(name):
+    factory = getattr(dycl.zoo, name)
+    model, _ = factory(tiny=True)
+    with torch.no_grad():
+        captions = [model(*args) for args in factory.inputs(100, seed=5, tiny=True)]
+    assert {0, 1, 2, model.limit} <= {number for _, number in captions}
+    assert all(len(words) == number + 1 for words, number in captions)
+    assert len({tuple(words.tolist()) for words, _ in captions}) > 10
+
+
+# What of a network that skips some blocks runs where a block does.
+SKIPPED = {
+    "blockdrop32": lambda model: model.blocks,
+    "blockdrop110": lambda model: model.blocks,
+    "convnet_aig": lambda model: [block.residual for block in model.blocks],
+    "skipnet38_dense": lambda model: model.blocks[1:],
+    "skipnet74_rnn": lambda model: model.blocks[1:],
+    "skipnet110_rnn": lambda model: model.blocks[1:],
+}
+
+
+@pytest.mark.parametrize(("name", "skipped"), SKIPPED.items(), ids=SKIPPED)
+def test_every_block_that_may_be_skipped_runs_for_about_half_of_the_images(name, skipped):
+    factory = getattr(dycl.zoo, name)
+    model, _ = factory(tiny=True)
+    runs = [0] * len(skipped(model))
+
+    def count(index):
+        runs[index] += 1
+
+    for index, block in enumerate(skipped(model)):
+        block.register_forward_hook(lambda *_, index=index: count(index))
+    with torch.no_grad():
+        for args in factory.inputs(100, seed=5, tiny=True):
+            model(*args)
+    assert all(20 <= n <= 80 for n in runs), runs
 
 
 def test_skipnet_is_a_function_of_its_seed():

@@ -18,6 +18,8 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.frontend.values import Choice, Number, Unusable
 
+_KNOWN_HOLDERS = (types.CellType, list, tuple, dict)
+
 _MAX_CLUSTER = 64
 """How many objects that hold each other are looked at."""
 
@@ -47,7 +49,8 @@ def is_variable_of_the_past(location: Any) -> bool:
 def is_left_behind(location: Any) -> bool:
     """Whether nothing but variables of functions that have ended hold the object that a place belongs to.
 
-    What a function returned, or put into an object, is not known here: dycl's records of it count as dycl's.
+    They may hold it in lists, tuples and dicts. Such a one that a function returned, or put into an object, is not
+    known here: dycl's records of it count as dycl's.
     """
     return _only_dycl_holds([location.owner], through_variables=True)
 
@@ -66,6 +69,8 @@ def _only_dycl_holds(cluster: list[Any], *, through_variables: bool = False) -> 
             if isinstance(holder, (types.FunctionType, types.ModuleType)):
                 return False
             if isinstance(holder, types.CellType) and not through_variables:
+                return False
+            if through_variables and not (type(holder) in _KNOWN_HOLDERS or _is_dycls(holder)):
                 return False
             if not _is_dycls(holder) and id(holder) not in seen:
                 seen.add(id(holder))
