@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The zoo on every device and host, compared with eager PyTorch: decisions and outputs. Prints a table, or JSON.
 
-    python test/benchmarks/devices.py [--tiny] [--images N] [--json]
+    python test/benchmarks/devices.py [--tiny] [--inputs N] [--network NAME] [--json]
 
 Devices: llvm-cpu on this machine; Vulkan, whichever driver is here (lavapipe computes in software); 64-bit Arm, a
 Cortex-A72 that QEMU emulates (`make systems` installs both). Hosts: host.py, and the VM module. On Arm iree-run-module
 runs the VM module; host.py would need a Python for Arm. A device that is not here is left out, with its reason.
+
+On this CPU, outputs are compared with eager's; the decisions of host.py there are those that the others are compared
+with, and `dycl verify` compares them with eager's. On Arm, outputs are compared with those of this CPU, since
+iree-run-module gives them one by one.
 
 With --overhead instead: microseconds that a trip of a loop with one small region takes on each host, on this CPU.
 """
@@ -13,7 +17,7 @@ With --overhead instead: microseconds that a trip of a loop with one small regio
 from __future__ import annotations
 
 import argparse
-import copy
+import inspect
 import json
 import re
 import shutil
@@ -26,13 +30,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.utils._pytree import tree_leaves
 
 import dycl
+import dycl.zoo
 from dycl.compiler import build
 from dycl.compiler.api import import_model
+from dycl.report.outputs import difference
 from dycl.runtime.vm_host import run_module_command
-from dycl.zoo import digits
-from dycl.zoo.images import random_images
 
 ARM = "llvm-cpu:aarch64-linux-gnu:cortex-a72"
 TARGETS = ["llvm-cpu", "vulkan", ARM]
@@ -41,79 +46,46 @@ EMULATED = ROOT / "build/systems/aarch64/site-packages/iree/_runtime_libs/iree-r
 TOLERANCE = 1e-4
 
 
-# ---- networks -----------------------------------------------------------------------------------------------
-
-
-def watch(modules):
-    """A set that always holds the indices of the modules that ran since it was last cleared."""
-    ran = set()
-    for index, module in enumerate(modules):
-        module.register_forward_hook(lambda *_, index=index: ran.add(index))
-    return ran
-
-
-def digits_case(n_images, tiny):
-    """The network, another of it for eager, images that leave at each exit, what ran, and what eager decided last."""
-    model, _ = dycl.zoo.digits_early_exit()
-    eager = copy.deepcopy(model)  # dycl compiles no model with hooks
-    ran = watch(eager.exits)
-    images = digits.load_digits().test_images.split(1)
-    by_exit = {}
-    for image in images:
-        ran.clear()
-        eager(image)
-        by_exit.setdefault(len(ran), []).append(image)
-    chosen = [found[i] for i in range(n_images) for found in by_exit.values() if i < len(found)][:n_images]
-    return model, eager, chosen, ran, lambda: [False] * (len(ran) - 1) + [True] * (len(ran) < 3)
-
-
-def skipnet_case(n_images, tiny):
-    model, _ = dycl.zoo.skipnet38_rnn(tiny=tiny)
-    eager = copy.deepcopy(model)
-    ran = watch(eager.blocks[1:])
-    images = list(random_images(n_images, seed=3).split(1))
-    return model, eager, images, ran, lambda: [index in ran for index in range(len(model.blocks) - 1)]
-
-
-NETWORKS = {"digits_early_exit": digits_case, "skipnet38_rnn": skipnet_case}
-
-
 # ---- devices ------------------------------------------------------------------------------------------------
 
 
 def in_process(bundle, device, host):
-    """What runs an image: its output, and the conditions decided."""
+    """What runs a call: its result, and the decisions in order."""
     program = dycl.load(bundle, device=device, host=host)
 
-    def run(image):
-        output = program(image)
-        return output.numpy(), [edge.label == "true" for edge in program.last_path if edge.label in ("true", "false")]
+    def run(args):
+        result = program(*args)
+        return result, program.last_path
 
     return run
 
 
-def emulated(bundle):
-    """The same by `iree-run-module` for Arm: a process an image."""
+def by_tool(bundle, target, prefix=()):
+    """The same by `iree-run-module`, a process a call: each result, and the decisions as numbers."""
     manifest = json.loads((bundle / "manifest.json").read_text())
-    _, *arguments = run_module_command(bundle, manifest, target=ARM)
+    tool, *arguments = run_module_command(bundle, manifest, target=target)
     arguments[arguments.index("--function=main")] = "--function=main_recorded"
-    command = ["qemu-aarch64-static", "-cpu", "cortex-a72", "-L", "/usr/aarch64-linux-gnu", EMULATED, *arguments]
+    command = [*(prefix or [tool]), *arguments]
+    n_results = len(manifest["signature"]["outputs"])
 
-    def run(image):
+    def run(args):
+        tensors = [leaf for leaf in tree_leaves(args) if isinstance(leaf, torch.Tensor)]
         with tempfile.TemporaryDirectory() as folder:
-            np.save(f"{folder}/x.npy", image.numpy())
-            files = [f"--input=@{folder}/x.npy", f"--output=@{folder}/y.npy", "--output=-"]
+            for i, tensor in enumerate(tensors):
+                np.save(f"{folder}/x{i}.npy", tensor.numpy())
+            files = [f"--input=@{folder}/x{i}.npy" for i in range(len(tensors))]
+            files += [f"--output=@{folder}/y{i}.npy" for i in range(n_results)] + ["--output=-"]
             done = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise RuntimeError(done.stderr)
             numbers = [int(n) for n in re.findall(r"child_list\[\d+\]: i64=(-?\d+)", done.stdout)]
-            return np.load(f"{folder}/y.npy"), [bool(decision) for decision in numbers[1::2]]
+            return tuple(torch.from_numpy(np.load(f"{folder}/y{i}.npy")) for i in range(n_results)), numbers
 
     return run
 
 
 def runners(bundle):
-    """(device, host, what runs an image, or why nothing does)."""
+    """(device, host, what runs a call, or why nothing does)."""
     yield "llvm-cpu", "python", in_process(bundle, "local-sync", "python")
     yield "llvm-cpu", "vm", in_process(bundle, "local-sync", "vm")
     for host in ("python", "vm"):
@@ -122,7 +94,8 @@ def runners(bundle):
         except dycl.BundleError as error:
             yield "vulkan", host, str(error)
     if shutil.which("qemu-aarch64-static") and EMULATED.is_file():
-        yield "aarch64", "vm", emulated(bundle)
+        emulator = ["qemu-aarch64-static", "-cpu", "cortex-a72", "-L", "/usr/aarch64-linux-gnu", str(EMULATED)]
+        yield "aarch64", "vm", by_tool(bundle, ARM, emulator)
     else:
         yield "aarch64", "vm", "no qemu-aarch64-static, or no iree-run-module for Arm: make systems"
 
@@ -130,39 +103,48 @@ def runners(bundle):
 # ---- comparison ---------------------------------------------------------------------------------------------
 
 
-def compare(name, n_images, tiny):
+def compare(name, n_inputs, tiny):
     """A row for each device and host."""
-    model, eager, images, ran, decisions = NETWORKS[name](n_images, tiny)
-    expected = []
-    for image in images:
-        ran.clear()
-        expected.append((eager(image).numpy(), decisions()))
-    paths = len({tuple(taken) for _, taken in expected})
+    factory = getattr(dycl.zoo, name)
+    arguments = {"tiny": True} if tiny and "tiny" in inspect.signature(factory).parameters else {}
+    model, args = factory(**arguments)
+    inputs = list(factory.inputs(n_inputs, seed=3, **arguments))
     with tempfile.TemporaryDirectory() as folder:
         options = dycl.Options()
-        bundle = build(import_model(model, (images[0],), None, options), TARGETS, options, Path(folder) / "net.dycl")
+        bundle = build(import_model(model, args, None, options), TARGETS, options, Path(folder) / "net.dycl")
+        expected = [(model(*given), path) for given, (_, path) in with_results(inputs, bundle)]
+        paths = len({tuple(path) for _, path in expected})
         for device, host, run in runners(bundle):
-            row = {"device": device, "host": host, "network": name, "images": len(images), "paths": paths}
+            row = {"device": device, "host": host, "network": name, "inputs": len(inputs), "paths": paths}
             if isinstance(run, str):
                 yield {**row, "missing": run}
                 continue
-            results = [run(image) for image in images]
-            pairs = list(zip(results, expected, strict=True))
-            row["same_decisions"] = sum(got[1] == wanted[1] for got, wanted in pairs)
-            row["largest_difference"] = max(float(np.abs(got[0] - wanted[0]).max()) for got, wanted in pairs)
-            row["agrees"] = row["same_decisions"] == len(images) and row["largest_difference"] <= TOLERANCE
+            wanted = list(map(by_tool(bundle, TARGETS[0]), inputs)) if device == "aarch64" else expected
+            results = [run(given) for given in inputs]
+            differences = [difference(a, b, TOLERANCE) for (a, _), (b, _) in zip(results, wanted, strict=True)]
+            row["same_decisions"] = sum(a == b for (_, a), (_, b) in zip(results, wanted, strict=True))
+            row["largest_error"] = max(found.relative for found in differences)
+            row["mismatches"] = [text for found in differences for text in found.mismatches][:5]
+            row["agrees"] = row["same_decisions"] == len(inputs) and not row["mismatches"]
             yield row
 
 
+def with_results(inputs, bundle):
+    """Each input, and what host.py does with it on this CPU."""
+    run = in_process(bundle, "local-sync", "python")
+    return ((given, run(given)) for given in inputs)
+
+
 def table(rows):
-    lines = ["| device | host | network | same decisions | largest difference |", "|---|---|---|---|---|"]
+    lines = ["| device | host | network | same decisions | largest error, of the output's scale |", "|---|---|---|---|---|"]
     for row in rows:
         where = f"| {row['device']} | {row['host']} | {row['network']} |"
         if "missing" in row:
             lines.append(f"{where} not here | |")
             continue
-        share = f"{row['same_decisions']} of {row['images']}, on {row['paths']} paths"
-        lines.append(f"{where} {share} | {row['largest_difference']:.1e} |")
+        share = f"{row['same_decisions']} of {row['inputs']}, on {row['paths']} paths"
+        wrong = f"; {row['mismatches'][0]}" if row["mismatches"] else ""
+        lines.append(f"{where} {share} | {row['largest_error']:.1e}{wrong} |")
     return "\n".join(lines)
 
 
@@ -199,9 +181,9 @@ def overhead(trips=2000, rounds=9):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=20, help="of each network (default: 20)")
-    parser.add_argument("--network", choices=NETWORKS, action="append", help="again for another (default: all)")
-    parser.add_argument("--tiny", action="store_true", help="a SkipNet of five gates and an eighth of the channels")
+    parser.add_argument("--inputs", type=int, default=20, help="of each network (default: 20)")
+    parser.add_argument("--network", choices=dycl.zoo.__all__, action="append", help="again for another (default: all)")
+    parser.add_argument("--tiny", action="store_true", help="the small forms of the networks")
     parser.add_argument("--overhead", action="store_true", help="measure a region call on each host instead")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
@@ -209,7 +191,7 @@ def main():
         if given.overhead:
             print(json.dumps(overhead()))
             return 0
-        rows = [row for name in given.network or NETWORKS for row in compare(name, given.images, given.tiny)]
+        rows = [row for name in given.network or dycl.zoo.__all__ for row in compare(name, given.inputs, given.tiny)]
     print(json.dumps(rows, indent=1) if given.json else table(rows))
     return 0 if all(row.get("agrees", True) for row in rows) else 1
 
