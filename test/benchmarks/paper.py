@@ -43,6 +43,7 @@ from dycl.compiler.api import import_model
 from dycl.compiler.imported import ImportedProgram
 from dycl.compiler.pipeline import PhaseDump, partition_program, write_program
 from dycl.compiler.targets import parse_targets
+from dycl.report.outputs import Difference, difference
 from dycl.runtime.program import Program
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +83,8 @@ def measure_results(name: str, n_inputs: int, tiny: bool) -> dict:
         expected = [model(*given) for given in inputs]
         record["dycl"] = agreement([program(*given) for given in inputs], expected)
         report = dycl.verify(program, model, inputs)
-        record["decisions"] = {"compared": report.decisions_compared, "agreeing": report.decisions_agreeing}
+        record["decisions"] = {"compared": report.decisions, "agreeing": report.agreed}
+        record |= {"near_ties": len(report.near_ties), "failures": [str(failure) for failure in report.failures]}
     record["traced"] = traced(model, args, inputs, expected)
     record["exported"] = exported(model, args, inputs, expected)
     return record
@@ -96,9 +98,8 @@ def measure_speed(name: str, n_inputs: int, tiny: bool) -> dict:
     for given in inputs:  # Warm, and what is timed is right.
         wanted = model(*given)
         for compiled in (program, plain):
-            error = relative_error(compiled(*given), wanted)
-            if error is None or error > INCONSISTENT:
-                raise RuntimeError(f"{name}: dycl is wrong on an input; see dycl verify dycl.zoo:{name}")
+            if wrong := compare(compiled(*given), wanted).mismatches:
+                raise RuntimeError(f"{name}: {wrong[0]}; see dycl verify dycl.zoo:{name}")
     return {"regions_without": len(plain.regions)} | latencies(
         {"eager": model, "dycl": program, "without": plain}, inputs
     )
@@ -128,30 +129,18 @@ def build(imported: ImportedProgram, options: dycl.Options, destination: Path, r
 
 def agreement(results: list, expected: list) -> dict:
     """Of how many inputs the results differ by more than rounding, and the largest error of the others."""
-    errors = [relative_error(mine, wanted) for mine, wanted in zip(results, expected, strict=True)]
-    wrong = [error for error in errors if error is None or error > INCONSISTENT]
-    right = [error for error in errors if error is not None and error <= INCONSISTENT]
-    return {"inconsistent": len(wrong), "of": len(errors), "largest_error": max(right, default=None)}
+    found = [compare(mine, wanted) for mine, wanted in zip(results, expected, strict=True)]
+    right = [each.relative for each in found if not each.mismatches]
+    return {"inconsistent": len(found) - len(right), "of": len(found), "largest_error": max(right, default=None)}
 
 
-def relative_error(mine: object, wanted: object) -> float | None:
-    """The largest difference, relative to the largest number of its tensor; None where they are no likes at all."""
-    largest = 0.0
-    a, b = tree_leaves(mine), tree_leaves(wanted)
-    if len(a) != len(b):
-        return None
-    for x, y in zip(a, b, strict=True):
-        x, y = torch.as_tensor(x), torch.as_tensor(y)
-        if x.shape != y.shape or x.is_floating_point() != y.is_floating_point():
-            return None
-        if not x.is_floating_point():
-            if not torch.equal(x.to(y.dtype), y):
-                return None
-            continue
-        if y.numel():
-            scale = max(y.abs().max().item(), torch.finfo(y.dtype).tiny)
-            largest = max(largest, (x - y).abs().max().item() / scale)
-    return largest
+def compare(mine: object, wanted: object) -> Difference:
+    """Two results as tensors: a tracer gives numbers and flags as tensors too."""
+    return difference(as_tensors(mine), as_tensors(wanted), INCONSISTENT)
+
+
+def as_tensors(result: object) -> tuple:
+    return tuple(torch.as_tensor(leaf) for leaf in tree_leaves(result) if leaf is not None)
 
 
 class Tensors(torch.nn.Module):
@@ -162,7 +151,7 @@ class Tensors(torch.nn.Module):
         self.model = model
 
     def forward(self, *args):
-        return tuple(torch.as_tensor(leaf) for leaf in tree_leaves(self.model(*args)) if leaf is not None)
+        return as_tensors(self.model(*args))
 
 
 def traced(model, args, inputs, expected) -> dict:

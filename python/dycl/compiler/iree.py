@@ -134,7 +134,7 @@ def _compile_region(
         raise CompileError(f"region {job.name} failed: cannot run {command[0]}: {error}") from error
     if status != 0:
         doing = f"compiling region {job.name} for {job.target.text}"
-        if re.search(r"\bf64\b", job.module) and not find_facts(job.target).has_f64:
+        if re.search(r"\bf64\b", diagnostics) and not find_facts(job.target).has_f64:
             doing = f"{job.target.text} has no f64, which may be the cause (see --demote-f64): {doing}"
         raise failure([*command, "-o", os.devnull], job.module, doing=doing, diagnostics=diagnostics, status=status)
     if cache is not None and key is not None and not children.stopped:
