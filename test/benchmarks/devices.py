@@ -5,7 +5,8 @@
 
 Devices: llvm-cpu on this machine; Vulkan, whichever driver is here (lavapipe computes in software); 64-bit Arm, a
 Cortex-A72 that QEMU emulates (`make systems` installs both). Hosts: host.py, and the VM module. On Arm iree-run-module
-runs the VM module; host.py would need a Python for Arm. A device that is not here is left out, with its reason. Where Vulkan has no f64, f64 is computed as f32 (--demote-f64).
+runs the VM module; host.py would need a Python for Arm. A device that is not here is left out, with its reason. Where
+Vulkan has no f64, f64 is computed as f32 (--demote-f64).
 
 On this CPU, outputs are compared with eager's; the decisions of host.py there are those that the others are compared
 with, and `dycl verify` compares them with eager's. On Arm, outputs are compared with those of this CPU, since
