@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 
 import pytest
@@ -54,6 +55,35 @@ def test_what_changed_is_compiled_again(compilations, arguments):
     other = dycl.compile(lambda x: branch(x, 3.0), arguments)
     assert compilations
     assert torch.equal(other(arguments[0]), branch(arguments[0], 3.0))
+
+
+def test_lines_that_moved_change_nothing(compilations, arguments, tmp_path):
+    def program(first_line):
+        source = f"{first_line}def net(x):\n    return inner(x) if x.sum() > 0 else x - 1\n\ndef inner(x):\n    return x * 2\n"
+        path = tmp_path / "net.py"
+        path.write_text(source)
+        linecache.checkcache(str(path))
+        namespace = {}
+        exec(compile(source, str(path), "exec"), namespace)
+        return dycl.compile(namespace["net"], arguments)
+
+    before = program("")
+    compilations.clear()
+    after = program("# a comment\n" * 7)
+    assert not compilations
+    assert [r.location.line + 7 for r in before.regions] == [r.location.line for r in after.regions]
+    assert torch.equal(before(arguments[0]), after(arguments[0]))
+
+
+def test_locations_are_no_part_of_a_key():
+    cpu = TargetSpec.parse("llvm-cpu")
+    plain = "%0 = a.b %x : f32\n"
+    located = [
+        '%0 = a.b %x : f32 loc("net (1).py":1:2)\n',
+        '%0 = a.b %x : f32 loc(callsite(fused["a":1:2, "b":3:4] at callsite("c":5:6 at "d":7:8)))\n',
+    ]
+    assert len({cache_key(text, (), cpu) for text in [plain, *located]}) == 1
+    assert cache_key('%0 = a.c %x : f32 loc("a":1:2)\n', (), cpu) != cache_key(plain, (), cpu)
 
 
 def test_without_the_cache_everything_is_compiled_and_nothing_kept(compilations, arguments, tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from contextlib import suppress
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dycl.compiler.targets import TargetSpec
+
+# A location as MLIR prints it after an op: parentheses nest where functions were inlined. VMFBs hold none, and a line
+# that was added above a model changes those of all its regions.
+_INSIDE = r'(?:[^()"]|"[^"]*")*'
+for _ in range(16):
+    _INSIDE = rf'(?:[^()"]|"[^"]*"|\({_INSIDE}\))*'
+_LOCATION = re.compile(rf" loc\({_INSIDE}\)")
 
 # Of all VMFBs together; those not used for longest go first.
 MAXIMUM_BYTES = 2 * 2**30
@@ -78,9 +86,10 @@ class CompilationCache:
 def cache_key(module: str, flags: Sequence[str], target: TargetSpec) -> str:
     """What a VMFB depends on, as a hash: the module's text, the flags, IREE's version, and what a target stands for.
 
-    A target may be "this machine", so its CPU and features are part of the key: the folder may be on a shared disk.
+    Locations are left out. A target may be "this machine", so its CPU and features are part of the key: the folder may
+    be on a shared disk.
     """
-    parts = (version("iree-base-compiler"), find_facts(target).description, *flags, module)
+    parts = (version("iree-base-compiler"), find_facts(target).description, *flags, _LOCATION.sub("", module))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
