@@ -232,6 +232,16 @@ def padding_of_a_number(x, n):
     return y, y.shape[0]
 
 
+@case(*((torch.arange(6.0), torch.tensor(n)) for n in (3, 5, 6, 2)))
+def padding_that_cuts_off(x, n):
+    n = n.clamp(2, 6)
+    y = x[:n]
+    if n > 4:
+        y = y + 1
+    shifted = F.pad(y == 1, (1, -1)), F.pad(y, (-2, 3)), F.pad(x.reshape(2, 3), (1, -2, -1, 2), value=7.0)
+    return *shifted, F.pad(x, (n.item() - 4, 1))
+
+
 # Growing in loops ----------------------------------------------------------------------------------------------------
 
 TRIPS = [(torch.tensor(n),) for n in (2, 0, 1, 5)]

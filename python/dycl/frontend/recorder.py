@@ -33,6 +33,7 @@ from torch._subclasses.fake_tensor import (
     FakeTensorMode,
 )
 from torch._subclasses.functional_tensor import FunctionalTensor, FunctionalTensorMode
+from torch.fx.experimental.symbolic_shapes import statically_known_true
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
@@ -86,6 +87,7 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
         packet = getattr(aten, name)
         table[packet.Scalar] = functools.partial(_compare_with_number, packet.Tensor)
+    table[aten.constant_pad_nd.default] = _constant_pad
     table[aten.index.Tensor] = _index
     table[aten.index_put.default] = _index_put
     return table
@@ -106,6 +108,17 @@ def _batch_norm(
     y = y if weight is None else y * weight.reshape(shape)
     nothing = torch.empty((0,), dtype=x.dtype)
     return (y if bias is None else y + bias.reshape(shape)), nothing, nothing
+
+
+def _constant_pad(tensor: torch.Tensor, pad: Sequence[int | torch.SymInt], value: float = 0) -> Any:
+    """Padding by amounts that are or may be negative, which cut off: torch-mlir makes a slice outside of the tensor."""
+    if all(statically_known_true(amount >= 0) for amount in pad):
+        return NotImplemented
+    for i in range(0, len(pad), 2):
+        dim = tensor.dim() - 1 - i // 2
+        before, after = (torch.sym_max(-amount, 0) for amount in pad[i : i + 2])
+        tensor = tensor.narrow(dim, before, tensor.shape[dim] - before - after)
+    return aten.constant_pad_nd.default(tensor, [torch.sym_max(amount, 0) for amount in pad], value)
 
 
 def _index(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> Any:
