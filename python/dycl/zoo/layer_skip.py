@@ -80,7 +80,8 @@ def speculative(tiny: bool = False, seed: int = 0) -> tuple[SelfSpeculativeDecod
 
     Around it the loop over checks, `while word != EOS and written.shape[1] < self.sizes.limit`; the cache grows by all
     that is checked and is cropped to what was accepted. The decoder is that of `decoder_kv`; its first two layers draft
-    4 words ahead. The weights are random, and calibrated so that any number of words is accepted: see `calibrate_draft`.
+    4 words ahead. The weights are random, and calibrated so that any number of words is accepted: see
+    `calibrate_draft`.
 
     Args:
         tiny: 2 layers of 16 features, 2 heads, 20 words, prompts of 3 words, at most 5 written; the first layer drafts
@@ -104,8 +105,8 @@ def speculative(tiny: bool = False, seed: int = 0) -> tuple[SelfSpeculativeDecod
 def calibrate_draft(model: SelfSpeculativeDecoder, prompts: Tensor) -> None:
     """Makes the draft agree with the model on two of three words of `prompts` i64[N,P].
 
-    For that, what the layers after the draft's add is scaled down, as far as needed: a trained model's last layers change
-    few of its words, those of a random one all.
+    For that, what the layers after the draft's add is scaled down, as far as needed: a trained model's last layers
+    change few of its words, those of a random one all.
     """
     last = list(model.layers)[model.draft_layers :]
     weights = [weight for layer in last for weight in (layer.wo.weight, layer.w2.weight)]

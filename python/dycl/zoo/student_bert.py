@@ -85,7 +85,7 @@ class FastBert(BertWithStudents):
     """FastBERT for one sentence at a time."""
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, int]:
-        """Logits f32[1,classes] of tokens i64[1,L], and the number of layers that ran."""
+        """Probabilities f32[1,classes] for tokens i64[1,L], and the number of layers that ran."""
         mask = (tokens != PAD)[:, None, None, :]
         x = self.embeddings(tokens)
         logits = None
@@ -97,14 +97,14 @@ class FastBert(BertWithStudents):
             uncertainty = entropy(logits) / self.largest_entropy
             if uncertainty < self.speed:
                 break
-        return logits, layers_run
+        return F.softmax(logits, dim=1), layers_run
 
 
 class FastBertBatched(BertWithStudents):
     """FastBERT for a batch: who is certain leaves, the batch shrinks, and nobody left ends the loop."""
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits f32[B,classes] of tokens i64[B,L], and the number of layers i64[B] that ran for each."""
+        """Probabilities f32[B,classes] for tokens i64[B,L], and the number of layers i64[B] that ran for each."""
         mask = (tokens != PAD)[:, None, None, :]
         x = self.embeddings(tokens)
         batch = tokens.shape[0]
@@ -114,7 +114,7 @@ class FastBertBatched(BertWithStudents):
         for number, (layer, student) in enumerate(zip(self.layers, self.students), start=1):
             x = layer(x, mask)
             logits = student(x, mask)
-            results[undecided] = logits
+            results[undecided] = F.softmax(logits, dim=1)
             layers_run[undecided] = number
             stay = entropy(logits) / self.largest_entropy >= self.speed
             if not stay.any():

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Translation with a GRU that attends to the sentence, word by word until the end.
 
-PyTorch's tutorial "NLP From Scratch: Translation with a Sequence to Sequence Network and Attention" (pytorch/tutorials),
-after Bahdanau et al., ICLR 2015; sentences of up to 10 words. `seq2seq_roman` is such a network, trained.
+PyTorch's tutorial "NLP From Scratch: Translation with a Sequence to Sequence Network and Attention"
+(pytorch/tutorials), after Bahdanau et al., ICLR 2015; sentences of up to 10 words. `seq2seq_roman` is such a network,
+trained.
 
 `python -m dycl.zoo.translation` trains it, in about a minute, and writes the weights that `seq2seq_roman` loads.
 """
@@ -129,11 +130,11 @@ def _sentences(count: int, seed: int, tiny: bool) -> Tensor:
 
 @network(inputs=one_sentence)
 def seq2seq_gru(tiny: bool = False, seed: int = 0) -> tuple[Seq2Seq, tuple[Tensor]]:
-    """Translation by a GRU of 256 with attention: `while True:` until `if word == EOS or len(translation) == self.limit`.
+    """Translation by a GRU of 256 with attention, until `if word == EOS or len(translation) == self.limit: break`.
 
-    It reads likewise, `while True: … if word == EOS: break`. The tutorial's sizes: 4,601 French and 2,991 English words,
-    sentences of up to 10 words, at most ten written. The weights are random, and calibrated so that a translation may end after
-    any number of words: see `calibrate`.
+    It writes in a `while True:`, and reads likewise, until `if word == EOS: break`. The tutorial's sizes: 4,601 French
+    and 2,991 English words, sentences of up to 10 words, at most ten written. The weights are random, and calibrated so
+    that a translation may end after any number of words: see `calibrate`.
 
     Args:
         tiny: features 16, 12 words of either language, sentences of up to 3 words, at most 4 written, for tests.
@@ -152,9 +153,9 @@ def seq2seq_gru(tiny: bool = False, seed: int = 0) -> tuple[Seq2Seq, tuple[Tenso
 def calibrate(model: Seq2Seq, sentences: Tensor) -> None:
     """Makes one in eight of the words that are written for `sentences` i64[N,L] an EOS.
 
-    EOS gets the bias at which its logit is the largest in one of eight steps, all the steps up to the limit counted, each
-    on the way that the network goes without EOS. The layer after the GRU is first scaled by 8: as initialized, it gives
-    all words nearly the same logit, whatever the sentence.
+    EOS gets the bias at which its logit is the largest in one of eight steps, all the steps up to the limit counted,
+    each on the way that the network goes without EOS. The layer after the GRU is first scaled by 8: as initialized, it
+    gives all words nearly the same logit, whatever the sentence.
     """
     model.out.weight *= 8
     model.out.bias[EOS] = float("-inf")
@@ -166,13 +167,7 @@ def calibrate(model: Seq2Seq, sentences: Tensor) -> None:
     model.out.bias[EOS] = (largest - model.logits(sentences, translations)[:, :, EOS]).flatten().quantile(1 / 8)
 
 
-ROMAN = ((1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL")) + (
-    (10, "X"),
-    (9, "IX"),
-    (5, "V"),
-    (4, "IV"),
-    (1, "I"),
-)
+ROMAN = dict(M=1000, CM=900, D=500, CD=400, C=100, XC=90, L=50, XL=40, X=10, IX=9, V=5, IV=4, I=1)  # noqa: C408
 LETTERS, DIGITS = "IVXLCDM", "0123456789"
 """The words of the two languages, numbered from 2: before them come SOS and EOS."""
 
@@ -180,7 +175,7 @@ LETTERS, DIGITS = "IVXLCDM", "0123456789"
 def roman(number: int) -> str:
     """A number from 1 to 3999 in Roman numerals."""
     text = ""
-    for value, letters in ROMAN:
+    for letters, value in ROMAN.items():
         text += letters * (number // value)
         number %= value
     return text

@@ -121,7 +121,7 @@ def two_trees(count: int, seed: int, tiny: bool = False, **_: Any) -> Iterator[t
 
 @network(inputs=two_trees)
 def tree_lstm(tiny: bool = False, seed: int = 0) -> tuple[TreeSimilarity, tuple[Tensor, ...]]:
-    """Child-sum Tree-LSTM on two trees given as data: `for node in range(count)`, and `if len(children) == 0` for leaves.
+    """Child-sum Tree-LSTM on trees given as data: `for node in range(count)`, and `if len(children) == 0` for leaves.
 
     `children = torch.where(parents == node)[0]`: how many states a node takes is data, too. Word vectors of 300, states
     of 150, 50 hidden features, 5 classes; 2,400 words, about as many as SICK has. The weights are random; no decision
