@@ -8,6 +8,7 @@ of what is compared with it. Nothing is trained.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,26 @@ def seeded(seed: int) -> Generator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
+
+
+@torch.no_grad()
+def damp(model: nn.Module, *others: nn.BatchNorm2d) -> None:
+    """Gives the batch norms before a ReLU a bias of 1, so that a deep random network is well-conditioned.
+
+    With a bias of 0 each such layer makes differences sqrt(π / (π - 1)) = 1.21 times as large (Yang et al., "A Mean
+    Field Theory of Batch Normalization", ICLR 2019), those by rounding too: 170 times after 27 layers. A bias of 1
+    has the ReLU cut off little, which leaves a factor of 1.06.
+
+    Args:
+        others: such norms that do not stand before their ReLU in an `nn.Sequential`.
+    """
+    found = list(others)
+    for module in model.modules():
+        if isinstance(module, nn.Sequential):
+            pairs = itertools.pairwise(module)
+            found += [a for a, b in pairs if isinstance(a, nn.BatchNorm2d) and isinstance(b, nn.ReLU)]
+    for norm in found:
+        norm.bias.fill_(1)
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dycl.zoo.calibration import seeded, settled_exits
+from dycl.zoo.calibration import damp, seeded, settled_exits
 from dycl.zoo.images import one_image, random_images
 from dycl.zoo.layers import conv_bn_relu
 from dycl.zoo.network import network
@@ -346,10 +346,12 @@ def sdn_wideresnet(tiny: bool = False, seed: int = 0) -> tuple[ShallowDeepNetwor
 def calibrate(model: ShallowDeepNetwork, images: Tensor) -> None:
     """Makes about equally many of `images` leave at each classifier, and as many at none.
 
-    Batch norms take the statistics of `images`. Then, in order, each internal classifier's linear layer is scaled,
-    which sharpens its probabilities, until its share of the images that reach it is confident; the network's own is
-    scaled until for half of the rest it is more confident than the classifiers before it.
+    Batch norms take the statistics of `images`, those before a ReLU with a bias of 1: see `damp`. Then, in order, each
+    internal classifier's linear layer is scaled, which sharpens its probabilities, until its share of the images that
+    reach it is confident; the network's own is scaled until for half of the rest it is more confident than the
+    classifiers before it.
     """
+    damp(model, *(block.bn1 for block in model.modules() if isinstance(block, BasicBlock)))
     threshold, model.threshold = model.threshold, math.inf
     outputs = settled_exits(model, [*model.classifiers, model.end], images)
     model.threshold = threshold
