@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import re
@@ -199,6 +200,59 @@ def test_near_tie_is_reported_apart_and_is_no_failure():
     assert all(tie.confirmed and tie.margin <= tie.noise for tie in report.near_ties)
     strict = dycl.verify(program, forward, calls, noise=0.0)
     assert {f.call for f in strict.failures} == {tie.call for tie in report.near_ties}
+
+
+class Narrow(nn.Module):
+    """Its first condition holds for few inputs, its second for none."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(64, 64), nn.Linear(64, 3), nn.Linear(64, 3)
+
+    def forward(self, x):
+        h = torch.tanh(self.a(x))
+        if h.mean() > 0.6:
+            h = h * 2
+        if (h * 0).sum() > 1:
+            return self.c(h)
+        return self.b(h)
+
+
+@pytest.fixture(scope="module")
+def narrow():
+    torch.manual_seed(0)
+    model = Narrow().eval()
+    return model, dycl.compile(model, (torch.randn(1, 64),))
+
+
+def narrow_inputs():
+    generator = torch.Generator().manual_seed(0)
+    return [(torch.randn(1, 64, generator=generator),) for _ in range(10)]
+
+
+def test_what_no_input_takes_is_searched_and_then_forced(narrow):
+    model, program = narrow
+    without = dycl.verify(program, model, narrow_inputs(), search=0)
+    assert {(e.text, e.label) for e in without.untaken if e.place} == {
+        ("if h.mean() > 0.6:", "true"),
+        ("if (h * 0).sum() > 1:", "true"),
+    }
+    report = dycl.verify(program, model, narrow_inputs(), search=200)
+    assert report.ok, str(report)
+    assert not report.untaken
+    first = {e.text: e.calls.first() for e in report.edges if e.label == "true"}
+    assert first == {"if h.mean() > 0.6:": "searched", "if (h * 0).sum() > 1:": "forced"}
+    assert report.coverage["regions"]["forced"] == 1
+    assert "1 by forced inputs" in str(report)
+
+
+def test_wrong_weight_on_a_path_that_is_only_forced_is_caught(narrow):
+    model, program = narrow
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        other.c.bias += 1
+    failures = dycl.verify(program, other, narrow_inputs(), search=200).failures
+    assert {(f.what, f.origin) for f in failures} == {("output", "forced")}
 
 
 class Counter(nn.Module):

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from dycl.errors import SourceLocation
-from dycl.report.constructs import BROKEN, RETURNED, TRIPS, WHOLE, Construct, read_source
+from dycl.report.constructs import BROKEN, PATTERN, RETURNED, TRIPS, WHOLE, Construct, read_source
 from dycl.report.observe import Observation, Role, Taken
 
 Node = int | str
@@ -80,9 +80,9 @@ class Predicate:
             if self.kind == "loop" and construct.kind in ("for", "while", "comprehension"):
                 yield from (_Meaning(Role(construct, TRIPS), peeled=peeled) for peeled in range(3))
             if self.kind == "if" and construct.kind in ("for", "while"):
+                yield _Meaning(Role(construct, BROKEN))
+                yield _Meaning(Role(construct, RETURNED))
                 for negated in (False, True):
-                    yield _Meaning(Role(construct, BROKEN), negated=negated)
-                    yield _Meaning(Role(construct, RETURNED), negated=negated)
                     yield from (_Meaning(Role(construct, TRIPS), at_least=n, negated=negated) for n in (1, 2, 3))
             if construct.kind in ("for", "comprehension"):
                 continue
@@ -275,27 +275,96 @@ def _judge_misfit(
     result: Agreement,
 ) -> None:
     """A predicate without a role is the program's own if the user's decisions at its place are accounted for."""
+    if best is None:
+        return
+    is_users = predicate.kind == "loop" or _is_the_opposite(predicate, calls)
     for index in failing:
         call = calls[index]
-        if best is not None and not _is_accounted_for(predicate, predicates, call, result):
+        if is_users or not _is_accounted_for(predicate, predicates, call, result):
             eager = tuple(value for value, _ in best.values(call.by_role.get(best.role, ())))
             program = tuple(predicate.tokens(call))
             result.disagreements.append(Disagreement(index, predicate, program, eager, str(best.role)))
 
 
+def _is_the_opposite(predicate: Predicate, calls: Sequence[Call]) -> bool:
+    """Whether a predicate always decides the opposite of what eager does at its place, both ways seen."""
+    if predicate.kind != "if" or (predicate.inner and predicate.inner != PATTERN):
+        return False
+    reached = [call for call in calls if predicate.node in call.by_node]
+    if {token for call in reached for token in predicate.tokens(call)} != {False, True}:
+        return False
+    for meaning in predicate.roles():
+        if meaning.role.part != WHOLE or meaning.role.construct.kind == "while":
+            continue
+        opposite = replace(meaning, negated=True)
+        values = [(predicate.tokens(c), opposite.values(c.by_role.get(meaning.role, ()))) for c in reached]
+        if all(_match(tokens, taken, None) is not None for tokens, taken in values):
+            return True
+    return False
+
+
 def _is_accounted_for(predicate: Predicate, predicates: Sequence[Predicate], call: Call, result: Agreement) -> bool:
-    """Whether other predicates at the same place stand for all that eager decided there on data."""
+    """Whether other predicates at the same place stand for all that eager decided there on data.
+
+    What it decided on Python values counts too where no other predicate stands for it: they may be of tensors.
+    """
     constructs = set(predicate.constructs)
-    wanted = Counter(
-        taken.role.construct
-        for taken in call.eager.taken
-        if taken.role.construct in constructs and (_is_test_on_data(taken) or taken.role.part == TRIPS)
-    )
-    given: Counter[Construct] = Counter()
-    for other in predicates:
-        for construct in {m.role.construct for m in result.meanings.get(other.node, ())}:
-            given[construct] += len(other.tokens(call))
-    return all(given[construct] >= count for construct, count in wanted.items())
+    loops = {c for p in predicates if p.kind == "loop" for c in p.constructs}
+    standing = _Standing.of(predicates, call, result)
+    wanted: list[Taken] = []
+    for taken in call.eager.taken:
+        construct = taken.role.construct
+        if construct not in constructs:
+            continue
+        is_known = standing.for_any(construct) or bool(predicate.inner)
+        is_test = taken.role.part == WHOLE and construct.kind != "while" and (taken.on_data or not is_known)
+        if is_test or (taken.role.part == TRIPS and construct in loops):
+            wanted.append(taken)
+    numbers = Counter(taken.role.construct for taken in wanted)
+    return not standing.lacking(wanted) and all(standing.all[c] >= number for c, number in numbers.items())
+
+
+@dataclass
+class _Standing:
+    """What the predicates that a call reached stand for.
+
+    Attributes:
+        contexts: of predicates outside of loops on data: the constructs, each with the contexts.
+        counts: of predicates inside: how many decisions for each construct; of a loop, how many times that it ran.
+        all: the same of all predicates.
+    """
+
+    contexts: set[tuple[Construct, Any]] = field(default_factory=set[tuple[Construct, Any]])
+    counts: Counter[Construct] = field(default_factory=Counter[Construct])
+    all: Counter[Construct] = field(default_factory=Counter[Construct])
+
+    @staticmethod
+    def of(predicates: Sequence[Predicate], call: Call, result: Agreement) -> _Standing:
+        standing = _Standing()
+        for predicate in predicates:
+            if predicate.node not in call.by_node:
+                continue
+            tokens = predicate.tokens(call)
+            for construct in {m.role.construct for m in result.meanings.get(predicate.node, ())}:
+                is_apart = predicate.kind == "if" and construct.kind in ("for", "while")
+                # The first iteration, apart from the others: where there is none, the loop itself does not run.
+                number = sum(not token for token in tokens) if is_apart else len(tokens)
+                standing.all[construct] += number
+                if predicate.is_once and not is_apart:
+                    contexts = result.contexts.get(predicate.node, ())
+                    standing.contexts |= {(construct, context) for context in contexts}
+                else:
+                    standing.counts[construct] += number
+        return standing
+
+    def for_any(self, construct: Construct) -> bool:
+        """Whether any predicate stands for decisions of a construct."""
+        return bool(self.counts[construct]) or any(construct is known for known, _ in self.contexts)
+
+    def lacking(self, wanted: Iterable[Taken]) -> Counter[Construct]:
+        """For each construct how many of some decisions of eager no predicate stands for."""
+        rest = Counter(t.role.construct for t in wanted if (t.role.construct, t.context) not in self.contexts)
+        return Counter({c: n - self.counts[c] for c, n in rest.items() if n > self.counts[c]})
 
 
 def _count(predicates: Sequence[Predicate], calls: Sequence[Call], result: Agreement) -> None:
@@ -303,7 +372,6 @@ def _count(predicates: Sequence[Predicate], calls: Sequence[Call], result: Agree
     by_node = {predicate.node: predicate for predicate in predicates}
     places = {c for p in predicates for c in p.constructs}
     for index, call in enumerate(calls):
-        standing: Counter[Construct] = Counter()
         for node in call.by_node:
             predicate = by_node[node]
             tokens = predicate.tokens(call)
@@ -311,30 +379,20 @@ def _count(predicates: Sequence[Predicate], calls: Sequence[Call], result: Agree
                 continue
             if node in result.meanings:
                 result.decided += len(tokens)
-                for construct in {m.role.construct for m in result.meanings[node]}:
-                    standing[construct] += len(tokens)
             else:
                 result.own[_own(predicate)] += len(tokens)
-        for construct, number in _on_data(call, places).items():
-            result.eager += number
-            left = number - min(number, standing[construct])
-            if left and not (construct.kind == "while" and standing[construct]):
-                result.eager_only[f"{construct} `{construct.text}`"] += left
-
-
-def _is_test_on_data(taken: Taken) -> bool:
-    """Whether a tensor's truth decided which way a construct goes; what a loop's tests say, its iterations do."""
-    return taken.on_data and taken.role.part == WHOLE and taken.role.construct.kind != "while"
-
-
-def _on_data(call: Call, places: set[Construct]) -> Counter[Construct]:
-    return Counter(
-        taken.role.construct
-        for taken in call.eager.taken
-        if taken.on_data and taken.role.part == WHOLE and taken.role.construct in places
-    )
+        on_data = [
+            t for t in call.eager.taken if t.on_data and t.role.part == WHOLE and t.role.construct in places
+        ]  # fmt: skip
+        result.eager += len(on_data)
+        # What the tests of a loop say, its iterations do.
+        tests = [t for t in on_data if t.role.construct.kind != "while"]
+        for construct, number in _Standing.of(predicates, call, result).lacking(tests).items():
+            result.eager_only[f"{construct} `{construct.text}`"] += number
 
 
 def _own(predicate: Predicate) -> str:
     where = f"{Path(predicate.location.file).name}:{predicate.location.line}" if predicate.location else ""
+    if predicate.constructs:
+        return f"{where}: beside `{predicate.constructs[0].text}`"
     return f"{where}: {predicate.inner or 'a check or a choice of the program'}"

@@ -56,6 +56,13 @@ examples:
         metavar="E",
         help="a decision may differ where what it compares is as close as this, of its magnitude (default: 1e-5)",
     )
+    parser.add_argument(
+        "--search",
+        type=_not_negative,
+        default=1000,
+        metavar="N",
+        help="calls to spend on what no input took; 0: neither search nor force (default: 1000)",
+    )
     parser.add_argument("--target", metavar="TARGET", help="what to compile for, as for `dycl compile`")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--html", metavar="FILE", help="write the report as a page")
@@ -86,6 +93,7 @@ def run(given: argparse.Namespace) -> int:
         seed=given.seed,
         tolerance=given.tolerance,
         noise=given.noise,
+        search=given.search,
     )
     if given.html is not None:
         report.to_html(given.html)

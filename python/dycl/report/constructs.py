@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+
+import torch
 
 Range = tuple[int, int, int, int]
 """First line, first column, last line, end column: columns from 0, in bytes, as `ast` and `co_positions` have them."""
@@ -24,6 +26,7 @@ WHOLE = ""
 TRIPS = "iterations"
 BROKEN = "left by a break"
 RETURNED = "left by a return"
+PATTERN = "a part of a pattern"
 
 _LOOPS = (ast.For, ast.While)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -246,7 +249,8 @@ class _Reader:
 
     def _operands(self, kind: str, node: ast.expr, values: Sequence[ast.expr | ComparisonPart]) -> Construct:
         made = self._make(kind, node)
-        made.parts = [*((f"operand {i + 1}", value) for i, value in enumerate(values)), (WHOLE, node)]
+        asked = [(f"operand {i + 1}", v) for i, v in enumerate(values) if not isinstance(v, ast.Constant)]
+        made.parts = [*asked, (WHOLE, node)]
         made.leaves = list(leaves_of(node))
         return made
 
@@ -295,11 +299,17 @@ def _inner_decisions(tree: ast.AST) -> Iterator[tuple[tuple[int, int], str]]:
                 yield (end[2], end[3] + 1), what
 
 
+# Of what a tensor and a container both have, such as `index_copy` and `index`, these decide nothing by themselves.
+_TENSOR_METHODS = frozenset(dir(torch.Tensor)) - {
+    name for cls in (list, tuple, dict, set, str, deque) for name in dir(cls)
+}
 _DIVISIONS = (ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.LShift, ast.RShift)
 
 
 def _inner_decision(node: ast.AST) -> str | None:
     if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _TENSOR_METHODS:
+            return None
         return f"in a call of `{ast.unparse(node.func)}`"
     if isinstance(node, ast.Compare) and any(isinstance(op, (ast.In, ast.NotIn)) for op in node.ops):
         return "in a search for `in`"
@@ -312,5 +322,5 @@ def _inner_decision(node: ast.AST) -> str | None:
     if isinstance(node, ast.JoinedStr):
         return "in an f-string"
     if isinstance(node, ast.pattern):
-        return "a part of a pattern"
+        return PATTERN
     return None

@@ -89,9 +89,12 @@ class Coverage:
     Args:
         hcfg: the nodes and edges of the program.
         predicates: its predicates.
+        dead: for edges that were proved dead why, by node and label.
     """
 
-    def __init__(self, hcfg: Mapping[str, Any], predicates: Iterable[Predicate]) -> None:
+    def __init__(
+        self, hcfg: Mapping[str, Any], predicates: Iterable[Predicate], dead: Mapping[tuple[Node, str], str]
+    ) -> None:
         by_node = {predicate.node: predicate for predicate in predicates}
         self._predicates = by_node
         self.edges: dict[Edge, EdgeCoverage] = {}
@@ -99,7 +102,7 @@ class Coverage:
             predicate = by_node.get(edge["source"])
             place, text = (place_of(predicate), text_of(predicate)) if predicate else ("", "")
             key = (edge["source"], edge["target"], edge["label"])
-            self.edges[key] = EdgeCoverage(*key, place, text)
+            self.edges[key] = EdgeCoverage(*key, place, text, why=dead.get((edge["source"], edge["label"]), ""))
         self.regions = {
             node["id"]: RegionCoverage(node["id"], node["region"], _place(node))
             for node in hcfg["nodes"]

@@ -46,6 +46,7 @@ class Taken:
         on_data: whether a tensor's truth decided it; False also where that cannot be seen (a number read before).
         margin: how far from the other way, where it is known.
         read: the truth that it read, by number, where it read one and asked for nothing else.
+        turned: the read, by number, and what it would have to be for the other way; None where that is not known.
         operands: what was compared, or the tensor whose number was, where that is kept.
     """
 
@@ -55,6 +56,7 @@ class Taken:
     on_data: bool = False
     margin: Margin | None = None
     read: int | None = None
+    turned: tuple[int, Any] | None = None
     operands: tuple[Any, Any] | None = None
 
 
@@ -82,7 +84,7 @@ def observe(
     files: Collection[str],
     *,
     tolerance: float = 1e-6,
-    forced: Mapping[int, bool] | None = None,
+    forced: Mapping[int, Any] | None = None,
     with_gradients: bool = False,
 ) -> Observation:
     """Calls a function in eager and notes its decisions.
@@ -92,7 +94,7 @@ def observe(
         args, kwargs: its arguments, which it may write to.
         files: the source files whose decisions are of interest.
         tolerance: relative to the scale of what is compared, what counts as noise.
-        forced: reads, by number, whose truth is to be another one.
+        forced: what reads, by number, are to give instead.
         with_gradients: keep what is compared, with the graph that computed it.
     """
     observer = _Observer(frozenset(map(canonical, files)), tolerance, forced, with_gradients)
@@ -101,7 +103,7 @@ def observe(
 
 class _Observer:
     def __init__(
-        self, files: frozenset[str], tolerance: float, forced: Mapping[int, bool] | None, with_gradients: bool
+        self, files: frozenset[str], tolerance: float, forced: Mapping[int, Any] | None, with_gradients: bool
     ) -> None:
         self._files = files
         self._of_interest: dict[str, bool] = {}
@@ -158,13 +160,13 @@ class _Observer:
         """The calls, and the iterations around them, that led to a frame."""
         calls: list[Any] = []
         caller = frame.f_back
-        while caller is not None:
+        while caller is not None and caller.f_code is not _Observer.run.__code__:
             calls.append((caller.f_code, caller.f_lasti))
             state = self.frames.get(caller)
             if state is not None:
                 return (*state.context, state.iterations(), *calls)
             caller = caller.f_back
-        return ()
+        return tuple(calls)
 
 
 @dataclass
@@ -177,6 +179,7 @@ class _Asking:
     on_data: bool = False
     margin: Margin | None = None
     reads: list[Read] = field(default_factory=list[Read])
+    turned: tuple[int, Any] | None = None
 
 
 class _Frame:
@@ -247,7 +250,12 @@ class _Frame:
         at_jump = [read for read in reads[self._reads_at_jump :] if read.is_truth]
         before = reads[observer.asked : self._reads_at_jump]
         observer.asked = len(reads)
-        margin = at_jump[-1].margin if at_jump else self._margin_of_numbers(leaf, before, frame)
+        margin, turned = None, None
+        if at_jump:
+            margin = at_jump[-1].margin
+            turned = (at_jump[-1].number, not at_jump[-1].value)
+        elif before:
+            margin, turned = self._numbers(leaf, before[-1], frame)
         for construct in self._plan.source.by_leaf.get(id(leaf), ()):
             index = next(i for i, other in enumerate(construct.leaves) if other is leaf)
             asking = self._asking.get(construct)
@@ -257,6 +265,7 @@ class _Frame:
             asking.known[id(leaf)] = value
             asking.on_data |= bool(at_jump)
             asking.reads += at_jump or before[-1:]
+            asking.turned = turned if len(asking.known) == 1 else None
             if margin is not None and (asking.margin is None or margin.value < asking.margin.value):
                 asking.margin = margin
             self._settle(construct, asking)
@@ -285,17 +294,25 @@ class _Frame:
                 taken.operands = asking.reads[-1].operands
                 if len(asking.known) == 1 and asking.reads[-1].is_truth:
                     taken.read = asking.reads[-1].number
+            taken.turned = asking.turned
         self._observer.found.taken.append(taken)
 
-    def _margin_of_numbers(self, leaf: Leaf, before: Sequence[Read], frame: FrameType) -> Margin | None:
-        """The margin of a comparison of Python numbers, where its operands can be had without running anything."""
-        if not before or not isinstance(leaf, ast.Compare):
-            return None
-        left = _number(leaf.left, frame, before[-1].value)
-        right = _number(leaf.comparators[0], frame, before[-1].value)
+    def _numbers(self, leaf: Leaf, read: Read, frame: FrameType) -> tuple[Margin | None, tuple[int, Any] | None]:
+        """The margin of a comparison of Python numbers, if its operands can be had without running anything.
+
+        And if one is the number that was read last, as far on the other side of the other one as it is on this.
+        """
+        if not isinstance(leaf, ast.Compare):
+            return None, None
+        left = _number(leaf.left, frame, read.value)
+        right = _number(leaf.comparators[0], frame, read.value)
         if left is None or right is None:
-            return None
-        return self._observer.truths.margin(left, right)
+            return None, None
+        turned = None
+        if read.value in (left, right) and left != right:
+            other = right if read.value == left else left
+            turned = (read.number, type(read.value)(2 * other - read.value))
+        return self._observer.truths.margin(left, right), turned
 
     # Loops and matches -----------------------------------------------------------------------------------------------
 
@@ -341,8 +358,8 @@ def _number(expression: ast.expr, frame: FrameType, read: Any) -> float | int | 
     elif isinstance(expression, ast.UnaryOp) and isinstance(expression.op, ast.USub):
         operand = _number(expression.operand, frame, read)
         value = -operand if operand is not None else None
-    elif isinstance(expression, ast.Call):
-        value = read
+    elif isinstance(expression, ast.Call) and isinstance(expression.func, ast.Attribute):
+        value = read if expression.func.attr == "item" else None
     else:
         value = None
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None

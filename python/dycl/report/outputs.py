@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -11,32 +12,74 @@ from typing import Any
 import torch
 
 
+@dataclass(frozen=True)
+class LeafError:
+    """How far apart the values of one tensor or float are.
+
+    Attributes:
+        path: which one: "output[0]['logits']".
+        absolute: the largest absolute error.
+        scale: the largest magnitude of eager's values.
+    """
+
+    path: str
+    absolute: float
+    scale: float
+
+
 @dataclass
 class Difference:
     """How far two results are apart.
 
     Attributes:
-        absolute: the largest absolute error.
-        relative: the largest error relative to the scale (the largest magnitude) of the tensor that it is in.
-        mismatches: what differs by more than the tolerance, or in kind.
+        mismatches: what differs other than by rounding: structures, types, shapes, integers, what is infinite.
+        errors: of each tensor and number of floats.
     """
 
-    absolute: float = 0.0
-    relative: float = 0.0
     mismatches: list[str] = field(default_factory=list[str])
+    errors: list[LeafError] = field(default_factory=list[LeafError])
 
 
-def difference(got: Any, expected: Any, tolerance: float, name: str = "output") -> Difference:
+class Scales:
+    """The scale of each output, which an error is relative to.
+
+    It is the largest magnitude in the call, or if that is more, the median of those in all calls: a sum that happens to
+    be close to 0 is as far off as any other.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, list[float]] = {}
+
+    def add(self, found: Difference) -> None:
+        """Counts a call."""
+        for error in found.errors:
+            bisect.insort(self._seen.setdefault(error.path, []), error.scale)
+
+    def relative(self, error: LeafError) -> float:
+        """An error as a part of the scale; infinite where that is 0."""
+        seen = self._seen.get(error.path, ())
+        scale = max(error.scale, seen[(len(seen) - 1) // 2] if seen else 0.0)
+        return error.absolute / scale if scale else (0.0 if not error.absolute else math.inf)
+
+    def too_large(self, found: Difference, tolerance: float) -> list[str]:
+        """A message for each error that is larger than the tolerance."""
+        return [
+            f"{e.path} is off by {e.absolute:.3g}, {self.relative(e):.3g} of its scale"
+            for e in found.errors
+            if self.relative(e) > tolerance
+        ]
+
+
+def difference(got: Any, expected: Any, name: str = "output") -> Difference:
     """How a program's result differs from eager's.
 
     Args:
         got, expected: nested tuples, lists, dicts, dataclasses of tensors and Python values.
-        tolerance: the largest error relative to the scale of a tensor that is no mismatch.
         name: what to call it in messages.
     """
     found = Difference()
     for path, a, b in _pairs(got, expected, name, found):
-        _compare_leaf(path, a, b, tolerance, found)
+        _compare_leaf(path, a, b, found)
     return found
 
 
@@ -75,19 +118,19 @@ def _pairs(got: Any, expected: Any, path: str, found: Difference) -> Iterator[tu
         yield path, got, expected
 
 
-def _compare_leaf(path: str, got: Any, expected: Any, tolerance: float, found: Difference) -> None:
+def _compare_leaf(path: str, got: Any, expected: Any, found: Difference) -> None:
     if isinstance(expected, torch.Tensor):
         if got.dtype != expected.dtype or got.shape != expected.shape:
             found.mismatches.append(f"{path} is {_type(got)}; eager gives {_type(expected)}")
             return
-        _compare_values(path, got.detach(), expected.detach(), tolerance, found)
+        _compare_values(path, got.detach(), expected.detach(), found)
     elif isinstance(expected, float):
-        _compare_values(path, torch.tensor(got).double(), torch.tensor(expected).double(), tolerance, found)
+        _compare_values(path, torch.tensor(got).double(), torch.tensor(expected).double(), found)
     elif got != expected:
         found.mismatches.append(f"{path} is {got!r}; eager gives {expected!r}")
 
 
-def _compare_values(path: str, got: torch.Tensor, expected: torch.Tensor, tolerance: float, found: Difference) -> None:
+def _compare_values(path: str, got: torch.Tensor, expected: torch.Tensor, found: Difference) -> None:
     if not expected.numel():
         return
     if not (expected.is_floating_point() or expected.is_complex()):
@@ -106,11 +149,7 @@ def _compare_values(path: str, got: torch.Tensor, expected: torch.Tensor, tolera
         return
     absolute = (a - b)[finite].abs().max().item()
     scale = b[finite].abs().max().item()
-    relative = absolute / scale if scale else (0.0 if not absolute else math.inf)
-    found.absolute = max(found.absolute, absolute)
-    found.relative = max(found.relative, relative)
-    if relative > tolerance:
-        found.mismatches.append(f"{path} is off by {absolute:.3g}, {relative:.3g} of its scale {scale:.3g}")
+    found.errors.append(LeafError(path, absolute, scale))
 
 
 def _type(tensor: torch.Tensor) -> str:

@@ -77,7 +77,7 @@ class Truths(TorchFunctionMode):
 
     Args:
         tolerance: relative to the scale of compared operands, how far they are uncertain.
-        forced: the reads, by number, whose truth is to be another one.
+        forced: what reads, by number, are to give instead.
         keep_operands: whether reads keep the compared tensors, for their gradients.
         is_users: whether a frame is one of the user's, whose conditions are watched.
     """
@@ -85,7 +85,7 @@ class Truths(TorchFunctionMode):
     def __init__(
         self,
         tolerance: float,
-        forced: Mapping[int, bool] | None = None,
+        forced: Mapping[int, Any] | None = None,
         keep_operands: bool = False,
         is_users: Callable[[FrameType], bool] = lambda _: True,
     ) -> None:
@@ -136,7 +136,7 @@ class Truths(TorchFunctionMode):
         if self._keep:
             read.operands = pairs[0] if pairs else (tensor, None)
         self.reads.append(read)
-        if is_truth and read.number in self._forced:
+        if read.number in self._forced:
             read.value = value = self._forced[read.number]
         return value
 

@@ -15,12 +15,14 @@ import torch
 from torch import nn
 
 from dycl.errors import DyclError, InputError
-from dycl.report.agreement import Agreement, Call, Predicate, compare_decisions
+from dycl.report.agreement import Agreement, Call, Disagreement, Predicate, compare_decisions
 from dycl.report.coverage import FORCED, NATURAL, ORIGINS, Coverage
+from dycl.report.dead import dead_edges
 from dycl.report.inputs import Arguments, Inputs, generated_inputs, given_inputs
 from dycl.report.observe import Observation, observe
-from dycl.report.outputs import Difference, difference, exceptions_differ
+from dycl.report.outputs import Difference, Scales, difference, exceptions_differ
 from dycl.report.result import Failure, NearTie, VerifyReport
+from dycl.report.search import Search
 from dycl.runtime.arrays import to_torch
 
 if TYPE_CHECKING:
@@ -40,13 +42,15 @@ def verify(
     tolerance: float = 1e-5,
     noise: float = 1e-5,
     sequence: int = 4,
+    search: int = 1000,
     progress: bool | None = None,
 ) -> VerifyReport:
     """Compare a compiled program to the model that it was compiled from, run in eager as it is.
 
     Eager's decisions are observed in the running interpreter, without dycl's rewriter. Of every call are compared: each
     decision and number of iterations, the outputs (structure, types, dtypes, shapes, values), what is written to the
-    arguments, the state, and exceptions.
+    arguments, the state, and exceptions. What no input took is then searched for: near the inputs that came close,
+    along the gradient of what a condition compares, and at last by forcing the decision in both.
 
     Args:
         program: what `dycl.compile` or `dycl.load` gave.
@@ -56,10 +60,12 @@ def verify(
         example: arguments to generate inputs like, where none are given.
         count: how many to generate.
         seed: of everything that is random.
-        tolerance: the largest error of an output, relative to its largest magnitude.
+        tolerance: the largest error of an output relative to its scale: its largest magnitude in the call, or the
+            median of those in all calls, if that is more.
         noise: the largest difference of what a condition compares, relative to its magnitude, by which a decision may
             differ: such calls are reported apart, and are no failures.
         sequence: of a program with state, how many calls follow each other from the initial state.
+        search: how many calls of the program to spend on what no input took; 0: neither search nor force.
         progress: say on standard error what is done; None for "on a terminal only".
 
     Raises:
@@ -74,6 +80,11 @@ def verify(
     for index, arguments in enumerate(chosen.arguments):
         verifier.say(f"comparing call {index + 1} of {len(chosen.arguments)}")
         verifier.call(arguments, NATURAL, starts=index % max(sequence, 1) == 0)
+    if search:
+        looking = Search(verifier, search, seed)
+        looking.run()
+        if program.host == "python":
+            looking.force()
     report = verifier.report(chosen.origin)
     verifier.say("")
     return report
@@ -87,8 +98,8 @@ class Record:
         arguments: as they were before it.
         before: the model as it was before it.
         call: what was decided.
-        difference: of the outputs, and of what was written.
-        problems: what differs other than decisions: kinds of failures with messages.
+        differences: of the outputs, the arguments and the state, by these kinds.
+        problems: what differs other than decisions and by rounding: kinds of failures with messages.
         raised: whether both raised alike.
     """
 
@@ -97,10 +108,11 @@ class Record:
     arguments: Arguments
     before: Any
     call: Call
-    difference: Difference
+    differences: dict[str, Difference] = field(default_factory=dict[str, Difference])
     problems: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     raised: bool = False
     near_tie: NearTie | None = None
+    was_judged: bool = False
 
 
 class Verifier:
@@ -128,7 +140,9 @@ class Verifier:
         self.records: list[Record] = []
         self.predicates = predicates_of(program)
         self.files = sorted({p.location.file for p in self.predicates if p.location is not None})
-        self.coverage = Coverage(program_hcfg(program), self.predicates)
+        self.hcfg = program_hcfg(program)
+        self.coverage = Coverage(self.hcfg, self.predicates, dead_edges(program.host_source, self.hcfg))
+        self.scales = Scales()
         self.has_state = bool(program.signature.state)
         self._initial = copy.deepcopy(model) if isinstance(model, nn.Module) else model
         self.model = self._initial
@@ -156,10 +170,17 @@ class Verifier:
         before = copy.deepcopy(self.model) if self.has_state else self.model
         mine, eagers = copy.deepcopy(arguments), copy.deepcopy(arguments)
         eager = self.observe(self.model, eagers)
-        record = self._compared(arguments, origin, before, eager, eagers, mine)
-        self.records.append(record)
-        self.coverage.add(self.program.last_path, self.trips(record.call), origin)
+        record = self.compared(arguments, origin, before, eager, eagers, mine)
+        self.keep(record)
         return record
+
+    def keep(self, record: Record) -> None:
+        """Adds the program's last call, compared, to the others."""
+        record.index = len(self.records)
+        for found in record.differences.values():
+            self.scales.add(found)
+        self.records.append(record)
+        self.coverage.add(self.program.last_path, self.trips(record.call), record.origin)
 
     def observe(self, model: Any, arguments: Arguments, **options: Any) -> Observation:
         return observe(model, arguments, self.kwargs, self.files, tolerance=self.noise, **options)
@@ -177,12 +198,13 @@ class Verifier:
         except Exception as error:
             return None, error
 
-    def _compared(
+    def compared(
         self, arguments: Arguments, origin: str, before: Any, eager: Observation, eagers: Arguments, mine: Arguments
     ) -> Record:
+        """Runs the program, and compares it to what eager did."""
         result, raised = self.run_program(mine)
         call = Call(eager, self.program.last_decisions)
-        record = Record(len(self.records), origin, arguments, before, call, Difference())
+        record = Record(len(self.records), origin, arguments, before, call)
         if isinstance(raised, DyclError):
             record.problems.append(("error", f"the program failed: {raised}"))
             return record
@@ -199,22 +221,35 @@ class Verifier:
         elif raised is not None:
             record.raised = True
         else:
-            found = record.difference = difference(result, eager.result, self.tolerance)
-            record.problems += [("output", message) for message in found.mismatches]
-        written = difference(mine, eagers, self.tolerance, "arguments")
-        record.problems += [("argument", message) for message in written.mismatches]
+            record.differences["output"] = difference(result, eager.result)
+        record.differences["argument"] = difference(mine, eagers, "argument")
         if self.has_state:
-            record.problems += [("state", message) for message in self._state_differs()]
+            record.differences["state"] = self._state_difference()
+        for what, found in record.differences.items():
+            record.problems += [(what, message) for message in found.mismatches]
 
-    def _state_differs(self) -> list[str]:
-        messages: list[str] = []
+    def problems(self, record: Record) -> list[tuple[str, str]]:
+        """What differs in a call other than decisions: the kind of failure, and the message."""
+        too_large = [
+            (what, message)
+            for what, found in record.differences.items()
+            for message in self.scales.too_large(found, self.tolerance)
+        ]
+        return [*record.problems, *too_large]
+
+    def _state_difference(self) -> Difference:
+        whole = Difference()
         for name, array in self.program.state.items():
             expected = _attribute(self.model, name)
             if isinstance(expected, torch.Tensor):
-                messages += difference(to_torch(array), expected.detach(), self.tolerance, name).mismatches
+                found = difference(to_torch(array), expected.detach(), name)
             elif isinstance(expected, (bool, int, float)):
-                messages += difference(type(expected)(array.item()), expected, self.tolerance, name).mismatches
-        return messages
+                found = difference(type(expected)(array.item()), expected, name)
+            else:
+                continue
+            whole.mismatches += found.mismatches
+            whole.errors += found.errors
+        return whole
 
     def trips(self, call: Call) -> dict[Node, Sequence[int]]:
         """The iterations of each loop on data in a call."""
@@ -225,10 +260,11 @@ class Verifier:
     def judge(self) -> Agreement:
         """Compares the decisions of all calls, those apart that differ after a near tie."""
         agreement = compare_decisions(self.predicates, [r.call for r in self.records])
-        doubtful = {d.call for d in agreement.disagreements} | {r.index for r in self.records if r.problems}
+        doubtful = {d.call for d in agreement.disagreements} | {r.index for r in self.records if self.problems(r)}
         for index in sorted(doubtful):
             record = self.records[index]
-            if record.near_tie is None and record.origin != FORCED:
+            if not record.was_judged and record.origin != FORCED:
+                record.was_judged = True
                 record.near_tie = self._near_tie(record, [r for r in self.records if r.index not in doubtful][:20])
         return self._agreement_of_the_rest()
 
@@ -259,23 +295,27 @@ class Verifier:
         eager = self.observe(model, eagers, forced=forced)
         if self.has_state:
             return False  # The program's state before the call is gone.
-        again = self._compared(record.arguments, record.origin, record.before, eager, eagers, mine)
-        calls = [*(other.call for other in others), again.call]
-        return not again.problems and not compare_decisions(self.predicates, calls).disagreements
+        again = self.compared(record.arguments, record.origin, record.before, eager, eagers, mine)
+        return not self.problems(again) and not self.disagreements([*(other.call for other in others), again.call])
+
+    def disagreements(self, calls: Sequence[Call]) -> list[Disagreement]:
+        """The predicates that decide otherwise than eager in some calls."""
+        return compare_decisions(self.predicates, calls).disagreements
 
     def report(self, inputs: str) -> VerifyReport:
         """What was found in all calls."""
         agreement = self.judge()
         signature = self.program.signature
         counted = [r for r in self.records if r.near_tie is None]
+        errors = [error for r in counted for found in r.differences.values() for error in found.errors]
         report = VerifyReport(
             program=signature.name,
             inputs=inputs,
             calls={origin: sum(r.origin == origin for r in self.records) for origin in ORIGINS},
             tolerance=self.tolerance,
             noise=self.noise,
-            largest_absolute=max((r.difference.absolute for r in counted), default=0.0),
-            largest_relative=max((r.difference.relative for r in counted), default=0.0),
+            largest_absolute=max((error.absolute for error in errors), default=0.0),
+            largest_relative=max((self.scales.relative(error) for error in errors), default=0.0),
             decisions=agreement.decided + sum(len(d.program) for d in agreement.disagreements),
             agreed=agreement.decided,
             own_decisions=dict(agreement.own),
@@ -292,14 +332,16 @@ class Verifier:
             edges=list(self.coverage.edges.values()),
             regions=list(self.coverage.regions.values()),
             loops=list(self.coverage.loops.values()),
-            nodes=list(program_hcfg(self.program)["nodes"]),
+            nodes=list(self.hcfg["nodes"]),
         )
         for disagreement in agreement.disagreements:
             what = "iterations" if disagreement.predicate.kind == "loop" else "decision"
             record = self.records[disagreement.call]
             report.failures.append(Failure(record.index, record.origin, what, str(disagreement)))
         for record in counted:
-            report.failures += [Failure(record.index, record.origin, what, text) for what, text in record.problems]
+            report.failures += [
+                Failure(record.index, record.origin, what, text) for what, text in self.problems(record)
+            ]
         report.failures.sort(key=lambda failure: failure.call)
         if not self.files and self.predicates:
             report.notes.append(

@@ -171,6 +171,16 @@ class Program:
         return [] if self._decisions is None else walk(self._bundle.hcfg, self._decisions)
 
     @property
+    def host(self) -> str:
+        """What runs the control flow: "python" or "vm"."""
+        return self._host
+
+    @property
+    def host_source(self) -> str:
+        """The text of host.py: the program's control flow."""
+        return self._bundle.host_source
+
+    @property
     def last_decisions(self) -> list[tuple[Node, Any]]:
         """What each predicate (a node of `hcfg`) decided in the last call, in order.
 

@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Looks for inputs that take what no input took: around those that came close, and along gradients; then forces it.
+
+Candidates are run by the program alone, which tells fastest which way they go; what takes something new is compared as
+any other call is.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from dycl.errors import InputError
+from dycl.report.agreement import Agreement, Call, Predicate
+from dycl.report.constructs import TRIPS
+from dycl.report.coverage import FORCED, SEARCHED, EdgeCoverage
+from dycl.report.dead import decided_names
+from dycl.report.inputs import Arguments, random_like
+from dycl.report.observe import Observation, Taken
+
+if TYPE_CHECKING:
+    from dycl.report.verify import Record, Verifier
+    from dycl.runtime.graph import Node
+
+_FRESH = 60
+"""How many inputs are drawn anew before any search."""
+_NEAREST = 3
+"""How many calls, those closest to the other way, a search starts from."""
+_STEPS = 12
+"""Steps along a gradient."""
+_AROUND = 16
+"""Random inputs around one."""
+_FORCED_TRIES = 4
+
+
+class Search:
+    """The search for what the calls of a verifier did not take.
+
+    Args:
+        verifier: with the calls so far.
+        budget: how many calls of the program may be made.
+        seed: of the random ones.
+    """
+
+    def __init__(self, verifier: Verifier, budget: int, seed: int) -> None:
+        self._verifier = verifier
+        self._budget = budget
+        self._generator = torch.Generator().manual_seed(seed)
+        self._by_node = {p.node: p for p in verifier.predicates}
+        self._agreement = Agreement()
+        self._names = decided_names(verifier.program.host_source, verifier.hcfg)
+        self._ranges = _integer_ranges(verifier.records)
+        self.tried = 0
+        """Candidates that were run."""
+
+    def run(self) -> None:
+        """Searches until all is taken, nothing new is found any more, or the budget is spent."""
+        if not self._open():
+            return
+        self._try_all(random_like(self._any().arguments, self._signature, self._generator) for _ in range(_FRESH))
+        found = True
+        while found and self._open() and self.tried < self._budget:
+            found = False
+            self._agreement = self._verifier.judge()
+            for edge in self._open():
+                if edge.calls.first() is None and self.tried < self._budget:
+                    self._verifier.say(f"searching {edge.place} {edge.label}: {self.tried} of {self._budget} calls")
+                    self._try_all(self._candidates(self._by_node[edge.source]), edge)
+                    found |= edge.calls.first() is not None
+        self._iterations()
+
+    def _iterations(self) -> None:
+        """Looks for other numbers of iterations."""
+        for loop in self._verifier.coverage.loops.values():
+            if any(c.first() is None for c in loop.trips.values()) and self._verifier.coverage.reached(loop.node):
+                self._try_all(self._candidates(self._by_node[loop.node]))
+
+    @property
+    def _signature(self) -> Any:
+        return self._verifier.program.signature
+
+    def _any(self) -> Record:
+        records = self._verifier.records
+        return records[int(torch.randint(0, len(records), (), generator=self._generator))]
+
+    def _open(self) -> list[EdgeCoverage]:
+        """The edges that a search may find: nothing took them, and something came to their predicate."""
+        coverage = self._verifier.coverage
+        return [e for e in coverage.untaken() if not e.is_dead and coverage.reached(e.source)]
+
+    def _try_all(self, candidates: Iterator[Arguments], edge: EdgeCoverage | None = None) -> None:
+        for candidate in candidates:
+            if self.tried >= self._budget or (edge is not None and edge.calls.first() is not None):
+                return
+            self._try(candidate)
+
+    def _try(self, candidate: Arguments) -> None:
+        """Runs the program, and compares the call if it takes something new."""
+        verifier = self._verifier
+        self.tried += 1
+        verifier.start()
+        try:
+            verifier.run_program(copy.deepcopy(candidate))
+        except InputError:
+            return  # Of a size that the program does not take.
+        program = verifier.program
+        trips = verifier.trips(Call(Observation(), program.last_decisions))
+        if verifier.coverage.is_new(program.last_path, trips):
+            verifier.call(candidate, SEARCHED)
+
+    # Candidates ------------------------------------------------------------------------------------------------------
+
+    def _candidates(self, predicate: Predicate) -> Iterator[Arguments]:
+        near = self._nearest(predicate)
+        for record in near:
+            yield from self._along_gradient(predicate, record)
+        for record in near:
+            yield from self._around(record)
+
+    def _nearest(self, predicate: Predicate) -> list[Record]:
+        """The calls that came closest to the other way."""
+
+        def margin(record: Record) -> float:
+            taken = self._agreement.counterpart(predicate, record.call, 0)
+            return taken.margin.value if taken is not None and taken.margin is not None else float("inf")
+
+        reached = [r for r in self._verifier.records if predicate.node in r.call.by_node]
+        return sorted(reached, key=margin)[:_NEAREST]
+
+    def _around(self, record: Record) -> Iterator[Arguments]:
+        """Random inputs around one, and between it and others."""
+        for step in range(_AROUND):
+            if step % 3 == 2:
+                yield self._mixed(record.arguments, self._any().arguments, 3 * self._uniform() - 1)
+            else:
+                yield self._disturbed(record.arguments, 0.03 * 100 ** self._uniform())
+
+    def _uniform(self) -> float:
+        return torch.rand((), generator=self._generator).item()
+
+    def _disturbed(self, arguments: Arguments, scale: float) -> Arguments:
+        index = iter(range(1 << 30))
+
+        def disturbed(leaf: torch.Tensor) -> torch.Tensor:
+            at = next(index)
+            if leaf.is_floating_point():
+                deviation = leaf.std().item() if leaf.numel() > 1 else 0.0
+                deviation = deviation or leaf.abs().max().item() if leaf.numel() else 0.0
+                noise = torch.randn(leaf.shape, generator=self._generator) + torch.randn((), generator=self._generator)
+                return leaf + scale * (deviation or 1.0) * noise.to(leaf.dtype)
+            if leaf.is_complex():
+                return leaf
+            return self._other_integers(leaf, at)
+
+        return pytree.tree_map_only(torch.Tensor, disturbed, arguments)
+
+    def _other_integers(self, leaf: torch.Tensor, at: int) -> torch.Tensor:
+        """Some elements drawn anew, from the range that was seen: others may be no positions or tokens at all."""
+        low, high = self._ranges.get(at, (0, 1))
+        drawn = torch.randint(low, high + 1, leaf.shape, generator=self._generator).to(leaf.dtype)
+        return torch.where(torch.rand(leaf.shape, generator=self._generator) < 0.5, drawn, leaf)
+
+    def _mixed(self, arguments: Arguments, others: Arguments, share: float) -> Arguments:
+        mine, spec = pytree.tree_flatten(arguments)
+        theirs, other_spec = pytree.tree_flatten(others)
+        if spec != other_spec:
+            return arguments
+        mixed = [
+            a + share * (b - a)
+            if isinstance(a, torch.Tensor) and a.is_floating_point() and a.shape == b.shape
+            else copy.deepcopy(a)
+            for a, b in zip(mine, theirs, strict=True)
+        ]
+        return pytree.tree_unflatten([m.to(a.dtype) if isinstance(a, torch.Tensor) else m
+                                      for m, a in zip(mixed, mine, strict=True)], spec)  # fmt: skip
+
+    # Gradients -------------------------------------------------------------------------------------------------------
+
+    def _along_gradient(self, predicate: Predicate, record: Record) -> Iterator[Arguments]:
+        """Inputs along the gradient of what a predicate compares, towards the other way."""
+        tokens = predicate.tokens(record.call)
+        start = self._agreement.counterpart(predicate, record.call, len(tokens) - 1) if tokens else None
+        if start is None:
+            return
+        start = _test_of(start, record)
+        nth = [t for t in record.call.eager.taken if t.role == start.role].index(start)
+        if start.margin is not None:
+            yield from self._steps(record, start, nth, 0.0)
+        else:
+            for direction in (1.0, -1.0):
+                yield from self._steps(record, start, nth, direction)
+
+    def _steps(self, record: Record, start: Taken, nth: int, direction: float) -> Iterator[Arguments]:
+        """Newton steps to where compared operands are equal and a little further; or along one operand, which way."""
+        arguments = copy.deepcopy(record.arguments)
+        for step in range(_STEPS):
+            leaves = [
+                leaf.detach().clone().requires_grad_()
+                for leaf in pytree.tree_leaves(arguments)
+                if isinstance(leaf, torch.Tensor) and leaf.is_floating_point()
+            ]
+            value = self._compared(record, arguments, leaves, start, nth)
+            if value is None or not value.requires_grad:
+                return
+            gradients = torch.autograd.grad(value, leaves, allow_unused=True, materialize_grads=True)
+            squared = sum(float(g.double().square().sum()) for g in gradients)
+            if not squared or squared != squared:
+                return
+            now = value.item()
+            if direction:
+                change = direction * (abs(now) + 1) * 0.25 * 1.5**step
+            else:
+                change = -now * (1.1 + 0.1 * step) - (1e-6 if now >= 0 else -1e-6)
+            moved = iter([leaf.detach() + change / squared * g for leaf, g in zip(leaves, gradients, strict=True)])
+            arguments = _with_floats(arguments, lambda leaf, moved=moved: next(moved).to(leaf.dtype))
+            yield arguments
+
+    def _compared(
+        self, record: Record, arguments: Arguments, leaves: Sequence[torch.Tensor], start: Taken, nth: int
+    ) -> torch.Tensor | None:
+        """What a decision compares, as one number: the difference of its operands where they are closest."""
+        rest = iter(leaves)
+        tracked = _with_floats(arguments, lambda _: next(rest) * 1)
+        model = copy.deepcopy(record.before) if self._verifier.has_state else record.before
+        try:
+            eager = self._verifier.observe(model, tracked, with_gradients=True)
+        except RuntimeError:
+            return None
+        alike = [t for t in eager.taken if t.role == start.role]
+        if nth >= len(alike) or alike[nth].operands is None:
+            return None
+        left, right = alike[nth].operands or (None, None)
+        with torch.enable_grad():
+            found = left if right is None else left - right
+            if not isinstance(found, torch.Tensor) or not found.is_floating_point() or not found.numel():
+                return None
+            return found.flatten()[int(found.detach().abs().argmin())]
+
+    # Forcing ---------------------------------------------------------------------------------------------------------
+
+    def force(self) -> None:
+        """Forces, in both programs alike, what no input took; an edge that could not be says why."""
+        progress = True
+        while progress:
+            progress = False
+            self._agreement = self._verifier.judge()
+            for edge in self._open():
+                if edge.calls.first() is None:
+                    why = self._force_edge(self._by_node[edge.source])
+                    edge.why = why if edge.calls.first() is None else ""
+                    progress |= edge.calls.first() is not None
+
+    def _force_edge(self, predicate: Predicate) -> str:
+        """Forces a predicate in one of the calls that came to it; gives why that cannot be."""
+        why = "no decision of the user's to force: a check or a choice of the program"
+        reached = [r for r in self._verifier.records if predicate.node in r.call.by_node]
+        for record in reached[:_FORCED_TRIES]:
+            for nth in range(len(predicate.tokens(record.call))):
+                taken = self._agreement.counterpart(predicate, record.call, nth)
+                if taken is None:
+                    continue
+                taken = _test_of(taken, record)
+                if taken.turned is None:
+                    why = "no input found; not to be forced: it asks several truths, or a number computed before"
+                    continue
+                problem = self._force(record, taken)
+                if problem is None:
+                    return ""
+                why = f"forced, the two differ: {problem}"
+                break
+        return why
+
+    def _force(self, record: Record, taken: Taken) -> str | None:
+        """Runs both with one truth turned; None if they agree."""
+        verifier = self._verifier
+        assert taken.turned is not None
+        number, value = taken.turned
+        turned = {number: value}
+        if verifier.has_state:
+            verifier.start()
+        model = copy.deepcopy(record.before) if verifier.has_state else record.before
+        eagers, mine = copy.deepcopy(record.arguments), copy.deepcopy(record.arguments)
+        eager = verifier.observe(model, eagers, forced=turned)
+        override = self._override(Call(eager, ()), taken)
+        with verifier.program.decided_by(override):
+            forced = verifier.compared(record.arguments, FORCED, record.before, eager, eagers, mine)
+        trial = [*(r.call for r in verifier.records if r.near_tie is None), forced.call]
+        disagreements = verifier.disagreements(trial)
+        problems = verifier.problems(forced)
+        if not problems and not disagreements:
+            verifier.keep(forced)
+            return None
+        if not disagreements and eager.raised is None and isinstance(value, bool) and taken.role.construct.plain():
+            # Both went the same way, by a truth that nothing else uses: what that way computes differs.
+            verifier.keep(forced)
+        return problems[0][1] if problems else str(disagreements[0])
+
+    def _override(self, call: Call, taken: Taken) -> Callable[[Node, Any], Any]:
+        """What the program is to decide: at the turned condition what eager decided, elsewhere what it would."""
+        decided: dict[Node, deque[Any]] = {}
+        for node, meanings in self._agreement.meanings.items():
+            predicate = self._by_node[node]
+            contexts = self._agreement.contexts.get(node)
+            for meaning in meanings:
+                if not set(meaning.role.construct.leaves) & set(taken.role.construct.leaves):
+                    continue
+                values = [
+                    value
+                    for value, t in meaning.values(call.by_role.get(meaning.role, ()))
+                    if contexts is None or t.context in contexts
+                ]
+                if meaning.role.part == TRIPS and predicate.kind == "loop":
+                    values = [way for trips in values for way in (*[True] * int(trips), False)]
+                decided[node] = deque(values)
+                break
+
+        turned: dict[str, bool] = {}
+
+        def override(node: Node, value: Any) -> Any:
+            rest, name = decided.get(node), self._names.get(node, "")
+            if not isinstance(value, bool):
+                return value
+            if rest:
+                now = rest.popleft()
+                if now is not value:
+                    turned[name] = now
+                return now
+            # What was turned may be decided on again, such as whether a side returned.
+            return turned[name] if turned.get(name) is (not value) else value
+
+        return override
+
+
+def _test_of(taken: Taken, record: Record) -> Taken:
+    """For a loop's iterations the last of its tests, which ended it; else the decision itself."""
+    if taken.role.part != TRIPS:
+        return taken
+    tests = [t for t in record.call.eager.taken if t.role == replace(taken.role, part="") and t.on_data]
+    return tests[-1] if tests else taken
+
+
+def _integer_ranges(records: Sequence[Record]) -> dict[int, tuple[int, int]]:
+    """The least and largest number in each tensor of integers, over all calls."""
+    ranges: dict[int, tuple[int, int]] = {}
+    for record in records:
+        tensors = [leaf for leaf in pytree.tree_leaves(record.arguments) if isinstance(leaf, torch.Tensor)]
+        for index, leaf in enumerate(tensors):
+            if leaf.is_floating_point() or leaf.is_complex() or not leaf.numel():
+                continue
+            low, high = int(leaf.min()), int(leaf.max())
+            known = ranges.get(index, (low, high))
+            ranges[index] = (min(low, known[0]), max(high, known[1]))
+    return ranges
+
+
+def _with_floats(arguments: Arguments, make: Callable[[torch.Tensor], torch.Tensor]) -> Arguments:
+    """Arguments with other floating tensors, in order."""
+    return pytree.tree_map_only(
+        torch.Tensor, lambda leaf: make(leaf) if leaf.is_floating_point() else leaf.clone(), arguments
+    )
