@@ -351,7 +351,8 @@ def calibrate(model: ShallowDeepNetwork, images: Tensor) -> None:
     reach it is confident; the network's own is scaled until for half of the rest it is more confident than the
     classifiers before it.
     """
-    damp(model, *(block.bn1 for block in model.modules() if isinstance(block, BasicBlock)))
+    blocks = [block for block in model.modules() if isinstance(block, BasicBlock)]
+    damp(model, *(norm for block in blocks for norm in (block.bn1, block.bn2)))
     threshold, model.threshold = model.threshold, math.inf
     outputs = settled_exits(model, [*model.classifiers, model.end], images)
     model.threshold = threshold
