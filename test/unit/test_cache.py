@@ -59,7 +59,8 @@ def test_what_changed_is_compiled_again(compilations, arguments):
 
 def test_lines_that_moved_change_nothing(compilations, arguments, tmp_path):
     def program(first_line):
-        source = f"{first_line}def net(x):\n    return inner(x) if x.sum() > 0 else x - 1\n\ndef inner(x):\n    return x * 2\n"
+        net = "def net(x):\n    return inner(x) if x.sum() > 0 else x - 1\n"
+        source = f"{first_line}{net}def inner(x):\n    return x * 2\n"
         path = tmp_path / "net.py"
         path.write_text(source)
         linecache.checkcache(str(path))
