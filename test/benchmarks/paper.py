@@ -34,6 +34,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import torch
+from agreement import relative_errors
 from torch.utils._pytree import tree_leaves
 
 import dycl
@@ -43,7 +44,6 @@ from dycl.compiler.api import import_model
 from dycl.compiler.imported import ImportedProgram
 from dycl.compiler.pipeline import PhaseDump, partition_program, write_program
 from dycl.compiler.targets import parse_targets
-from dycl.report.outputs import Difference, difference
 from dycl.runtime.program import Program
 
 ROOT = Path(__file__).parents[2]
@@ -97,11 +97,11 @@ def measure_speed(name: str, n_inputs: int, tiny: bool) -> dict:
     model, args, inputs = network(name, n_inputs, tiny)
     program = dycl.compile(model, args)
     plain = dycl.compile(model, args, options=dycl.Options(simplify_host=False))
-    for given in inputs:  # Warm, and what is timed is right.
-        wanted = model(*given)
-        for compiled in (program, plain):
-            if wrong := compare(compiled(*given), wanted).mismatches:
-                raise RuntimeError(f"{name}: {wrong[0]}; see dycl verify dycl.zoo:{name}")
+    expected = [model(*given) for given in inputs]
+    for compiled in (program, plain):  # Warm, and what is timed is right.
+        found = agreement([compiled(*given) for given in inputs], expected)
+        if found["inconsistent"]:
+            raise RuntimeError(f"{name} is wrong on {found['inconsistent']} inputs; see dycl verify dycl.zoo:{name}")
     return {"regions_without": len(plain.regions)} | latencies(
         {"eager": model, "dycl": program, "without": plain}, inputs
     )
@@ -131,17 +131,13 @@ def build(imported: ImportedProgram, options: dycl.Options, destination: Path, r
 
 def agreement(results: list, expected: list) -> dict:
     """Of how many inputs the results differ by more than rounding, and the largest error of the others."""
-    found = [compare(mine, wanted) for mine, wanted in zip(results, expected, strict=True)]
-    right = [each.relative for each in found if not each.mismatches]
-    return {"inconsistent": len(found) - len(right), "of": len(found), "largest_error": max(right, default=None)}
-
-
-def compare(mine: object, wanted: object) -> Difference:
-    """Two results as tensors: a tracer gives numbers and flags as tensors too."""
-    return difference(as_tensors(mine), as_tensors(wanted), INCONSISTENT)
+    errors = relative_errors(list(map(as_tensors, results)), list(map(as_tensors, expected)))
+    right = [error for error in errors if error <= INCONSISTENT]
+    return {"inconsistent": len(errors) - len(right), "of": len(errors), "largest_error": max(right, default=None)}
 
 
 def as_tensors(result: object) -> tuple:
+    """The leaves of a result; a tracer gives numbers and flags as tensors too."""
     return tuple(torch.as_tensor(leaf) for leaf in tree_leaves(result) if leaf is not None)
 
 
