@@ -86,7 +86,10 @@ $(PACKAGES): pyproject.toml
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r $(VENV)/build-requirements.txt
 	@# The tools are built below, by the same CMakeLists.txt, where a change rebuilds only what it touches.
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation \
-	  -C wheel.cmake=false -C editable.mode=inplace -e '.[compiler,sign,zoo,dev]'
+	  -C wheel.cmake=false -C editable.mode=inplace -e '.[compiler,sign,zoo,elsewhere,dev]'
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["tool"]["dycl"]["elsewhere-alone"], sep="\n")' \
+	  >$(VENV)/elsewhere-requirements.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps -r $(VENV)/elsewhere-requirements.txt
 	@touch $@
 
 $(TOOLS): $(PACKAGES) $(CXX_SOURCES)

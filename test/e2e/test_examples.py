@@ -12,6 +12,7 @@ import pytest
 ARGUMENTS = {
     "demo.py": ["--network", "digits_early_exit", "--images", "120"],
     "early_exit.py": [],
+    "elsewhere.py": ["--network", "sparsemax"],
 }
 
 
