@@ -52,7 +52,7 @@ def tokens(generator: torch.Generator, *shape: int, low: int = 3, high: int = 32
     return torch.randint(low, high, shape, generator=generator)
 
 
-# Halting and fixed points -------------------------------------------------------------------------------------------------
+# Halting and fixed points -------------------------------------------------------------------------------------------
 
 
 def _gru_inputs(count: int, seed: int) -> Drawn:
