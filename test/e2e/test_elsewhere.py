@@ -46,7 +46,7 @@ def test_network_decides_and_computes_as_eager(name):
     model, args = NETWORKS[name]()
     with torch.no_grad():
         program = dycl.compile(model, args)
-        report = dycl.verify(program, model, NETWORKS[name].inputs(40, seed=1))
+        report = dycl.verify(program, model, NETWORKS[name].inputs(40, seed=1), search=0)
     assert report.failures == []
     assert report.near_ties == []
     assert report.decisions == report.agreed > 0
