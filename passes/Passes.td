@@ -675,4 +675,51 @@ def DyclConvertHostPass : Pass<"dycl-convert-host", "::mlir::ModuleOp"> {
   let options = [Option<"numState", "num-state", "unsigned", "0", "How many of the last arguments are state">];
 }
 
+def DyclCarryInListPass : Pass<"dycl-carry-in-list", "::mlir::func::FuncOp"> {
+  let summary = "Pass tensors from block to block in a list, not as operands of branches";
+  let description = [{
+    Input: a function over `!hal.buffer_view`, whose control flow is branches between blocks (`cf`). Output: the same,
+    where no block but the first takes a `!hal.buffer_view`: a branch puts what it passes into a list, from which the
+    block takes it at once.
+
+    IREE 3.13's register allocation moves a reference that is an operand of a branch although it is needed again (passed
+    twice, or used behind the branch), and what needs it finds null (iree-org/iree#24781). Lists count their references.
+
+    Limits: needs unregistered dialects allowed, which `dycl-opt` does, for IREE's `util` and `hal`.
+
+    Example:
+
+    ```mlir
+    func.func private @run(%x: !hal.buffer_view, %p: i1) -> !hal.buffer_view {
+      cf.cond_br %p, ^bb1, ^bb2(%x : !hal.buffer_view)
+    ^bb1:
+      %0 = call @region_0_module.region_0(%x) : (!hal.buffer_view) -> !hal.buffer_view
+      cf.br ^bb2(%0 : !hal.buffer_view)
+    ^bb2(%1: !hal.buffer_view):
+      return %1 : !hal.buffer_view
+    }
+    // becomes
+    func.func private @run(%x: !hal.buffer_view, %p: i1) -> !hal.buffer_view {
+      %list = "util.list.create"(%c1) : (index) -> !util.list<?>
+      "util.list.resize"(%list, %c1) : (!util.list<?>, index) -> ()
+      %null = "util.null"() : () -> !hal.buffer_view
+      cf.cond_br %p, ^bb1, ^bb2
+    ^bb1:
+      %0 = call @region_0_module.region_0(%x) : (!hal.buffer_view) -> !hal.buffer_view
+      "util.list.set"(%list, %c0, %0) : (!util.list<?>, index, !hal.buffer_view) -> ()
+      cf.br ^bb3
+    ^bb2:
+      "util.list.set"(%list, %c0, %x) : (!util.list<?>, index, !hal.buffer_view) -> ()
+      cf.br ^bb3
+    ^bb3:
+      %1 = "util.list.get"(%list, %c0) : (!util.list<?>, index) -> !hal.buffer_view
+      "util.list.set"(%list, %c0, %null) : (!util.list<?>, index, !hal.buffer_view) -> ()
+      return %1 : !hal.buffer_view
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect"];
+  let statistics = [Statistic<"numCarried", "num-carried", "Tensors that blocks take from the list">];
+}
+
 #endif // DYCL_PASSES

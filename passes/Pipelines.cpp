@@ -93,6 +93,7 @@ void dycl::buildHostPipeline(OpPassManager &manager, const PipelineOptions &opti
   // IREE 3.13 rejects some structured control flow, such as scf.index_switch in scf.for.
   manager.addPass(createSCFToControlFlowPass());
   manager.addPass(createCSEPass());
+  manager.nest<func::FuncOp>().addPass(createDyclCarryInListPass());
 }
 
 void dycl::buildPipeline(OpPassManager &manager, const PipelineOptions &options) {

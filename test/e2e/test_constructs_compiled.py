@@ -22,17 +22,6 @@ from frontend_cases import CASES, Case, assert_same, generated_inputs, run_eager
 
 import dycl
 
-_LOST_REFERENCE = "a tensor that a loop or a branch passes on arrives in the VM as a null reference"
-# What the Python host runs right and the VM host does not, and why. `test_known_faults_of_the_vm_host` tells when one
-# of them is mended.
-VM_HOST_FAULTS = {
-    "fib": _LOST_REFERENCE,
-    "multi_target": _LOST_REFERENCE,
-    "argument_is_written_until_it_is_copied": _LOST_REFERENCE,
-    "item_of_another_kind": _LOST_REFERENCE,
-    "int_becomes_float": _LOST_REFERENCE,
-}
-
 
 def run_compiled(program: dycl.Program, inputs: tuple[torch.Tensor, ...]) -> object:
     try:
@@ -50,8 +39,7 @@ def test_compiled_construct_agrees_with_eager(case: Case, tmp_path: Path) -> Non
         compare(case, program, inputs)
         paths.add(tuple(program.last_path))
     assert len(paths) > 1, "all inputs took one path"
-    if case.name not in VM_HOST_FAULTS:
-        compare_hosts(case, program, tmp_path / "case.dycl")
+    compare_hosts(case, program, tmp_path / "case.dycl")
 
 
 def compare(case: Case, program: dycl.Program, inputs: tuple[torch.Tensor, ...]) -> None:
@@ -70,25 +58,6 @@ def compare_hosts(case: Case, program: dycl.Program, bundle: Path) -> None:
         compare(case, without_python, inputs)
         run_compiled(program, copy.deepcopy(inputs))
         assert without_python.last_path == program.last_path
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(
-            case,
-            marks=pytest.mark.xfail(
-                strict=True, raises=(dycl.DyclError, AttributeError), reason=VM_HOST_FAULTS[case.name]
-            ),
-        )
-        for case in CASES
-        if case.name in VM_HOST_FAULTS
-    ],
-    ids=lambda case: case.name,
-)
-def test_known_faults_of_the_vm_host(case: Case, tmp_path: Path) -> None:
-    program = dycl.compile(case.function, copy.deepcopy(case.inputs[0]), dynamic_shapes=case.dynamic)
-    compare_hosts(case, program, tmp_path / "case.dycl")
 
 
 def test_sizes_that_do_not_agree_are_an_error() -> None:
