@@ -10,9 +10,9 @@ from torch import nn
 
 from dycl.frontend import import_program
 from dycl.frontend.capture import capture
+from dycl.frontend.convolutions import reform_convolutions
 from dycl.frontend.fold import fold_batch_norms
 from dycl.frontend.graph import all_graphs
-from dycl.frontend.groups import split_grouped_convolutions
 from dycl.frontend.importer import can_inline
 from dycl.frontend.interpreter import Interpreter
 from dycl.frontend.layouts import store_channels_last
@@ -29,6 +29,7 @@ class Convolutions(nn.Module):
         self.norm = nn.Sequential(nn.Conv2d(4, 6, (2, 3), stride=2, dilation=2, bias=False), nn.BatchNorm2d(6))
         self.read = nn.Conv2d(6, 5, (1, 2))
         self.grouped = nn.Conv2d(4, 6, (3, 2), stride=(1, 2), padding=(0, 1), dilation=(2, 1), groups=2)
+        self.shortcut = nn.Conv2d(6, 6, 1, stride=(2, 1))
         self.depthwise = nn.Conv2d(4, 8, 3, groups=4)
         self.transposed = nn.ConvTranspose2d(4, 3, 2)
         self.line = nn.Conv1d(4, 2, 3)
@@ -37,7 +38,7 @@ class Convolutions(nn.Module):
         y = self.shared(self.shared(x))
         if x.sum() > 0:
             z = self.read(self.norm(y))
-            grouped = self.grouped(x).mean((2, 3))
+            grouped = self.shortcut(self.grouped(x)).mean((2, 3))
             return (z + self.read.weight.sum()).mean((2, 3)), grouped * self.depthwise(x).mean()
         return self.transposed(self.shared(y)).mean((2, 3)).repeat(1, 2)[:, :5], self.line(
             x[:, :, 0]
@@ -61,6 +62,7 @@ def test_weights_of_plain_convolutions_are_stored_as_they_are_read(convolutions)
         "norm.0.weight.folded.hwio": (2, 3, 4, 6),
         "read.weight": (5, 6, 1, 2),  # its sum is read as well
         "grouped.weight.ghwio": (2, 3, 2, 2, 3),
+        "shortcut.weight.hwio": (1, 1, 6, 6),
         "depthwise.weight": (8, 1, 3, 3),
         "transposed.weight": (4, 3, 2, 2),
         "line.weight": (2, 4, 3),
@@ -73,12 +75,18 @@ def convolutions_in(graph):
     return [node for node in graph.nodes if node.target is torch.ops.aten.convolution.default]
 
 
+def is_product(convolution):
+    return convolution.args[1].meta["val"].shape[2:] == (1, 1)
+
+
 def test_what_is_stored_otherwise_computes_the_same(convolutions):
     program = capture(convolutions, (torch.zeros(1, 4, 9, 9),), {}, Options())
     fold_batch_norms(program, enabled=True)
-    split_grouped_convolutions(program)
+    reform_convolutions(program)
     store_channels_last(program)
     assert {n.args[8] for graph in all_graphs(program.graph.body) for n in convolutions_in(graph)} == {1, 4}
+    kernels = [n for graph in all_graphs(program.graph.body) for n in convolutions_in(graph) if is_product(n)]
+    assert [n.args[3] for n in kernels] == [[1, 1]]
     sides = set()
     for seed in range(8):
         x = torch.randn(1, 4, 9, 9, generator=torch.Generator().manual_seed(seed))

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 
     from dycl.compiler.targets import TargetSpec
 
+
 # A location as MLIR prints it after an op: parentheses nest where functions were inlined. VMFBs hold none, and a line
 # that was added above a model changes those of all its regions.
-_INSIDE = r'(?:[^()"]|"[^"]*")*'
-for _ in range(16):
-    _INSIDE = rf'(?:[^()"]|"[^"]*"|\({_INSIDE}\))*'
-_LOCATION = re.compile(rf" loc\({_INSIDE}\)")
+def _location_pattern(depth: int) -> str:
+    nested = rf"|\({_location_pattern(depth - 1)}\)" if depth else ""
+    return rf'(?:[^()"]|"[^"]*"{nested})*'
+
+
+_LOCATION = re.compile(rf" loc\({_location_pattern(16)}\)")
 
 # Of all VMFBs together; those not used for longest go first.
 MAXIMUM_BYTES = 2 * 2**30

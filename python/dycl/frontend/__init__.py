@@ -3,7 +3,7 @@
 
 `rewrite.py` and `convert.py` make control flow explicit in the Python source; `capture.py` runs the rewritten model on
 fake tensors, with `operators` (what each construct means), `control.py` (paths), `state.py` (what paths change),
-`values.py` (numbers on data) and `recorder.py` (ops); `fold.py`, `groups.py` and `layouts.py` optimize the graph;
+`values.py` (numbers on data) and `recorder.py` (ops); `fold.py`, `convolutions.py` and `layouts.py` optimize the graph;
 `importer.py` lowers it.
 """
 
@@ -19,9 +19,9 @@ import torch
 
 from dycl.compiler.imported import ImportedProgram
 from dycl.frontend.capture import capture
+from dycl.frontend.convolutions import reform_convolutions
 from dycl.frontend.fold import fold_batch_norms
 from dycl.frontend.graph import LITERAL
-from dycl.frontend.groups import split_grouped_convolutions
 from dycl.frontend.importer import can_inline, import_graph
 from dycl.frontend.layouts import store_channels_last
 from dycl.options import Options
@@ -60,7 +60,7 @@ def import_program(
     with _recursion_limit(20_000):
         program = capture(model, tuple(args), dict(kwargs or {}), options, dynamic_shapes)
         fold_batch_norms(program, enabled=options.fold_batch_norm)
-        split_grouped_convolutions(program)
+        reform_convolutions(program)
         store_channels_last(program)
         signature = program.signature
         names = [spec.name for spec in (*signature.inputs, *signature.state)]

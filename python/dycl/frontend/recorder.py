@@ -21,7 +21,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import fx
@@ -116,7 +116,7 @@ def _constant_pad(tensor: torch.Tensor, pad: Sequence[int | torch.SymInt], value
         return NotImplemented
     for i in range(0, len(pad), 2):
         dim = tensor.dim() - 1 - i // 2
-        before, after = (torch.sym_max(-amount, 0) for amount in pad[i : i + 2])
+        before, after = (cast("torch.SymInt", torch.sym_max(-amount, 0)) for amount in pad[i : i + 2])
         tensor = tensor.narrow(dim, before, tensor.shape[dim] - before - after)
     return aten.constant_pad_nd.default(tensor, [torch.sym_max(amount, 0) for amount in pad], value)
 
