@@ -28,6 +28,10 @@ UNREACHED = {
     "switch": 3,
 }
 
+# How many calls of the search: none where it finds inputs for which eager raises and the program does otherwise: weights
+# of a negative sum make indices out of range, which the program does not check, and sizes below zero.
+SEARCHED = {"integrate_and_fire": 0}
+
 
 def load_networks(root: Path):
     spec = importlib.util.spec_from_file_location("elsewhere", root / "python" / "examples" / "elsewhere.py")
@@ -46,7 +50,7 @@ def test_network_decides_and_computes_as_eager(name):
     model, args = NETWORKS[name]()
     with torch.no_grad():
         program = dycl.compile(model, args)
-        report = dycl.verify(program, model, NETWORKS[name].inputs(40, seed=1), search=0)
+        report = dycl.verify(program, model, NETWORKS[name].inputs(40, seed=1), search=SEARCHED.get(name, 30))
     assert report.failures == []
     assert report.near_ties == []
     assert report.decisions == report.agreed > 0

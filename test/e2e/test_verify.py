@@ -246,6 +246,28 @@ def test_what_no_input_takes_is_searched_and_then_forced(narrow):
     assert "1 by forced inputs" in str(report)
 
 
+class Masked(nn.Module):
+    def forward(self, x, mask):
+        if mask[0] == (mask[1] & ~mask[1]):
+            x = x * 2
+        if mask[2] != (mask[2] | (x[0] > x[0])):
+            return x + 1
+        return x
+
+
+def test_search_takes_masks():
+    model = Masked()
+    inputs = [(torch.tensor([-1.0, 2.0, -3.0]), torch.tensor([True, False, True]))]
+    program = dycl.compile(model, inputs[0])
+    report = dycl.verify(program, model, inputs, search=100)
+    assert report.failures == []
+    first = {e.text: e.calls.first() for e in report.edges if e.label == "true"}
+    assert first == {
+        "if mask[0] == (mask[1] & ~mask[1]):": "searched",
+        "if mask[2] != (mask[2] | (x[0] > x[0])):": "forced",
+    }
+
+
 def test_wrong_weight_on_a_path_that_is_only_forced_is_caught(narrow):
     model, program = narrow
     other = copy.deepcopy(model)

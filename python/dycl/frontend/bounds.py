@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from dycl.frontend.recorder import Recorder
+if TYPE_CHECKING:
+    from dycl.frontend.recorder import Recorder
 
 aten = torch.ops.aten
 
@@ -40,7 +41,11 @@ _PASSING = {
 
 def upper_bound(recorder: Recorder, tensor: torch.Tensor) -> int | None:
     """A number that all values of an i64 tensor are less than, where they are positions, and so at least 0."""
-    node: Any = recorder.node_of(recorder.unwrap(tensor))  # type: ignore[arg-type]
+    return upper_bound_of(recorder.node_of(recorder.unwrap(tensor)))  # type: ignore[arg-type]
+
+
+def upper_bound_of(node: Any) -> int | None:
+    """The same of the tensor that a node computes."""
     while node.target in _PASSING:
         node = node.args[0]
     result = None

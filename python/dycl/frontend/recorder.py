@@ -39,6 +39,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
 from dycl.errors import UnsupportedConstructError
+from dycl.frontend.indices import in_bounds, is_indexing, is_write
 from dycl.frontend.locations import here
 from dycl.frontend.memory import Memory, Write
 from dycl.frontend.sizes import Sizes, is_static, may_be_zero, reassociation, same_sizes
@@ -519,6 +520,23 @@ class Recorder(TorchDispatchMode):
             if out is not NotImplemented:
                 return out
         self._refuse_random(func)
+        if is_indexing(func):
+            return self._record_in_bounds(func, args, kwargs)
+        return self._record(func, args, kwargs)
+
+    def _record_in_bounds(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Records an op that reads or writes at indices, none of them outside of the tensor."""
+        with self:
+            bounded, padded = in_bounds(func, args, self.node_of)
+        out = self._record(func, bounded, kwargs)
+        if is_write(func):
+            with self:
+                for dim in padded:
+                    out = out.narrow(dim, 0, args[0].shape[dim])
+        return out
+
+    def _record(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Records an op as it is."""
         out = self._shapes_of(func, args, kwargs)
 
         def to_node(value: Any) -> Any:

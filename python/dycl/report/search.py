@@ -235,7 +235,7 @@ class Search:
         alike = [t for t in eager.taken if t.role == start.role]
         if nth >= len(alike) or alike[nth].operands is None:
             return None
-        left, right = alike[nth].operands or (None, None)
+        left, right = map(_as_number, alike[nth].operands or (None, None))
         with torch.enable_grad():
             found = left if right is None else left - right
             if not isinstance(found, torch.Tensor) or not found.is_floating_point() or not found.numel():
@@ -343,6 +343,13 @@ def _test_of(taken: Taken, record: Record) -> Taken:
         return taken
     tests = [t for t in record.call.eager.taken if t.role == replace(taken.role, part="") and t.on_data]
     return tests[-1] if tests else taken
+
+
+def _as_number(operand: Any) -> Any:
+    """What a decision compares, of which differences can be taken: not of bools."""
+    if isinstance(operand, bool):
+        return int(operand)
+    return operand.to(torch.int64) if isinstance(operand, torch.Tensor) and operand.dtype == torch.bool else operand
 
 
 def _integer_ranges(records: Sequence[Record]) -> dict[int, tuple[int, int]]:
