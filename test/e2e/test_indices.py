@@ -75,7 +75,7 @@ def test_index_out_of_range_is_that_of_the_nearest_row(function):
     program = dycl.compile(function, (TABLE, places))
     torch.testing.assert_close(program(TABLE, places), function(TABLE, places))
     for given, nearest in (((4, 2), (3, 2)), ((FAR, 1), (3, 1)), ((2, -FAR), (2, 0))):
-        with pytest.raises((IndexError, RuntimeError), match="out of (range|bounds)|index out"):
+        with pytest.raises((IndexError, RuntimeError), match=r"out of (range|bounds)"):
             function(TABLE, torch.tensor(given))
         found = program(TABLE, torch.tensor(given))
         torch.testing.assert_close(found, function(TABLE, torch.tensor(nearest)))
