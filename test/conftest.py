@@ -14,6 +14,9 @@ from typing import NoReturn
 import pytest
 
 ROOT = Path(__file__).parent.parent
+# As many processes as cores run tests, so each has one: more threads would wait for each other, actively. Set before
+# torch is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
 # A clean clone compiles everything; a test that is run again, only what changed. Tests' own processes inherit it.
 os.environ["DYCL_CACHE"] = str(ROOT / "build" / "cache")
 
