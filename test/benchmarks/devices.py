@@ -18,7 +18,6 @@ With --overhead instead: microseconds that a trip of a loop with one small regio
 from __future__ import annotations
 
 import argparse
-import inspect
 import itertools
 import json
 import re
@@ -120,7 +119,7 @@ def runners(bundle, refusal):
 def compare(name, n_inputs, tiny):
     """A row for each device and host."""
     factory = getattr(dycl.zoo, name)
-    arguments = {"tiny": True} if tiny and "tiny" in inspect.signature(factory).parameters else {}
+    arguments = factory.small if tiny else {}
     model, args = factory(**arguments)
     drawn = list(factory.inputs(10 * n_inputs, seed=3, **arguments))
     with tempfile.TemporaryDirectory() as folder:

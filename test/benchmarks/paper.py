@@ -18,7 +18,6 @@ own. Nothing else should run on the machine: the page says what its load was.
 from __future__ import annotations
 
 import argparse
-import inspect
 import io
 import json
 import logging
@@ -119,7 +118,7 @@ PARTS = {"results": measure_results, "speed": measure_speed}
 def network(name: str, n_inputs: int, tiny: bool) -> tuple:
     """The model, example arguments, and arguments of the calls that are compared."""
     factory = getattr(dycl.zoo, name)
-    arguments = {"tiny": True} if tiny and "tiny" in inspect.signature(factory).parameters else {}
+    arguments = factory.small if tiny else {}
     model, args = factory(**arguments)
     return model, args, list(factory.inputs(n_inputs, seed=SEED, **arguments))
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections import Counter
 
@@ -51,9 +50,7 @@ def blocks_run(model, image):
 
 
 def tiny(name):
-    """The arguments that make a network small, where it has a small form."""
-    takes = inspect.signature(getattr(dycl.zoo, name).__wrapped__).parameters
-    return {"tiny": True} if "tiny" in takes else {}
+    return getattr(dycl.zoo, name).small
 
 
 def leaves(value):

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from dycl.zoo.calibration import seeded, settled
-from dycl.zoo.images import one_image, random_images
-from dycl.zoo.layers import conv_bn_relu
+from dycl.zoo.images import calibrated, one_image
+from dycl.zoo.layers import block_shapes, conv_bn_relu, projection
 from dycl.zoo.network import network
 
 
@@ -45,10 +45,7 @@ class GatedBlock(nn.Module):
             nn.Conv2d(channels, channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(channels),
         )
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or in_channels != channels:
-            projection = nn.Conv2d(in_channels, channels, 1, stride, bias=False)
-            self.shortcut = nn.Sequential(projection, nn.BatchNorm2d(channels))
+        self.shortcut = projection(in_channels, channels, stride)
         self.gate = Gate(in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,13 +67,8 @@ class ConvNetAIG(nn.Module):
     def __init__(self, blocks: tuple[int, ...], channels: tuple[int, ...], classes: int = 10) -> None:
         super().__init__()
         self.stem = conv_bn_relu(3, channels[0])
-        self.blocks = nn.ModuleList()
-        width = channels[0]
-        for group, (count, group_channels) in enumerate(zip(blocks, channels, strict=True)):
-            for index in range(count):
-                self.blocks.append(GatedBlock(width, group_channels, stride=2 if group > 0 and index == 0 else 1))
-                width = group_channels
-        self.classifier = nn.Linear(width, classes)
+        self.blocks = nn.ModuleList(GatedBlock(*shape) for shape in block_shapes(blocks, channels, channels[0]))
+        self.classifier = nn.Linear(channels[-1], classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits f32[1,classes] of an image f32[1,3,32,32]."""
@@ -101,8 +93,7 @@ def convnet_aig(tiny: bool = False, seed: int = 0) -> tuple[ConvNetAIG, tuple[Te
     """
     with seeded(seed):
         model = ConvNetAIG((2, 1, 1), (4, 8, 16)) if tiny else ConvNetAIG((18, 18, 18), (16, 32, 64))
-    calibrate(model, random_images(128, seed=seed + 1))
-    return model.eval(), (random_images(1, seed=seed + 2),)
+    return calibrated(model, calibrate, seed)
 
 
 @torch.no_grad()

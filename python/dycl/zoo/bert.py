@@ -103,11 +103,6 @@ class Pooler(nn.Module):
         return torch.tanh(self.dense(x[:, 0]))
 
 
-def entropy(logits: Tensor) -> Tensor:
-    """The entropy f32[B], in nats, of the softmax of logits f32[B,N]."""
-    return -(F.softmax(logits, dim=1) * F.log_softmax(logits, dim=1)).sum(dim=1)
-
-
 @torch.no_grad()
 def sharpen_attention(model: nn.Module) -> None:
     """Makes each token attend to some more than to others, as in a trained BERT: queries and keys are scaled by 3.

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from dycl.zoo.calibration import routed, seeded, settled
-from dycl.zoo.images import one_image, random_images
-from dycl.zoo.layers import conv_bn_relu
+from dycl.zoo.images import calibrated, one_image
+from dycl.zoo.layers import block_shapes, conv_bn_relu
 from dycl.zoo.network import network
 
 
@@ -47,19 +47,15 @@ class FlatResNet(nn.Module):
         self.stem = conv_bn_relu(3, channels[0])
         self.blocks = nn.ModuleList()
         self.shortcuts = nn.ModuleList()
-        width = channels[0]
-        for group, (count, group_channels) in enumerate(zip(blocks, channels, strict=True)):
-            for index in range(count):
-                halves = group > 0 and index == 0
-                self.blocks.append(
-                    nn.Sequential(
-                        conv_bn_relu(width, group_channels, stride=2 if halves else 1),
-                        nn.Conv2d(group_channels, group_channels, 3, padding=1, bias=False),
-                        nn.BatchNorm2d(group_channels),
-                    )
+        for in_channels, out_channels, stride in block_shapes(blocks, channels, channels[0]):
+            self.blocks.append(
+                nn.Sequential(
+                    conv_bn_relu(in_channels, out_channels, stride=stride),
+                    nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+                    nn.BatchNorm2d(out_channels),
                 )
-                self.shortcuts.append(HalvingShortcut(group_channels - width) if halves else nn.Identity())
-                width = group_channels
+            )
+            self.shortcuts.append(HalvingShortcut(out_channels - in_channels) if stride > 1 else nn.Identity())
 
     def forward(self, x: Tensor) -> Tensor:
         """Features f32[N,channels[-1]] of images f32[N,3,32,32], by all blocks."""
@@ -106,7 +102,7 @@ def blockdrop32(tiny: bool = False, seed: int = 0) -> tuple[BlockDrop, tuple[Ten
     """
     with seeded(seed):
         model = BlockDrop((1, 2, 1), (4, 8, 16)) if tiny else BlockDrop((5, 5, 5), (16, 32, 64))
-    return _calibrated(model, seed)
+    return calibrated(model, calibrate, seed)
 
 
 @network(inputs=one_image)
@@ -124,12 +120,7 @@ def blockdrop110(tiny: bool = False, seed: int = 0) -> tuple[BlockDrop, tuple[Te
     """
     with seeded(seed):
         model = BlockDrop((2, 2, 1), (4, 8, 16)) if tiny else BlockDrop((18, 18, 18), (16, 32, 64))
-    return _calibrated(model, seed)
-
-
-def _calibrated(model: BlockDrop, seed: int) -> tuple[BlockDrop, tuple[Tensor]]:
-    calibrate(model, random_images(128, seed=seed + 1))
-    return model.eval(), (random_images(1, seed=seed + 2),)
+    return calibrated(model, calibrate, seed)
 
 
 @torch.no_grad()

@@ -15,12 +15,8 @@ from torch import Tensor, nn
 
 from dycl.zoo.calibration import exit_thresholds, seeded
 from dycl.zoo.images import random_images
+from dycl.zoo.layers import entropy
 from dycl.zoo.network import network
-
-
-def entropy(logits: Tensor) -> Tensor:
-    """Of the probabilities that logits f32[N,10] stand for, in nats: f32[N]."""
-    return -(torch.softmax(logits, dim=1) * torch.log_softmax(logits, dim=1)).sum(dim=1)
 
 
 def _pool() -> nn.Module:

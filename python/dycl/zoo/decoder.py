@@ -105,14 +105,19 @@ class Decoder(nn.Module):
         empty = torch.zeros(batch, self.sizes.heads, 0, self.sizes.features // self.sizes.heads)
         return [(empty, empty) for _ in self.layers]
 
-    def features(self, tokens: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
-        """The features f32[B,C] after `tokens` i64[B,T], and the cache with these."""
+    def layered(self, tokens: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
+        """What as many layers as `cache` is for make of `tokens` i64[B,T], f32[B,T,C], and the cache with these."""
         x = self.embedding(tokens)
         grown: Cache = []
         for layer, (keys, values) in zip(self.layers, cache):
             x, keys, values = layer(x, keys, values)
             grown.append((keys, values))
-        return self.norm(x[:, -1]), grown
+        return x, grown
+
+    def features(self, tokens: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
+        """The features f32[B,C] after `tokens` i64[B,T], and the cache with these."""
+        x, cache = self.layered(tokens, cache)
+        return self.norm(x[:, -1]), cache
 
     def read(self, tokens: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
         """The logits f32[B,words] of what follows `tokens` i64[B,T], and the cache with these."""

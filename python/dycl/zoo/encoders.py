@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dycl.zoo.layers import conv_bn_relu
+from dycl.zoo.layers import Bottleneck, block_shapes, conv_bn_relu
 
 
 class Widths(NamedTuple):
@@ -81,26 +81,6 @@ def googlenet(groups: Sequence[Sequence[Widths]] = GOOGLENET, stem: tuple[int, i
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
-class ResNeXtBlock(nn.Module):
-    """conv1×1, grouped conv3×3, conv1×1 to twice the channels, each with BN and a ReLU between; the shortcut, ReLU."""
-
-    def __init__(self, in_channels: int, channels: int, stride: int, groups: int) -> None:
-        super().__init__()
-        out = 2 * channels
-        self.residual = nn.Sequential(
-            conv_bn_relu(in_channels, channels, 1),
-            conv_bn_relu(channels, channels, 3, stride, groups),
-            nn.Conv2d(channels, out, 1, bias=False),
-            nn.BatchNorm2d(out),
-        )
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or in_channels != out:
-            self.shortcut = nn.Sequential(nn.Conv2d(in_channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.residual(x) + self.shortcut(x))
-
-
 def resnext(
     blocks: Sequence[int] = (3, 4, 6, 3), channels: Sequence[int] = (128, 256, 512, 1024), groups: int = 32
 ) -> nn.Sequential:
@@ -113,8 +93,5 @@ def resnext(
     """
     width = channels[0] // 2
     layers: list[nn.Module] = [conv_bn_relu(3, width, 7, 2), nn.MaxPool2d(3, 2, padding=1)]
-    for group, (count, group_channels) in enumerate(zip(blocks, channels, strict=True)):
-        for index in range(count):
-            layers.append(ResNeXtBlock(width, group_channels, 2 if group > 0 and index == 0 else 1, groups))
-            width = 2 * group_channels
+    layers += [Bottleneck(*shape, expansion=2, groups=groups) for shape in block_shapes(blocks, channels, width, 2)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())

@@ -19,13 +19,13 @@ from dycl.zoo.bert import (
     Layer,
     Pooler,
     config,
-    entropy,
     one_sentence,
     sentences,
     sharpen_attention,
     standardize,
 )
 from dycl.zoo.calibration import exit_thresholds, seeded
+from dycl.zoo.layers import entropy
 from dycl.zoo.network import network
 from dycl.zoo.tokens import PAD
 

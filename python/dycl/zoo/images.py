@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+M = TypeVar("M", bound=nn.Module)
 
 
 def random_images(count: int, seed: int, channels: int = 3, side: int = 32) -> Tensor:
@@ -21,3 +23,11 @@ def random_images(count: int, seed: int, channels: int = 3, side: int = 32) -> T
 def one_image(count: int, seed: int, **_: Any) -> Iterator[tuple[Tensor]]:
     """Arguments of `count` calls with one image f32[1,3,32,32] each, whatever the network's arguments."""
     return ((image,) for image in random_images(count, seed).split(1))
+
+
+def calibrated(
+    model: M, calibrate: Callable[[M, Tensor], None], seed: int, n_images: int = 128
+) -> tuple[M, tuple[Tensor]]:
+    """A model in evaluation mode, calibrated on images f32[n_images,3,32,32], and an example image f32[1,3,32,32]."""
+    calibrate(model, random_images(n_images, seed=seed + 1))
+    return model.eval(), (random_images(1, seed=seed + 2),)

@@ -36,12 +36,8 @@ class SelfSpeculativeDecoder(Decoder):
 
     def run(self, tokens: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
         """The most likely words i64[1,T] after each of `tokens` i64[1,T], by as many layers as `cache` is for."""
-        x = self.embedding(tokens)
-        grown: Cache = []
-        for layer, (keys, values) in zip(self.layers, cache):
-            x, keys, values = layer(x, keys, values)
-            grown.append((keys, values))
-        return self.output(self.norm(x)).argmax(dim=2), grown
+        x, cache = self.layered(tokens, cache)
+        return self.output(self.norm(x)).argmax(dim=2), cache
 
     def draft(self, word: Tensor, cache: Cache) -> Tensor:
         """What the first layers write after `word` i64[1,1]: i64[1,ahead]."""

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from dycl.zoo.calibration import exit_thresholds, seeded, settled_exits
-from dycl.zoo.images import one_image, random_images
+from dycl.zoo.images import calibrated, one_image
 from dycl.zoo.layers import conv_bn_relu
 from dycl.zoo.network import network
 
@@ -174,8 +174,7 @@ def msdnet(tiny: bool = False, seed: int = 0) -> tuple[MSDNet, tuple[Tensor]]:
     """
     with seeded(seed):
         model = MSDNet((1, 1, 1), 4, 2, 8) if tiny else MSDNet((4, 2, 2, 2, 2, 2, 2))
-    calibrate(model, random_images(128, seed=seed + 1))
-    return model.eval(), (random_images(1, seed=seed + 2),)
+    return calibrated(model, calibrate, seed)
 
 
 class EarlyExits(Protocol):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -23,6 +24,11 @@ class Factory(Generic[P, R]):
         self.__wrapped__ = make
         self.__name__, self.__doc__, self.__module__ = make.__name__, make.__doc__, make.__module__
         self.inputs = inputs
+
+    @property
+    def small(self) -> dict[str, Any]:
+        """The arguments that make the network small, where it has a small form."""
+        return {"tiny": True} if "tiny" in inspect.signature(self.__wrapped__).parameters else {}
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.__wrapped__(*args, **kwargs)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from dycl.zoo.calibration import seeded
-from dycl.zoo.images import one_image, random_images
+from dycl.zoo.images import calibrated, one_image
 from dycl.zoo.layers import conv_bn_relu
 from dycl.zoo.multi_scale import Classifier, bottleneck, calibrate
 from dycl.zoo.network import network
@@ -221,5 +221,4 @@ def ranet(tiny: bool = False, seed: int = 0) -> tuple[RANet, tuple[Tensor]]:
             finer = Scale(1, transitions=(2, 4), strided=(2, 4))
             finest = Scale(1, transitions=(2, 5), strided=(4, 6))
             model = RANet([Scale(4), fine, finer, finest], (1, 1, 2, 2))
-    calibrate(model, random_images(72, seed=seed + 1))
-    return model.eval(), (random_images(1, seed=seed + 2),)
+    return calibrated(model, calibrate, seed, n_images=72)

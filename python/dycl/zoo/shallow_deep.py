@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from dycl.zoo.calibration import damp, seeded, settled_exits
-from dycl.zoo.images import one_image, random_images
-from dycl.zoo.layers import conv_bn_relu
+from dycl.zoo.images import calibrated, one_image
+from dycl.zoo.layers import Bottleneck, block_shapes, conv_bn_relu
 from dycl.zoo.network import network
 from dycl.zoo.skipnet import BasicBlock
 
@@ -117,26 +117,6 @@ class WideBasic(nn.Module):
         return self.residual(x) + self.shortcut(x)
 
 
-class Bottleneck(nn.Module):
-    """conv1×1-BN-ReLU-conv3×3-BN-ReLU-conv1×1-BN to four times the channels, plus the shortcut, ReLU."""
-
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
-        super().__init__()
-        out = 4 * channels
-        self.residual = nn.Sequential(
-            conv_bn_relu(in_channels, channels, 1),
-            conv_bn_relu(channels, channels, 3, stride),
-            nn.Conv2d(channels, out, 1, bias=False),
-            nn.BatchNorm2d(out),
-        )
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or in_channels != out:
-            self.shortcut = nn.Sequential(nn.Conv2d(in_channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.residual(x) + self.shortcut(x))
-
-
 def _pooled_linear(channels: int) -> nn.Sequential:
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, CLASSES))
 
@@ -145,13 +125,9 @@ def _groups(block: type[nn.Module], blocks: Sequence[int], channels: Sequence[in
     """Groups of residual blocks, each but the first at half the resolution of the one before."""
     layers: list[Layer] = []
     side, expansion = 32, 4 if block is Bottleneck else 1
-    for group, (count, group_channels) in enumerate(zip(blocks, channels, strict=True)):
-        for index in range(count):
-            stride = 2 if group > 0 and index == 0 else 1
-            side //= stride
-            module = block(width, group_channels, stride)
-            width = expansion * group_channels
-            layers.append(Layer(module, width, side))
+    for in_channels, group_channels, stride in block_shapes(blocks, channels, width, expansion):
+        side //= stride
+        layers.append(Layer(block(in_channels, group_channels, stride), expansion * group_channels, side))
     return layers
 
 
@@ -191,11 +167,6 @@ def _vgg(groups: Sequence[Sequence[int]], exits: Sequence[int], hidden: int = 51
     return ShallowDeepNetwork(nn.Identity(), layers, exits, end)
 
 
-def _factory_result(model: ShallowDeepNetwork, seed: int, n_images: int) -> tuple[ShallowDeepNetwork, tuple[Tensor]]:
-    calibrate(model, random_images(n_images, seed=seed + 1))
-    return model.eval(), (random_images(1, seed=seed + 2),)
-
-
 @network(inputs=one_image)
 def sdn_mobilenet(tiny: bool = False, seed: int = 0) -> tuple[ShallowDeepNetwork, tuple[Tensor]]:
     """MobileNet with five internal classifiers, each left `if softmax(logits).max() >= 0.8`.
@@ -217,7 +188,7 @@ def sdn_mobilenet(tiny: bool = False, seed: int = 0) -> tuple[ShallowDeepNetwork
         else:
             separable = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5]
             model = _mobilenet(32, [*separable, (1024, 2), (1024, 1)], exits=(2, 4, 6, 8, 11))
-    return _factory_result(model, seed, 256)
+    return calibrated(model, calibrate, seed, n_images=256)
 
 
 @network(inputs=one_image)
@@ -241,7 +212,7 @@ def sdn_vgg16(tiny: bool = False, seed: int = 0) -> tuple[ShallowDeepNetwork, tu
         else:
             groups = [[64] * 2, [128] * 2, [256] * 3, [512] * 3, [512] * 3]
             model = _vgg(groups, exits=(1, 3, 5, 6, 8, 9))
-    return _factory_result(model, seed, 128)
+    return calibrated(model, calibrate, seed)
 
 
 @network(inputs=one_image)
@@ -265,7 +236,7 @@ def sdn_vgg19(tiny: bool = False, seed: int = 0) -> tuple[ShallowDeepNetwork, tu
         else:
             groups = [[64] * 2, [128] * 2, [256] * 4, [512] * 4, [512] * 4]
             model = _vgg(groups, exits=(2, 4, 6, 8, 9, 11))
-    return _factory_result(model, seed, 128)
+    return calibrated(model, calibrate, seed)
 
 
 @network(inputs=one_image)
@@ -290,7 +261,7 @@ def sdn_resnet50(tiny: bool = False, seed: int = 0) -> tuple[ShallowDeepNetwork,
         else:
             layers = _groups(Bottleneck, (3, 4, 6, 3), (64, 128, 256, 512), width=64)
             model = ShallowDeepNetwork(conv_bn_relu(3, 64), layers, (2, 4, 6, 8, 11, 13), _pooled_linear(2048))
-    return _factory_result(model, seed, 64)
+    return calibrated(model, calibrate, seed, n_images=64)
 
 
 @network(inputs=one_image)
@@ -315,7 +286,7 @@ def sdn_resnet56(tiny: bool = False, seed: int = 0) -> tuple[ShallowDeepNetwork,
         else:
             layers = _groups(BasicBlock, (9, 9, 9), (16, 32, 64), width=16)
             model = ShallowDeepNetwork(conv_bn_relu(3, 16), layers, (3, 7, 11, 15, 19, 23), _pooled_linear(64))
-    return _factory_result(model, seed, 128)
+    return calibrated(model, calibrate, seed)
 
 
 @network(inputs=one_image)
@@ -339,7 +310,7 @@ def sdn_wideresnet(tiny: bool = False, seed: int = 0) -> tuple[ShallowDeepNetwor
         end = nn.Sequential(nn.BatchNorm2d(channels[-1]), nn.ReLU(), *_pooled_linear(channels[-1]))
         exits = (0, 1) if tiny else (2, 4, 6, 8, 10, 12)
         model = ShallowDeepNetwork(nn.Conv2d(3, stem, 3, padding=1), layers, exits, end)
-    return _factory_result(model, seed, 64)
+    return calibrated(model, calibrate, seed, n_images=64)
 
 
 @torch.no_grad()

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from dycl.zoo.calibration import routed, seeded, settled
-from dycl.zoo.images import one_image, random_images
-from dycl.zoo.layers import conv_bn_relu
+from dycl.zoo.images import calibrated, one_image
+from dycl.zoo.layers import block_shapes, conv_bn_relu, projection
 from dycl.zoo.network import network
 
 
@@ -29,10 +29,7 @@ class BasicBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.downsample: nn.Module = nn.Identity()
-        if stride != 1 or in_channels != channels:
-            projection = nn.Conv2d(in_channels, channels, 1, stride=stride, bias=False)
-            self.downsample = nn.Sequential(projection, nn.BatchNorm2d(channels))
+        self.downsample = projection(in_channels, channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = torch.relu(self.bn1(self.conv1(x)))
@@ -81,12 +78,7 @@ class ResNet(nn.Module):
     def __init__(self, blocks: tuple[int, ...], channels: tuple[int, ...]) -> None:
         super().__init__()
         self.stem = conv_bn_relu(3, channels[0])
-        self.blocks = nn.ModuleList()
-        width = channels[0]
-        for group, (count, group_channels) in enumerate(zip(blocks, channels, strict=True)):
-            for index in range(count):
-                self.blocks.append(BasicBlock(width, group_channels, stride=2 if group > 0 and index == 0 else 1))
-                width = group_channels
+        self.blocks = nn.ModuleList(BasicBlock(*shape) for shape in block_shapes(blocks, channels, channels[0]))
 
 
 class SkipNet(ResNet):
@@ -135,11 +127,6 @@ class FeedForwardSkipNet(ResNet):
         return self.classifier(x.mean(dim=(2, 3)))
 
 
-def _calibrated(model: ResNet, seed: int) -> tuple[ResNet, tuple[Tensor]]:
-    calibrate(model, random_images(128, seed=seed + 1))
-    return model.eval(), (random_images(1, seed=seed + 2),)
-
-
 @network(inputs=one_image)
 def skipnet38_rnn(tiny: bool = False, seed: int = 0) -> tuple[ResNet, tuple[Tensor]]:
     """SkipNet-38 with the RNN gate: 17 gates, each `if probability > 0.5` on one image.
@@ -155,7 +142,7 @@ def skipnet38_rnn(tiny: bool = False, seed: int = 0) -> tuple[ResNet, tuple[Tens
     """
     with seeded(seed):
         model = SkipNet((2, 2, 2), (4, 8, 16)) if tiny else SkipNet((6, 6, 6), (16, 32, 64))
-    return _calibrated(model, seed)
+    return calibrated(model, calibrate, seed)
 
 
 @network(inputs=one_image)
@@ -173,7 +160,7 @@ def skipnet38_dense(tiny: bool = False, seed: int = 0) -> tuple[ResNet, tuple[Te
     """
     with seeded(seed):
         model = FeedForwardSkipNet((1, 2, 1), (4, 8, 16)) if tiny else FeedForwardSkipNet((6, 6, 6), (16, 32, 64))
-    return _calibrated(model, seed)
+    return calibrated(model, calibrate, seed)
 
 
 @network(inputs=one_image)
@@ -191,7 +178,7 @@ def skipnet74_rnn(tiny: bool = False, seed: int = 0) -> tuple[ResNet, tuple[Tens
     """
     with seeded(seed):
         model = SkipNet((2, 1, 1), (4, 8, 16)) if tiny else SkipNet((12, 12, 12), (16, 32, 64))
-    return _calibrated(model, seed)
+    return calibrated(model, calibrate, seed)
 
 
 @network(inputs=one_image)
@@ -209,7 +196,7 @@ def skipnet110_rnn(tiny: bool = False, seed: int = 0) -> tuple[ResNet, tuple[Ten
     """
     with seeded(seed):
         model = SkipNet((1, 2, 2), (4, 8, 16)) if tiny else SkipNet((18, 18, 18), (16, 32, 64))
-    return _calibrated(model, seed)
+    return calibrated(model, calibrate, seed)
 
 
 @torch.no_grad()

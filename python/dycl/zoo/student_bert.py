@@ -24,13 +24,13 @@ from dycl.zoo.bert import (
     Embeddings,
     Layer,
     config,
-    entropy,
     one_sentence,
     sentences,
     sharpen_attention,
     standardize,
 )
 from dycl.zoo.calibration import seeded
+from dycl.zoo.layers import entropy
 from dycl.zoo.network import network
 from dycl.zoo.tokens import PAD
 
