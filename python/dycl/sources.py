@@ -60,7 +60,7 @@ def load_source(text: str, factory_arguments: Mapping[str, Any]) -> Source:
     where, colon, name = text.rpartition(":")
     if not (colon and where and name):
         raise SourceError(f"{text!r} names no factory; {_EXPECTED}")
-    module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
+    module = import_file(Path(where)) if where.endswith(".py") else _import_module(where)
     return _result_of(_find_factory(module, where, name), text, factory_arguments)
 
 
@@ -94,7 +94,12 @@ def _program_file(path: Path, factory_arguments: Mapping[str, Any]) -> Source:
     return Source(path)
 
 
-def _import_file(path: Path) -> ModuleType:
+def import_file(path: Path) -> ModuleType:
+    """The module of a user's Python file.
+
+    Raises:
+        SourceError: where it does not exist or importing it fails, with the place in the user's code.
+    """
     if not path.is_file():
         raise SourceError(f"{path} does not exist")
     name = path.stem if path.stem not in sys.modules else f"source_{path.stem}"  # A user's json.py is not json.

@@ -23,8 +23,7 @@ from typing import Any
 from dycl.errors import SourceLocation
 from dycl.report.constructs import BROKEN, PATTERN, RETURNED, TRIPS, WHOLE, Construct, read_source
 from dycl.report.observe import Observation, Role, Taken
-
-Node = int | str
+from dycl.runtime.graph import Node
 
 
 @dataclass(frozen=True)

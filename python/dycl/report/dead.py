@@ -7,7 +7,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dycl.runtime.graph import Node
+from dycl.runtime.graph import Node, predicate_nodes
 
 Known = dict[str, bool]
 """The host's variables whose truth is known at a place."""
@@ -27,7 +27,7 @@ def dead_edges(host_source: str, hcfg: Mapping[str, Any]) -> dict[tuple[Node, st
     for node in ast.parse(host_source).body:
         if isinstance(node, ast.FunctionDef):
             prover.block(node.body, {})
-    node_of = {n["predicate"]: n["id"] for n in hcfg["nodes"] if n["kind"] == "predicate"}
+    node_of = predicate_nodes(hcfg)
     labels: dict[Node, set[str]] = {}
     for edge in hcfg["edges"]:
         labels.setdefault(edge["source"], set()).add(edge["label"])
@@ -45,7 +45,7 @@ def dead_edges(host_source: str, hcfg: Mapping[str, Any]) -> dict[tuple[Node, st
 
 def decided_names(host_source: str, hcfg: Mapping[str, Any]) -> dict[Node, str]:
     """The variable of host.py that each predicate decides on; not those that decide on more than a variable."""
-    node_of = {n["predicate"]: n["id"] for n in hcfg["nodes"] if n["kind"] == "predicate"}
+    node_of = predicate_nodes(hcfg)
     found: dict[Node, str] = {}
     for node in ast.walk(ast.parse(host_source)):
         tested = _tested(node) if isinstance(node, ast.expr) else None

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from torch.utils import _pytree as pytree
 from dycl.errors import InputError
 from dycl.runtime.host_runtime import DTYPES
 from dycl.signature import DynamicSize, Signature
+from dycl.sources import import_file
 
 Arguments = tuple[Any, ...]
 
@@ -65,6 +65,7 @@ def file_inputs(text: str, count: int, seed: int) -> Inputs:
 
     Raises:
         InputError: where there is no such file, or not that in it.
+        SourceError: where importing it fails.
     """
     where, colon, name = text.rpartition(":")
     path = Path(where if colon and where.endswith(".py") else text)
@@ -79,12 +80,7 @@ def file_inputs(text: str, count: int, seed: int) -> Inputs:
         return given_inputs((tuple(a[i] for a in arrays) for i in range(calls)), f"from {path.name}")
     if path.suffix != ".py" or not colon:
         raise InputError(f"--inputs {text}: expected FILE.npz or FILE.py:FUNCTION")
-    spec = importlib.util.spec_from_file_location(f"inputs_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    function: Any = getattr(module, name, None)
+    function: Any = getattr(import_file(path), name, None)
     if not callable(function):
         raise InputError(f"--inputs {text}: {path.name} has no function {name}")
     drawn: Any = function(count, seed)
@@ -186,9 +182,3 @@ class _Draw:
 def random_like(example: Sequence[Any], signature: Signature, generator: torch.Generator) -> Arguments:
     """Arguments like others."""
     return _Draw(generator, signature).like(example)
-
-
-def take(inputs: Iterable[Any], count: int) -> Iterator[Any]:
-    """At most `count` of them."""
-    for _, item in zip(range(count), inputs, strict=False):
-        yield item

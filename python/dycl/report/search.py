@@ -172,13 +172,12 @@ class Search:
         if spec != other_spec:
             return arguments
         mixed = [
-            a + share * (b - a)
+            (a + share * (b - a)).to(a.dtype)
             if isinstance(a, torch.Tensor) and a.is_floating_point() and a.shape == b.shape
             else copy.deepcopy(a)
             for a, b in zip(mine, theirs, strict=True)
         ]
-        return pytree.tree_unflatten([m.to(a.dtype) if isinstance(a, torch.Tensor) else m
-                                      for m, a in zip(mixed, mine, strict=True)], spec)  # fmt: skip
+        return pytree.tree_unflatten(mixed, spec)
 
     # Gradients -------------------------------------------------------------------------------------------------------
 

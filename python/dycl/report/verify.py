@@ -261,11 +261,12 @@ class Verifier:
         """Compares the decisions of all calls, those apart that differ after a near tie."""
         agreement = compare_decisions(self.predicates, [r.call for r in self.records])
         doubtful = {d.call for d in agreement.disagreements} | {r.index for r in self.records if self.problems(r)}
+        others = [r for r in self.records if r.index not in doubtful][:20]
         for index in sorted(doubtful):
             record = self.records[index]
             if not record.was_judged and record.origin != FORCED:
                 record.was_judged = True
-                record.near_tie = self._near_tie(record, [r for r in self.records if r.index not in doubtful][:20])
+                record.near_tie = self._near_tie(record, others)
         return self._agreement_of_the_rest()
 
     def _agreement_of_the_rest(self) -> Agreement:
@@ -290,11 +291,10 @@ class Verifier:
         return unconfirmed
 
     def _agrees_when_forced(self, record: Record, forced: Mapping[int, bool], others: Sequence[Record]) -> bool:
-        model = copy.deepcopy(record.before) if self.has_state else record.before
-        eagers, mine = copy.deepcopy(record.arguments), copy.deepcopy(record.arguments)
-        eager = self.observe(model, eagers, forced=forced)
         if self.has_state:
             return False  # The program's state before the call is gone.
+        eagers, mine = copy.deepcopy(record.arguments), copy.deepcopy(record.arguments)
+        eager = self.observe(record.before, eagers, forced=forced)
         again = self.compared(record.arguments, record.origin, record.before, eager, eagers, mine)
         return not self.problems(again) and not self.disagreements([*(other.call for other in others), again.call])
 

@@ -104,6 +104,11 @@ def to_networkx(hcfg: Mapping[str, Any], regions: Iterable[Region]) -> networkx.
     return graph
 
 
+def predicate_nodes(hcfg: Mapping[str, Any]) -> dict[int, Node]:
+    """The node of each predicate, by its number in host.py."""
+    return {node["predicate"]: node["id"] for node in hcfg["nodes"] if node["kind"] == "predicate"}
+
+
 def walk(hcfg: Mapping[str, Any], decisions: Iterable[Decision]) -> list[PathEdge]:
     """The edges that a call took from entry to exit, each once with its count, in the order of first use.
 

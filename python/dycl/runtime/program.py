@@ -18,7 +18,7 @@ from dycl.errors import BundleError, DyclError
 from dycl.runtime import arrays, host_runtime
 from dycl.runtime.binding import flatten
 from dycl.runtime.bundle_reader import BundleProblem
-from dycl.runtime.graph import Node, PathEdge, Region, to_networkx, walk
+from dycl.runtime.graph import Node, PathEdge, Region, predicate_nodes, to_networkx, walk
 from dycl.runtime.profile import Profile
 from dycl.runtime.vm_host import link_main
 
@@ -186,7 +186,7 @@ class Program:
 
         A decision is a bool; of a counted loop it is the number of iterations, of a switch the case.
         """
-        node_of = {n["predicate"]: n["id"] for n in self._bundle.hcfg["nodes"] if n["kind"] == "predicate"}
+        node_of = predicate_nodes(self._bundle.hcfg)
         return [(node_of[predicate], decision) for predicate, decision in self._decisions or ()]
 
     @property
@@ -209,7 +209,7 @@ class Program:
         """
         if self._host != "python":
             raise ValueError("the VM host decides by itself; load the program with host='python'")
-        node_of = {n["predicate"]: n["id"] for n in self._bundle.hcfg["nodes"] if n["kind"] == "predicate"}
+        node_of = predicate_nodes(self._bundle.hcfg)
         self._override = lambda predicate, value: override(node_of[predicate], value)
         try:
             yield
@@ -319,7 +319,7 @@ class Program:
             decide = _overridden(decide, self._override)
         profile = self._profile
         regions = loaded.regions if profile is None else profile.watch(loaded.session)
-        start = time.perf_counter()
+        start = time.perf_counter() if profile is not None else 0.0
         try:
             flat = loaded.main(regions, decide, *uploaded, *self._state)
         except loaded.region_problem as problem:
