@@ -19,9 +19,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from dycl.argument_types import positive
 from dycl.errors import CompileError, DyclError, InputError
 from dycl.options import PHASES, Options
 from dycl.report.command import add_verify
+from dycl.text_table import text_table
 from dycl.version import version
 
 if TYPE_CHECKING:
@@ -155,9 +157,7 @@ examples:
     )
     parser.add_argument("--compile-to", choices=_TEXT_PHASES, metavar="PHASE", help=f"stop after one of: {phases}")
     parser.add_argument("--dump-phases", metavar="DIR", help="keep what each phase gives in a folder")
-    parser.add_argument(
-        "--jobs", type=_positive, metavar="N", help="regions to compile at a time (default: one a core)"
-    )
+    parser.add_argument("--jobs", type=positive, metavar="N", help="regions to compile at a time (default: one a core)")
     parser.add_argument(
         "--no-cache",
         action="store_true",
@@ -328,12 +328,6 @@ def _bytes(text: str) -> int:
     if not number.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of bytes, as 500000, 64M or 1G")
     return int(number) << {"": 0, "K": 10, "M": 20, "G": 30}[unit]
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
-    return int(text)
 
 
 # ---- dycl compile -------------------------------------------------------------------------------------------------
@@ -596,6 +590,7 @@ def _run_module_command(given: argparse.Namespace) -> list[str]:
 def _summary(bundle: str, require_signed: str | None = None) -> dict[str, Any]:
     """What a bundle holds, after its files have been checked; sizes are in bytes."""
     from dycl.bundle import read_bundle
+    from dycl.runtime.graph import runs_on
 
     read = read_bundle(bundle, require_signed=require_signed)
     files = read.manifest["files"]
@@ -603,8 +598,10 @@ def _summary(bundle: str, require_signed: str | None = None) -> dict[str, Any]:
     regions = [
         {
             **region,
-            "targets": [t["target"] for t in targets if _runs(region, t)],
-            "vmfb_bytes": {t["target"]: files[_vmfb(t, region)]["size"] for t in targets if _runs(region, t)},
+            "targets": [t["target"] for t in targets if runs_on(region, t["folder"])],
+            "vmfb_bytes": {
+                t["target"]: files[_vmfb(t, region)]["size"] for t in targets if runs_on(region, t["folder"])
+            },
         }
         for region in read.manifest["program"]["regions"]
     ]
@@ -640,11 +637,6 @@ def _weights(read: Bundle) -> str:
     if "parameters.irpa" in read.reader:
         return "parameters.irpa"
     return "in the VMFBs" if used else "none"
-
-
-def _runs(region: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
-    """Whether a region is there for a target: for its own or, where nothing is placed, for each."""
-    return region.get("affinity", target["folder"]) == target["folder"]
 
 
 def _vmfb(target: Mapping[str, Any], region: Mapping[str, Any]) -> str:
@@ -685,19 +677,8 @@ def _report(summary: Mapping[str, Any]) -> str:
         for region in summary["regions"]
     ]
     names = ("region", "source", *(("target",) if summary["home"] else ()))
-    lines += ["", *_table((*names, "FLOPs", "moves", "VMFB", "weights"), rows, len(names))]
+    lines += ["", *text_table((*names, "FLOPs", "moves", "VMFB", "weights"), rows, len(names))]
     return "\n".join(lines)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 2) -> list[str]:
-    """Lines of aligned columns: the first `n_left`, names, to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(w) if i < n_left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in (header, *rows)
-    ]
 
 
 def _location(location: Mapping[str, Any] | None) -> str:

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 import dycl
-from dycl.compiler.placement import has_region, is_placed, parse_placement, used_targets
+from dycl.compiler.placement import is_placed, parse_placement, used_targets
 from dycl.compiler.targets import parse_targets
 from dycl.runtime import host_runtime
 from dycl.runtime.bundle_reader import BundleProblem, parse_manifest
-from dycl.runtime.graph import Region
+from dycl.runtime.graph import Region, runs_on
 from dycl.runtime.profile import Profile
 
 CPU, ARM, GPU = TARGETS = parse_targets(
@@ -89,14 +89,14 @@ def test_a_program_is_compiled_for_the_targets_that_it_uses():
     assert used_targets(placed, TARGETS, automatic) == (GPU, CPU)
     assert is_placed(placed)
     assert not is_placed(described("llvm-cpu", a="llvm-cpu"))
-    assert [has_region(CPU, region) for region in placed["regions"]] == [True, False]
+    assert [runs_on(region, CPU.folder) for region in placed["regions"]] == [True, False]
     with pytest.raises(dycl.CompileError, match=r"no region is placed on llvm-cpu:aarch64.*; leave it out"):
         used_targets(placed, TARGETS, parse_placement(["a=vulkan"], [], TARGETS))
     with pytest.raises(dycl.CompileError, match="no --target is vulkan_valhall4"):
         used_targets(placed, (CPU, ARM), None)  # read from a dump
     plain = {"regions": [{"name": "a"}]}
     assert used_targets(plain, TARGETS, None) == TARGETS
-    assert all(has_region(target, plain["regions"][0]) for target in TARGETS)
+    assert all(runs_on(plain["regions"][0], target.folder) for target in TARGETS)
 
 
 # ---- manifests ----------------------------------------------------------------------------------------------

@@ -18,11 +18,12 @@ from dycl.compiler import phases
 from dycl.compiler.imported import PARAMETERS_FILE, SIGNATURE_FILE, STATE_FILE, ImportedProgram
 from dycl.compiler.ir_inspection import split_regions
 from dycl.compiler.iree import RegionJob, compile_regions, demotes_f64, embedding_flags
-from dycl.compiler.placement import PlacementRules, has_region, is_placed, parse_placement, used_targets
+from dycl.compiler.placement import PlacementRules, is_placed, parse_placement, used_targets
 from dycl.compiler.target_facts import find_facts
 from dycl.compiler.targets import TargetSpec, parse_targets
 from dycl.errors import CompileError, SourceLocation, UnsupportedConstructError
 from dycl.options import PHASES, Options
+from dycl.runtime.graph import runs_on
 from dycl.runtime.vm_host import vm_host_file
 from dycl.weights import Weights
 
@@ -131,7 +132,7 @@ def write_program(
             replace(_job(region, program, target, folder), flags=flags)
             for target in targets
             for region in program.description["regions"]
-            if has_region(target, region)
+            if runs_on(region, target.folder)
         ]
         if program.host_module:
             jobs += [_host_job(program, target, folder) for target in targets]
@@ -217,7 +218,7 @@ def _check_f64(program: PartitionedProgram, target: TargetSpec, options: Options
     if find_facts(target).has_f64:
         return
     for region in program.description["regions"]:
-        if not has_region(target, region):
+        if not runs_on(region, target.folder):
             continue
         module, place = program.modules[region["module"]], region["location"]
         location = SourceLocation(place["file"], place["line"]) if place else None

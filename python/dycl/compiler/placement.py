@@ -122,8 +122,3 @@ def used_targets(
     if idle and not (rules and rules.automatic):
         raise CompileError(f"no region is placed on {', '.join(idle)}; leave it out, or place a region there")
     return tuple(by_folder[folder] for folder in used)
-
-
-def has_region(target: TargetSpec, region: Mapping[str, Any]) -> bool:
-    """Whether a region of a partitioned program is compiled for a target: its own or, where nothing is placed, any."""
-    return region.get("affinity", target.folder) == target.folder

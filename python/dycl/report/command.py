@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dycl.argument_types import not_negative, positive
+
 if TYPE_CHECKING:
     from dycl.report.inputs import Inputs
     from dycl.runtime.program import Program
@@ -44,7 +46,7 @@ examples:
         help="an array for each argument, whose first size counts the calls; or a function of (count, seed) that gives "
         "tuples of arguments (default: the factory's `inputs`, else inputs like its example)",
     )
-    parser.add_argument("--count", type=_positive, default=100, metavar="N", help="how many calls (default: 100)")
+    parser.add_argument("--count", type=positive, default=100, metavar="N", help="how many calls (default: 100)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random (default: 0)")
     parser.add_argument(
         "--tolerance", type=float, default=1e-5, metavar="E", help="largest error of an output's scale (default: 1e-5)"
@@ -58,7 +60,7 @@ examples:
     )
     parser.add_argument(
         "--search",
-        type=_not_negative,
+        type=not_negative,
         default=1000,
         metavar="N",
         help="calls to spend on what no input took; 0: neither search nor force (default: 1000)",
@@ -121,16 +123,3 @@ def _inputs(given: argparse.Namespace, source: Source, factory_arguments: dict[s
     if given.inputs is not None:
         return file_inputs(given.inputs, given.count, given.seed)
     return factory_inputs(source.factory, given.count, given.seed, factory_arguments)
-
-
-def _positive(text: str) -> int:
-    number = _not_negative(text)
-    if not number:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
-    return number
-
-
-def _not_negative(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)

@@ -104,6 +104,14 @@ def to_networkx(hcfg: Mapping[str, Any], regions: Iterable[Region]) -> networkx.
     return graph
 
 
+def runs_on(region: Mapping[str, Any], folder: str) -> bool:
+    """Whether a region of the program description is there for the target with a folder.
+
+    Placed, it is for its own alone; where nothing is placed, for each.
+    """
+    return region.get("affinity", folder) == folder
+
+
 def predicate_nodes(hcfg: Mapping[str, Any]) -> dict[int, Node]:
     """The node of each predicate, by its number in host.py."""
     return {node["predicate"]: node["id"] for node in hcfg["nodes"] if node["kind"] == "predicate"}

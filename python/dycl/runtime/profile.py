@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dycl.runtime.host_runtime import DTYPES
+from dycl.text_table import text_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -161,23 +162,22 @@ class Profile:
 
     def __str__(self) -> str:
         lines = [f"{self.calls} calls, {self.total_ms:.3f} ms"]
-        lines += _table(
-            ("region", "source", "target", "calls", "total ms", "mean ms", "loading ms"),
-            [
-                (r.name, str(r.location or "-"), r.target, r.calls, r.total_ms, r.mean_ms, r.loading_ms)
-                for r in self.regions
-            ],
+        rows = [
+            (r.name, r.location or "-", r.target, r.calls, r.total_ms, r.mean_ms, r.loading_ms) for r in self.regions
+        ]
+        lines += text_table(
+            ("region", "source", "target", "calls", "total ms", "mean ms", "loading ms"), _rows(rows), n_left=3
         )
         if self.transfers:
-            rows = [(t.source, t.destination, "", t.count, t.bytes, t.total_ms) for t in self.transfers]
-            lines += ["", *_table(("from", "to", "", "transfers", "bytes", "total ms"), rows)]
+            rows = [(t.source, t.destination, t.count, t.bytes, t.total_ms) for t in self.transfers]
+            lines += ["", *text_table(("from", "to", "transfers", "bytes", "total ms"), _rows(rows), n_left=2)]
         if self.decisions:
             rows = [
-                (f"predicate {predicate}", str(decision), "", count)
+                (f"predicate {predicate}", decision, count)
                 for predicate, counts in self.decisions.items()
                 for decision, count in counts.items()
             ]
-            lines += ["", *_table(("decision", "taken", "", "count"), rows)]
+            lines += ["", *text_table(("decision", "taken", "count"), _rows(rows), n_left=2)]
         return "\n".join(lines)
 
     # ---- counting --------------------------------------------------------------------------------------------
@@ -244,11 +244,5 @@ class _WatchedRegions:
         return copy
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Lines of aligned columns: the first three to the left, numbers to the right."""
-    text = [[f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(map(len, column)) for column in zip(*text, strict=True)]
-    return [
-        "  ".join(c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)) if w)
-        for row in text
-    ]
+def _rows(rows: Iterable[Sequence[Any]]) -> list[list[str]]:
+    return [[f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
