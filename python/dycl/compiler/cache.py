@@ -44,6 +44,7 @@ class CompilationCache:
     def __init__(self, folder: Path | None = None, maximum_bytes: int = MAXIMUM_BYTES) -> None:
         self._folder = folder or _default_folder()
         self._maximum_bytes = maximum_bytes
+        self._has_grown = False
 
     def find(self, key: str, output: Path) -> bool:
         """Copies what is kept under `key` to `output`; whether there was any."""
@@ -66,9 +67,12 @@ class CompilationCache:
             with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as copy, vmfb.open("rb") as source:
                 shutil.copyfileobj(source, copy)
             Path(copy.name).replace(path)
+            self._has_grown = True
 
     def trim(self) -> None:
-        """Deletes what was not used for longest, until the rest is small enough."""
+        """Deletes what was not used for longest, until the rest is small enough; nothing where nothing was kept."""
+        if not self._has_grown:
+            return
         found: list[tuple[float, int, Path]] = []
         for path in self._folder.glob("*/*"):
             with suppress(FileNotFoundError):

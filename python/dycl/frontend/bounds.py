@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Between which values an int on data must lie: what an argmax gave needs no check where it indexes a list."""
+"""Between which values an index on data lies: what an argmax gave needs no check where it indexes a list."""
 
 from __future__ import annotations
 
@@ -37,6 +37,11 @@ _PASSING = {
     aten.clone.default,
     aten.alias.default,
 }
+
+
+def from_the_start(index: torch.Tensor, size: Any) -> torch.Tensor:
+    """Indices of which negative ones count from the end, all counted from the start; they need not be in bounds."""
+    return torch.where(index < 0, index + size, index)
 
 
 def upper_bound(recorder: Recorder, tensor: torch.Tensor) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from dycl.frontend.bounds import upper_bound_of
+from dycl.frontend.bounds import from_the_start, upper_bound_of
 from dycl.frontend.sizes import is_static, may_be_zero
 
 aten = torch.ops.aten
@@ -101,7 +101,7 @@ def _bounded(
     if has_rows and wrapped_below:
         return tensor, index.clamp(-size, size - 1)
     if wraps:
-        index = torch.where(index < 0, index + size, index)
+        index = from_the_start(index, size)
     if has_rows:
         return tensor, index.clamp(0, size - 1)
     padded.append(dim)

@@ -39,6 +39,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
 from dycl.errors import UnsupportedConstructError
+from dycl.frontend.bounds import from_the_start
 from dycl.frontend.indices import in_bounds, is_indexing, is_write
 from dycl.frontend.locations import here
 from dycl.frontend.memory import Memory, Write
@@ -195,7 +196,8 @@ def _as_one(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> tup
     place: Any = 0
     for d in dims:
         index, size = indices[d], tensor.shape[d]
-        place = place * size + torch.where(index < 0, index + size, index)  # type: ignore[operator]
+        assert index is not None
+        place = place * size + from_the_start(index, size)
     return tensor.permute(order).flatten(dim, dim + len(dims) - 1), dim, place
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from dycl.frontend.bounds import from_the_start
+
 SCALAR_FORMS: dict[str, Callable[..., Any]] = {}
 """The functions, by torch's name."""
 
@@ -104,7 +106,7 @@ def softshrink(x: Any, lambd: Any = 0.5) -> Any:
 @_form
 def narrow(x: Any, dim: int, start: Any, length: int) -> Any:
     begin = torch.as_tensor(getattr(start, "tensor", start)).reshape(1)
-    return torch.index_select(x, dim, torch.where(begin < 0, begin + x.size(dim), begin) + torch.arange(length))
+    return torch.index_select(x, dim, from_the_start(begin, x.size(dim)) + torch.arange(length))
 
 
 @_form

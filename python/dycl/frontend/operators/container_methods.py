@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from dycl.frontend.bounds import from_the_start
 from dycl.frontend.operators.builtin_functions import sorted_
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.growing import has_rows, known_items, pop_last, refuse_change
@@ -47,7 +48,7 @@ def insert(ops: Calls, owner: list[Any], index: Any, item: Any) -> None:
         return
     count = len(owner)
     raw = number.converted(int).tensor
-    position = Number(torch.where(raw < 0, raw + count, raw).clamp(0, count), int)
+    position = Number(from_the_start(raw, count).clamp(0, count), int)
     old = list(owner)
 
     def shifted(i: int) -> Any:

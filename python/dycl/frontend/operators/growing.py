@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dycl.errors import UnsupportedConstructError
+from dycl.frontend.bounds import from_the_start
 from dycl.frontend.locations import here
 from dycl.frontend.rows import Rows, gathered, has_rows
 from dycl.frontend.values import Number
@@ -60,7 +61,7 @@ def item_of(ops: Indexing, items: Any, index: Any) -> Any:
     rows = rows_of(items)
     length = Number.of(rows.length, int)
     number = Number.of(Number.of_tensor(index) if isinstance(index, torch.Tensor) else index, int)
-    wrapped = Number(torch.where(number.tensor < 0, number.tensor + length.tensor, number.tensor), int)
+    wrapped = Number(from_the_start(number.tensor, length.tensor), int)
 
     def fail() -> None:
         raise IndexError(f"{type(items).__name__} index out of range")

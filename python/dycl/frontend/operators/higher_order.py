@@ -157,8 +157,4 @@ def check_tensor_all(ops: Calls, cond: Any, message: Any = None) -> None:
 @replaces(torch._assert)
 def torch_assert(ops: Calls, condition: Any, message: Any) -> None:
     """`torch._assert`: an `assert` statement as a function."""
-
-    def fail() -> None:
-        raise AssertionError(message)
-
-    ops.if_(condition, lambda: None, fail, ())
+    ops.assert_(condition, lambda: message)  # noqa: PT009 (an operator of dycl's)

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from dycl.errors import UnsupportedConstructError
-from dycl.frontend.bounds import upper_bound
+from dycl.frontend.bounds import from_the_start, upper_bound
 from dycl.frontend.locations import here
 from dycl.frontend.operators.core import nothing, user_method
 from dycl.frontend.operators.growing import has_rows, item_of, refuse_change
@@ -167,7 +167,7 @@ class Indexing(Patterns):
         bound = upper_bound(self.control.recorder, raw)
         if bound is not None and bound <= count:
             return Number(raw, int)
-        position = torch.where(raw < 0, raw + count, raw)
+        position = from_the_start(raw, count)
         self.raise_if(torch.logical_or(position < 0, position >= count), fail)
         return Number(position, int)
 
@@ -232,13 +232,14 @@ def _has_data(index: Any) -> bool:
 
 
 def _write(view: torch.Tensor, position: Sequence[torch.Tensor], value: Any) -> None:
-    """Writes a value where the first dimensions are at a position, by a choice for each element: IREE 3.13 does not
-    compile some of the scatters that an indexed write lowers to.
+    """Writes a value where the first dimensions are at a position, counted from the start.
+
+    By a choice for each element: IREE 3.13 does not compile some of the scatters that an indexed write lowers to.
     """
     chosen = torch.ones((), dtype=torch.bool)
-    for dim, raw in enumerate(position):
+    for dim, place in enumerate(position):
         size = view.shape[dim]
-        hit = torch.arange(size) == torch.where(raw < 0, raw + size, raw)
+        hit = torch.arange(size) == place
         chosen = torch.logical_and(chosen, hit.reshape([size if d == dim else 1 for d in range(view.dim())]))
     written = value.to(view.dtype) if isinstance(value, torch.Tensor) else torch.full((), value, dtype=view.dtype)
     view.copy_(torch.where(chosen, written, view))
@@ -270,7 +271,7 @@ def _at(owner: torch.Tensor, index: Any) -> tuple[torch.Tensor, tuple[torch.Tens
         dim += owner.dim() - used if part is Ellipsis else 0 if type(part) is int else 1
     view = owner[tuple(static)]
     sizes = [view.shape[d] for d in dims]
-    wrapped = tuple(torch.where(p < 0, p + size, p) for p, size in zip(positions, sizes, strict=True))
+    wrapped = tuple(from_the_start(p, size) for p, size in zip(positions, sizes, strict=True))
     return view.movedim(dims, list(range(len(dims)))), wrapped
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from dycl.errors import UnsupportedConstructError
+from dycl.frontend.bounds import from_the_start
 from dycl.frontend.locations import here
 from dycl.frontend.recorder import Recorder
 from dycl.frontend.size_numbers import as_number, as_size
@@ -78,5 +79,5 @@ def _bound(value: Any, size: Number, default: Number) -> Number:
     if isinstance(value, Number) and value.type is float:
         raise TypeError("slice indices must be integers or None or have an __index__ method")
     number = Number.of(value, int).tensor
-    wrapped = torch.where(number < 0, number + size.tensor, number)
+    wrapped = from_the_start(number, size.tensor)
     return Number(torch.minimum(wrapped.clamp(min=0), size.tensor), int)
