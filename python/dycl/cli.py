@@ -286,7 +286,9 @@ examples:
     parser.add_argument("-o", "--output", required=True, metavar="PATH", help="what to write; may be BUNDLE itself")
     parser.add_argument("--zip", action="store_true", help="one file, which runs and loads as the folder does")
     parser.add_argument(
-        "--strip", action="store_true", help="leave out places in the source, comments and docstrings; and a signature"
+        "--strip",
+        action="store_true",
+        help="leave out places in the source, comments, docstrings and types; and a signature",
     )
     parser.add_argument("--sign", metavar="KEY", help="sign it with a private ed25519 key, a PEM file")
     parser.add_argument("--embed", choices=("c",), help="write C sources with the VMFBs, and a header, to a folder")

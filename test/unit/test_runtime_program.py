@@ -505,3 +505,58 @@ def scalars(tmp_path_factory):
     partitioned = PartitionedProgram(_SCALARS_HOST, description, {"scalars_module": _SCALARS})
     folder = tmp_path_factory.mktemp("scalars") / "scalars.dycl"
     return dycl.load(handwritten.write(partitioned, ImportedProgram("", signature), folder))
+
+
+# ---- lost devices -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lose_device(monkeypatch):
+    """A function: the next calls of regions, so many of them, fail as where Vulkan has lost the device."""
+    to_lose = 0
+
+    class Losing(dycl.runtime.program._Loaded):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            main = self.main
+
+            def losing_main(*given):
+                nonlocal to_lose
+                if to_lose:
+                    to_lose -= 1
+                    raise self.region_problem("region region_0 failed: DATA_LOSS; VK_ERROR_DEVICE_LOST")
+                return main(*given)
+
+            self.main = losing_main
+
+    def lose(times):
+        nonlocal to_lose
+        to_lose = times
+
+    monkeypatch.setattr("dycl.runtime.program._Loaded", Losing)
+    return lose
+
+
+def test_a_lost_device_is_opened_again(gate_bundle, lose_device):
+    program = dycl.load(gate_bundle)
+    program(UP)
+    before = program._loaded
+    lose_device(1)
+    with pytest.warns(RuntimeWarning, match="the device was lost .*VK_ERROR_DEVICE_LOST.*opened again"):
+        np.testing.assert_allclose(program(DOWN), handwritten.gate_reference(DOWN), rtol=1e-6)
+    assert program._loaded is not before
+    np.testing.assert_allclose(program(UP), handwritten.gate_reference(UP), rtol=1e-6)
+
+
+def test_a_device_that_is_lost_twice_in_a_call_is_an_error(gate_bundle, lose_device):
+    program = dycl.load(gate_bundle)
+    lose_device(2)
+    with pytest.warns(RuntimeWarning), pytest.raises(dycl.DyclError, match="VK_ERROR_DEVICE_LOST"):
+        program(UP)
+    np.testing.assert_allclose(program(UP), handwritten.gate_reference(UP), rtol=1e-6)
+
+
+def test_state_that_is_lost_with_its_device_is_not_begun_anew(lose_device, counter):
+    lose_device(1)
+    with pytest.raises(dycl.DyclError, match="the program's state with it: load the program again"):
+        counter(np.zeros(2, np.float32), np.array(0))

@@ -11,7 +11,7 @@ import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dycl.bundle.files import staged
 from dycl.errors import BundleError
@@ -46,8 +46,8 @@ def pack(
         source: the bundle.
         destination: a folder, or with `as_zip` a file; it may be where `source` is.
         as_zip: make it a zip.
-        strip: leave out what only people read: places in the source, comments and docstrings. A signature is left out,
-            too, since it is one of what is left out.
+        strip: leave out what only people read: places in the source, comments, docstrings and types of the Python
+            files. A signature is left out, too, since it is one of what is left out.
         key: the PEM file of a private ed25519 key to sign with.
 
     Raises:
@@ -159,9 +159,43 @@ def _without_locations(value: Any) -> Any:
 
 
 def _without_comments(source: bytes) -> bytes:
-    """A Python file without comments and docstrings."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
-            node.body = node.body[1:] or [ast.Pass()]
-    return (ast.unparse(tree) + os.linesep).encode()
+    """A Python file without comments, docstrings and types."""
+    return (ast.unparse(_Executed().visit(ast.parse(source))) + os.linesep).encode()
+
+
+_Documented = TypeVar("_Documented", ast.Module, ast.ClassDef, ast.FunctionDef)
+
+
+def _without_docstring(node: _Documented) -> _Documented:
+    if ast.get_docstring(node, clean=False):
+        node.body = node.body[1:] or [ast.Pass()]
+    return node
+
+
+class _Executed(ast.NodeTransformer):
+    """What of a Python file Python itself acts on. A class keeps the types of its members: they make a dataclass."""
+
+    def visit_Module(self, node: ast.Module) -> ast.AST:
+        return self.generic_visit(_without_docstring(node))
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        _without_docstring(node)
+        node.body = [each if isinstance(each, ast.AnnAssign) else self.visit(each) for each in node.body]
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(_without_docstring(node))
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        if node.value is None:
+            return node
+        return ast.copy_location(ast.Assign([node.target], node.value), node)
+
+    def visit_If(self, node: ast.If) -> Any:
+        is_for_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING" and not node.orelse
+        return None if is_for_types else self.generic_visit(node)

@@ -398,7 +398,11 @@ class Session:
         self._files = files
         self._instance = rt.VmInstance()
         self._devices = {
-            target["folder"]: _Device(files, self._instance, target, uri, len(picked) > 1) for target, uri in picked
+            # What is lost with a GPU's device, is lost for all that share it: there, each session has one of its own.
+            target["folder"]: _Device(
+                files, self._instance, target, uri, len(picked) > 1 or target["backend"] != "llvm-cpu"
+            )
+            for target, uri in picked
         }
         self._home = self._devices[picked[0][0]["folder"]]
         self.manifest = files.manifest

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 
 HOSTS = ("python", "vm")
+
+# IREE 3.13 takes the number of a wake-up and signals it in two steps; where two of its threads do so at a time, the
+# numbers can go down, and Mesa then gives the device up: seen on lavapipe, once in tens of thousands of calls.
+_DEVICE_LOST = "VK_ERROR_DEVICE_LOST"
 
 
 def load(
@@ -310,8 +315,10 @@ class Program:
         takes = ", ".join(f"{spec.name}: {spec}" for spec in self.signature.inputs)
         return f"<dycl.Program {self.signature.name}({takes}), {len(self.regions)} regions>"
 
-    def _run(self, inputs: Sequence[arrays.Array]) -> _Outcome:
-        """What the host program gives; the new state is kept, also where it raises."""
+    def _run(self, inputs: Sequence[arrays.Array], *, again: bool = False) -> _Outcome:
+        """What the host program gives; the new state is kept, also where it raises. A device that is lost is opened
+        again, but not twice in a call.
+        """
         signature, loaded = self.signature, self._program_loaded()
         uploaded = [loaded.upload(a, spec.dtype) for a, spec in zip(inputs, signature.inputs, strict=True)]
         decisions, decide = loaded.recorder()
@@ -323,7 +330,10 @@ class Program:
         try:
             flat = loaded.main(regions, decide, *uploaded, *self._state)
         except loaded.region_problem as problem:
-            raise DyclError(str(problem)) from problem
+            if _DEVICE_LOST not in str(problem) or again:
+                raise DyclError(str(problem)) from problem
+            self._reopen(loaded, problem)
+            return self._run(inputs, again=True)
         except (loaded.bundle_problem, BundleProblem) as problem:  # of a region that is loaded in this call
             raise BundleError(str(problem)) from problem
         if profile is not None:
@@ -339,6 +349,20 @@ class Program:
         self._state = list(flat[n_outputs + n_mutated :])
         self._decisions = decisions
         return outcome
+
+    def _reopen(self, lost: _Loaded, problem: Exception) -> None:
+        """Load the program onto a new device, where no other thread has done it.
+
+        Raises:
+            DyclError: where the program has state, which was on the device.
+        """
+        if self.signature.state:
+            message = f"{problem}; the device was lost, and the program's state with it: load the program again"
+            raise DyclError(message) from problem
+        warnings.warn(f"the device was lost ({problem}); it is opened again, for the same call", RuntimeWarning, 2)
+        with self._lock:
+            if self._loaded is lost:
+                self._loaded = _Loaded(self._bundle, self._host, **self._options)
 
     def _program_loaded(self) -> _Loaded:
         assert self._loaded is not None
