@@ -70,14 +70,7 @@ def vulkan() -> str:
 
 
 @pytest.fixture(scope="session")
-def on_aarch64(root: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run `iree-run-module` with some arguments on an emulated 64-bit Arm CPU, a Cortex-A72."""
-    tool = root / "build" / "systems" / "aarch64" / "site-packages" / "iree" / "_runtime_libs" / "iree-run-module"
-    if shutil.which("qemu-aarch64-static") is None or not tool.is_file():
-        lack("no emulator of 64-bit Arm, or no iree-run-module for it")
-    command = ["qemu-aarch64-static", "-cpu", "cortex-a72", "-L", "/usr/aarch64-linux-gnu", str(tool)]
-
-    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, check=False)
-
-    return run
+def emulated_arm(root: Path) -> None:
+    """Needs the 64-bit Arm CPU that test/benchmarks/devices.py emulates, and what runs on it."""
+    if shutil.which("qemu-aarch64-static") is None or not (root / "build/systems/aarch64/.complete").is_file():
+        lack("no emulator of 64-bit Arm, or no Python for it")

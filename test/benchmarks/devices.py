@@ -3,14 +3,16 @@
 
     python test/benchmarks/devices.py [--tiny] [--inputs N] [--network NAME] [--json]
 
+The table has the largest error, relative to the output's scale, where every call took the same path.
+
 Devices: llvm-cpu on this machine; Vulkan, whichever driver is here (lavapipe computes in software); 64-bit Arm, a
-Cortex-A72 that QEMU emulates (`make systems` installs both). Hosts: host.py, and the VM module. On Arm iree-run-module
-runs the VM module; host.py would need a Python for Arm. A device that is not here is left out, with its reason. Where
-Vulkan has no f64, f64 is computed as f32 (--demote-f64).
+Cortex-A72 that QEMU emulates (`make systems` installs both). Hosts: host.py, and the VM module. On Arm, dycl's base
+install (NumPy and IREE's runtime) runs host.py, and iree-run-module the VM module. A device that is not here is left
+out, with its reason. Where Vulkan has no f64, f64 is computed as f32 (--demote-f64).
 
 On this CPU, outputs are compared with eager's; the decisions of host.py there are those that the others are compared
-with, and `dycl verify` compares them with eager's. On Arm, outputs are compared with those of this CPU, since
-iree-run-module gives them one by one.
+with, and `dycl verify` compares them with eager's. On Arm, outputs are compared with those of this CPU, since they are
+given one by one there.
 
 With --overhead instead: microseconds that a trip of a loop with one small region takes on each host, on this CPU.
 """
@@ -20,6 +22,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import pickle
 import re
 import shutil
 import statistics
@@ -32,7 +35,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from agreement import relative_errors
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 import dycl
 import dycl.zoo
@@ -43,46 +46,90 @@ from dycl.runtime.vm_host import run_module_command
 ARM = "llvm-cpu:aarch64-linux-gnu:cortex-a72"
 TARGETS = ["llvm-cpu", "vulkan", ARM]
 ROOT = Path(__file__).parents[2]
-EMULATED = ROOT / "build/systems/aarch64/site-packages/iree/_runtime_libs/iree-run-module"
+ARM_SYSTEM = ROOT / "build/systems/aarch64"
+EMULATOR = ["qemu-aarch64-static", "-cpu", "cortex-a72", "-L", str(ARM_SYSTEM / "root")]
 TOLERANCE = 1e-4
 
 
 # ---- devices ------------------------------------------------------------------------------------------------
+# What runs calls: a function of the arguments of each, to their results and decisions.
 
 
 def in_process(bundle, device, host):
-    """What runs a call: its result, and the decisions in order."""
     program = dycl.load(bundle, device=device, host=host)
 
-    def run(args):
-        result = program(*args)
-        return result, program.last_path
+    def run(calls):
+        return [(program(*args), decisions(program)) for args in calls]
 
     return run
 
 
-def by_tool(bundle, target, prefix=()):
-    """The same by `iree-run-module`, a process a call: each result, and the decisions as numbers."""
+def decisions(program):
+    return [int(decision) for _, decision in program.last_decisions]
+
+
+def by_outputs(bundle):
+    """The same on this CPU, with results as their outputs one by one."""
+    program = dycl.load(bundle, device="local-sync")
+
+    def run(calls):
+        return [(outputs(program.call_flat(*args)), decisions(program)) for args in calls]
+
+    return run
+
+
+def outputs(arrays):
+    return tuple(torch.from_numpy(np.asarray(array)) for array in arrays.values())
+
+
+def on_arm_by_python(bundle):
+    """By dycl's base install, one process for all calls."""
+    packages = f"{ROOT / 'python'}:{ARM_SYSTEM / 'site-packages'}"
+    script = Path(__file__).with_name("calls_on_device.py")
+    command = [*EMULATOR, "-E", f"PYTHONPATH={packages}", str(ARM_SYSTEM / "root/usr/bin/python3"), str(script)]
+
+    def run(calls):
+        with tempfile.TemporaryDirectory() as folder:
+            given, found = Path(folder) / "calls.pickle", Path(folder) / "results.pickle"
+            given.write_bytes(pickle.dumps([tree_map(as_numpy, args) for args in calls]))
+            checked([*command, str(bundle), str(given), str(found)])
+            return [(outputs(arrays), path) for arrays, path in pickle.loads(found.read_bytes())]
+
+    return run
+
+
+def by_tool(bundle, target, emulated=None):
+    """By `iree-run-module`, a process a call; results are all outputs, those of other paths too."""
     manifest = json.loads((bundle / "manifest.json").read_text())
     tool, *arguments = run_module_command(bundle, manifest, target=target)
     arguments[arguments.index("--function=main")] = "--function=main_recorded"
-    command = [*(prefix or [tool]), *arguments]
+    command = [*(emulated or [tool]), *arguments]
     n_results = len(manifest["signature"]["outputs"])
 
-    def run(args):
+    def run_one(args):
         tensors = [leaf for leaf in tree_leaves(args) if isinstance(leaf, torch.Tensor)]
         with tempfile.TemporaryDirectory() as folder:
             for i, tensor in enumerate(tensors):
                 np.save(f"{folder}/x{i}.npy", tensor.numpy())
             files = [f"--input=@{folder}/x{i}.npy" for i in range(len(tensors))]
             files += [f"--output=@{folder}/y{i}.npy" for i in range(n_results)] + ["--output=-"]
-            done = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise RuntimeError(done.stderr)
-            numbers = [int(n) for n in re.findall(r"child_list\[\d+\]: i64=(-?\d+)", done.stdout)]
-            return tuple(torch.from_numpy(np.load(f"{folder}/y{i}.npy")) for i in range(n_results)), numbers
+            numbers = [int(n) for n in re.findall(r"child_list\[\d+\]: i64=(-?\d+)", checked([*command, *files]))]
+            results = tuple(torch.from_numpy(np.load(f"{folder}/y{i}.npy")) for i in range(n_results))
+        return results, numbers[1::2]  # Each after the predicate that it is of.
 
-    return run
+    return lambda calls: [run_one(args) for args in calls]
+
+
+def as_numpy(leaf):
+    return leaf.numpy() if isinstance(leaf, torch.Tensor) else leaf
+
+
+def checked(command):
+    """What a command prints."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    return done.stdout
 
 
 def compiled(imported, folder):
@@ -106,11 +153,11 @@ def runners(bundle, refusal):
             yield "vulkan", host, refusal or in_process(bundle, "vulkan", host)
         except dycl.BundleError as error:
             yield "vulkan", host, str(error)
-    if shutil.which("qemu-aarch64-static") and EMULATED.is_file():
-        emulator = ["qemu-aarch64-static", "-cpu", "cortex-a72", "-L", "/usr/aarch64-linux-gnu", str(EMULATED)]
-        yield "aarch64", "vm", by_tool(bundle, ARM, emulator)
-    else:
-        yield "aarch64", "vm", "no qemu-aarch64-static, or no iree-run-module for Arm: make systems"
+    missing = "no qemu-aarch64-static, or no Python for Arm: make systems"
+    has_arm = shutil.which(EMULATOR[0]) and (ARM_SYSTEM / ".complete").is_file()
+    yield "aarch64", "python", on_arm_by_python(bundle) if has_arm else missing
+    tool = [*EMULATOR, str(ARM_SYSTEM / "site-packages/iree/_runtime_libs/iree-run-module")]
+    yield "aarch64", "vm", by_tool(bundle, ARM, tool) if has_arm else missing
 
 
 # ---- comparison ---------------------------------------------------------------------------------------------
@@ -124,16 +171,20 @@ def compare(name, n_inputs, tiny):
     drawn = list(factory.inputs(10 * n_inputs, seed=3, **arguments))
     with tempfile.TemporaryDirectory() as folder:
         bundle, refusal = compiled(import_model(model, args, None, dycl.Options()), folder)
-        by_path = on_different_paths(drawn, in_process(bundle, "local-sync", "python"), n_inputs)
-        inputs, expected = [given for given, _ in by_path], [(model(*given), path) for given, path in by_path]
-        paths = len({tuple(path) for _, path in expected})
+        inputs = on_different_paths(drawn, in_process(bundle, "local-sync", "python"), n_inputs)
+        here = by_outputs(bundle)(inputs)
+        paths = [path for _, path in here]
+        expected = [(model(*given), path) for given, path in zip(inputs, paths, strict=True)]
         for device, host, run in runners(bundle, refusal):
-            row = {"device": device, "host": host, "network": name, "inputs": len(inputs), "paths": paths}
+            row = {"device": device, "host": host, "network": name, "inputs": len(inputs)}
+            row["paths"] = len(set(map(tuple, paths)))
             if isinstance(run, str):
                 yield {**row, "missing": run}
                 continue
-            wanted = list(map(by_tool(bundle, TARGETS[0]), inputs)) if device == "aarch64" else expected
-            results = [run(given) for given in inputs]
+            wanted = expected
+            if device == "aarch64":
+                wanted = here if host == "python" else by_tool(bundle, TARGETS[0])(inputs)
+            results = run(inputs)
             errors = relative_errors([output for output, _ in results], [output for output, _ in wanted])
             row["same_decisions"] = sum(a == b for (_, a), (_, b) in zip(results, wanted, strict=True))
             row["largest_error"] = max(errors)
@@ -142,28 +193,37 @@ def compare(name, n_inputs, tiny):
 
 
 def on_different_paths(drawn, run, count):
-    """Some of the inputs drawn, each with its path: as many from each path as there are, in turns."""
+    """Some of the inputs drawn: as many from each path as there are, in turns."""
     by_path = {}
-    for given in drawn:
-        path = run(given)[1]
-        by_path.setdefault(tuple(path), []).append((given, path))
+    for given, (_, path) in zip(drawn, run(drawn), strict=True):
+        by_path.setdefault(tuple(path), []).append(given)
     turns = (found[i] for i in range(len(drawn)) for found in by_path.values() if i < len(found))
     return list(itertools.islice(turns, count))
 
 
 def table(rows):
+    """A line for each network, a column for each device and host, and below it why some is missing."""
+    columns = list(dict.fromkeys((row["device"], row["host"]) for row in rows))
+    notes = list(dict.fromkeys(row["missing"] for row in rows if "missing" in row))
     lines = [
-        "| device | host | network | same decisions | largest error, of the output's scale |",
-        "|---|---|---|---|---|",
+        f"| network | inputs, paths | {' | '.join(f'{device}, {host}' for device, host in columns)} |",
+        "|---" * (2 + len(columns)) + "|",
     ]
-    for row in rows:
-        where = f"| {row['device']} | {row['host']} | {row['network']} |"
-        if "missing" in row:
-            lines.append(f"{where} {row['missing']} | |")
-            continue
-        share = f"{row['same_decisions']} of {row['inputs']}, on {row['paths']} paths"
-        lines.append(f"{where} {share} | {row['largest_error']:.1e} |")
-    return "\n".join(lines)
+    for name in dict.fromkeys(row["network"] for row in rows):
+        mine = {(row["device"], row["host"]): row for row in rows if row["network"] == name}
+        any_row = next(iter(mine.values()))
+        cells = " | ".join(cell(mine[column], notes) for column in columns)
+        lines.append(f"| {name} | {any_row['inputs']}, {any_row['paths']} | {cells} |")
+    return "\n".join([*lines, "", *(f"({i}) {note}" for i, note in enumerate(notes, start=1))])
+
+
+def cell(row, notes):
+    """The largest error where all decisions agree; else how many calls' do."""
+    if "missing" in row:
+        return f"({notes.index(row['missing']) + 1})"
+    error = f"{row['largest_error']:.1e}"
+    share = f"{row['same_decisions']} of {row['inputs']}"
+    return error if row["same_decisions"] == row["inputs"] else f"{share} decide alike; {error}"
 
 
 # ---- overhead -----------------------------------------------------------------------------------------------
@@ -209,7 +269,10 @@ def main():
         if given.overhead:
             print(json.dumps(overhead()))
             return 0
-        rows = [row for name in given.network or dycl.zoo.__all__ for row in compare(name, given.inputs, given.tiny)]
+        rows = []
+        for name in given.network or dycl.zoo.__all__:
+            print(name, file=sys.stderr, flush=True)
+            rows += compare(name, given.inputs, given.tiny)
     print(json.dumps(rows, indent=1) if given.json else table(rows))
     return 0 if all(row.get("agrees", True) for row in rows) else 1
 

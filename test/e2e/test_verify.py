@@ -268,6 +268,29 @@ def test_search_takes_masks():
     }
 
 
+class Embedded(nn.Module):
+    """Its condition compares what parameters, and no float of the input, have a part in."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(50, 4)
+        self.embedding.weight.data.zero_()[37] = 1.0
+
+    def forward(self, word):
+        h = self.embedding(word)
+        if h.sum() > 3:
+            return h * 2
+        return h - 1
+
+
+def test_search_takes_integers():
+    model = Embedded().eval()
+    program = dycl.compile(model, (torch.tensor(0),))
+    report = dycl.verify(program, model, [(torch.tensor(i),) for i in range(5)], search=200)
+    assert report.failures == []
+    assert not report.untaken
+
+
 def test_wrong_weight_on_a_path_that_is_only_forced_is_caught(narrow):
     model, program = narrow
     other = copy.deepcopy(model)

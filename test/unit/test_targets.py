@@ -108,7 +108,7 @@ def pick(*targets, device=None):
 def small_x86(monkeypatch):
     """An x86 CPU with AVX2 and without AVX-512, and no GPU."""
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(host_runtime, "_cpu_flags", lambda: {"avx", "avx2", "fma", "pni"})
+    monkeypatch.setattr(host_runtime, "_cpu_flags", lambda _: {"avx", "avx2", "fma", "pni"})
 
 
 def test_the_cpu_target_that_uses_most_of_this_cpu_is_picked(small_x86):

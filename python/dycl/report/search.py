@@ -204,6 +204,8 @@ class Search:
                 for leaf in pytree.tree_leaves(arguments)
                 if isinstance(leaf, torch.Tensor) and leaf.is_floating_point()
             ]
+            if not leaves:  # Integers have no gradient.
+                return
             value = self._compared(record, arguments, leaves, start, nth)
             if value is None or not value.requires_grad:
                 return

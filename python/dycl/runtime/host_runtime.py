@@ -188,7 +188,7 @@ def _why_not_this_cpu(target: dict[str, Any]) -> str | None:
     if there != here:
         return f"it is for {there}, and this machine is {here}"
     names = _CPU_FLAGS.get(here, {})
-    flags = _cpu_flags()
+    flags = _cpu_flags(here)
     missing = [f for f in target["requires"]["cpu_features"] if f in names and flags and names[f] not in flags]
     return f"this CPU has no {', '.join(missing)}" if missing else None
 
@@ -205,13 +205,14 @@ def _why_not_this_gpu(target: dict[str, Any], driver: str, device_id: int) -> st
     return f"it is for subgroups of {' or '.join(map(str, wanted))}, and this GPU has {sizes[1]} to {sizes[2]}"
 
 
-def _cpu_flags() -> set[str]:
-    """What Linux says that this CPU has; nothing where it cannot be asked."""
+def _cpu_flags(architecture: str) -> set[str]:
+    """What Linux says that this CPU has; nothing where it cannot be asked, or describes another (QEMU's host)."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
         return set()
-    found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
+    key = "flags" if architecture == "x86_64" else "Features"
+    found = re.search(rf"^{key}\s*:(.*)$", text, re.MULTILINE)
     return set(found[1].split()) if found else set()
 
 
