@@ -45,6 +45,7 @@ from dycl.compiler.api import import_model
 from dycl.compiler.imported import ImportedProgram
 from dycl.compiler.pipeline import PhaseDump, partition_program, write_program
 from dycl.compiler.targets import parse_targets
+from dycl.report.inputs import factory_inputs
 from dycl.runtime.program import Program
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +74,8 @@ SUBJECTS = (
 
 def measure_results(name: str, n_inputs: int, tiny: bool) -> dict:
     """Costs in seconds, and how results compare; errors are relative to the output's scale."""
-    model, args, inputs = network(name, n_inputs, tiny)
+    model, args, drawn = network(name, n_inputs, tiny)
+    inputs = drawn.arguments
     record = {"inputs": len(inputs), "parameters": sum(p.numel() for p in model.parameters())}
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -84,11 +86,11 @@ def measure_results(name: str, n_inputs: int, tiny: bool) -> dict:
         record["regions"] = len(program.regions)
         expected = [model(*given) for given in inputs]
         record["dycl"] = agreement([program(*given) for given in inputs], expected)
-        report = dycl.verify(program, model, inputs)
+        report = dycl.verify(program, model, drawn)
         record["decisions"] = {"compared": report.decisions, "agreeing": report.agreed}
         record |= {"near_ties": len(report.near_ties), "failures": [failure.message for failure in report.failures]}
         record["coverage"] = report.coverage
-        record["untaken"] = [f"{edge.place} {edge.label}" for edge in report.untaken]
+        record["untaken"] = [f"{edge.place} {edge.label}: {edge.why}" for edge in report.untaken]
     record["traced"] = traced(model, args, inputs, expected)
     record["exported"] = exported(model, args, inputs, expected)
     record["eager_rounding"] = rounding(model, inputs, expected)
@@ -97,7 +99,8 @@ def measure_results(name: str, n_inputs: int, tiny: bool) -> dict:
 
 def measure_speed(name: str, n_inputs: int, tiny: bool) -> dict:
     """Milliseconds of a call of eager, dycl, and dycl without its graph optimizations."""
-    model, args, inputs = network(name, n_inputs, tiny)
+    model, args, drawn = network(name, n_inputs, tiny)
+    inputs = drawn.arguments
     program = dycl.compile(model, args)
     plain = dycl.compile(model, args, options=dycl.Options(simplify_host=False))
     expected = [model(*given) for given in inputs]
@@ -122,7 +125,7 @@ def network(name: str, n_inputs: int, tiny: bool) -> tuple:
     factory = getattr(dycl.zoo, name)
     arguments = factory.small if tiny else {}
     model, args = factory(**arguments)
-    return model, args, list(factory.inputs(n_inputs, seed=SEED, **arguments))
+    return model, args, factory_inputs(factory, n_inputs, SEED, arguments)
 
 
 def build(imported: ImportedProgram, options: dycl.Options, destination: Path, record: dict) -> Program:
@@ -270,6 +273,7 @@ def page(records: list[dict]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
         *(correctness_row(record) for record in records),
         "",
+        *untaken(records),
         "## RQ2, RQ3: how fast is it?",
         "",
         "Medians in ms of eager, dycl, and dycl without its graph optimizations (`simplify_host=False`), taking turns.",
@@ -322,6 +326,12 @@ def correctness_row(record: dict) -> str:
     taken = " | ".join(coverage(record["coverage"][what]) for what in ("regions", "edges"))
     others = " | ".join(captured(record[key]) for key in ("traced", "exported"))
     return f"| {record['network']} | {mine['inconsistent']} of {mine['of']} | {errors} | {share} | {taken} | {others} |"
+
+
+def untaken(records: list[dict]) -> list[str]:
+    """The edges that nothing took, and why."""
+    lines = [f"- {record['network']}: {edge}" for record in records for edge in record["untaken"]]
+    return ["Edges that nothing took:", "", *lines, ""] if lines else []
 
 
 def coverage(counts: dict) -> str:

@@ -17,6 +17,7 @@ import dycl
 import dycl.zoo
 from dycl.frontend.operators.conditions import Conditions
 from dycl.report.coverage import NATURAL
+from dycl.report.inputs import factory_inputs
 
 NET = """\
 import torch
@@ -281,6 +282,27 @@ class Embedded(nn.Module):
         if h.sum() > 3:
             return h * 2
         return h - 1
+
+
+def test_search_takes_more_inputs_of_the_factory():
+    class Rare(nn.Module):
+        def forward(self, x):
+            if torch.logical_and(x.sum() > 101.5, x.sum() < 102.5):
+                return x * 2
+            return x
+
+    def factory():
+        return Rare(), (torch.zeros(1),)
+
+    factory.inputs = lambda count, seed: [(torch.full((1,), 100.0 * seed + i),) for i in range(count)]
+    model, args = factory()
+    program = dycl.compile(model, args)
+    inputs = factory_inputs(factory, 2, 0, {})
+    assert dycl.verify(program, model, inputs.arguments, search=6).coverage["edges"]["searched"] == 0
+    report = dycl.verify(program, model, inputs, search=6)
+    assert report.ok, str(report)
+    assert not report.untaken
+    assert report.coverage["edges"]["searched"] == 2  # the `if` and the way on
 
 
 def test_search_takes_integers():

@@ -58,6 +58,11 @@ class EdgeCoverage:
     why: str = ""
 
     @property
+    def is_taken(self) -> bool:
+        """Whether any call took it."""
+        return self.calls.first() is not None
+
+    @property
     def is_dead(self) -> bool:
         """Whether no input can take it, which was proved."""
         return self.why.startswith("dead: ")
@@ -81,6 +86,11 @@ class LoopCoverage:
     place: str
     text: str
     trips: dict[str, Counts] = field(default_factory=lambda: {trips: Counts() for trips in TRIPS})
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether there were calls with none, with one and with more."""
+        return all(calls.first() is not None for calls in self.trips.values())
 
 
 class Coverage:
@@ -126,7 +136,7 @@ class Coverage:
 
     def is_new(self, path: Sequence[PathEdge], trips: Mapping[Node, Sequence[int]]) -> bool:
         """Whether a call takes what no call took yet."""
-        if any(self.edges[e.source, e.target, e.label].calls.first() is None for e in path):
+        if any(not self.edges[e.source, e.target, e.label].is_taken for e in path):
             return True
         return any(
             self.loops[node].trips[TRIPS[min(count, 2)]].first() is None
@@ -136,11 +146,11 @@ class Coverage:
 
     def untaken(self) -> list[EdgeCoverage]:
         """The edges of predicates that no call took."""
-        return [e for e in self.edges.values() if e.source in self._predicates and e.calls.first() is None]
+        return [e for e in self.edges.values() if e.source in self._predicates and not e.is_taken]
 
     def reached(self, node: Node) -> bool:
         """Whether any call came to a predicate."""
-        return any(e.calls.first() is not None for e in self.edges.values() if e.source == node)
+        return any(e.is_taken for e in self.edges.values() if e.source == node)
 
     def summary(self) -> dict[str, dict[str, int]]:
         """Of regions, edges and numbers of iterations: how many there are, were proved dead, and were taken first by
@@ -155,7 +165,7 @@ class Coverage:
         ):
             by_origin = Counter(counts.first() for counts in items)
             found[name] = {"total": len(items), "dead": 0, **{origin: by_origin[origin] for origin in ORIGINS}}
-        found["edges"]["dead"] = sum(e.is_dead for e in self.edges.values() if e.calls.first() is None)
+        found["edges"]["dead"] = sum(e.is_dead for e in self.edges.values() if not e.is_taken)
         return found
 
 

@@ -63,7 +63,7 @@ def _predicates(report: VerifyReport) -> Iterator[str]:
             f"<code>{escape(edge.text)}</code>",
             f'<span class="{_state(edge)}">{escape(edge.label)}</span>',
             *_counts(edge.calls),
-            escape(edge.why) if edge.calls.first() is None else "",
+            escape(edge.why) if not edge.is_taken else "",
         ]
         for edge in edges
     )
@@ -173,7 +173,7 @@ def _edge(edge: EdgeCoverage, at: Mapping[Node, tuple[int, int]]) -> str:
     (x1, y1), (x2, y2) = at[edge.source], at[edge.target]
     x1, x2, y1 = x1 + _WIDTH // 2, x2 + _WIDTH // 2, y1 + _HEIGHT
     colour = _COLOURS[_state(edge)]
-    dash = ' stroke-dasharray="4 3"' if edge.calls.first() is None else ""
+    dash = ' stroke-dasharray="4 3"' if not edge.is_taken else ""
     if y2 > y1:
         path = f"M{x1} {y1} C{x1} {y1 + 20} {x2} {y2 - 20} {x2} {y2}"
     else:  # back to a loop's test

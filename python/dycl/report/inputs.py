@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,21 @@ from dycl.sources import import_file
 
 Arguments = tuple[Any, ...]
 
+_BATCH = 25
+"""How many inputs a factory draws at a time for the search, which may need only a few."""
+
 
 @dataclass
 class Inputs:
-    """Arguments of calls, and a sentence on where they come from."""
+    """Arguments of calls, and a sentence on where they come from.
+
+    Attributes:
+        more: gives others of the same origin, without end, for the search; None where there are no others.
+    """
 
     arguments: list[Arguments]
     origin: str
+    more: Callable[[], Iterator[Arguments]] | None = None
 
 
 def given_inputs(inputs: Iterable[Any], origin: str = "given") -> Inputs:
@@ -52,9 +61,17 @@ def factory_inputs(factory: Any, count: int, seed: int, factory_arguments: Mappi
     draw: Any = getattr(factory, "inputs", None)
     if not callable(draw):
         return None
-    drawn: Any = draw(count, seed, **factory_arguments)
-    found = given_inputs(drawn)
-    return Inputs(found.arguments, f"{len(found.arguments)} drawn by the factory's `inputs`, seed {seed}")
+
+    def drawn(count: int, seed: int) -> list[Arguments]:
+        found: Any = draw(count, seed, **factory_arguments)
+        return given_inputs(found).arguments
+
+    def more() -> Iterator[Arguments]:
+        for other in itertools.count(seed + 1):
+            yield from drawn(_BATCH, other)
+
+    arguments = drawn(count, seed)
+    return Inputs(arguments, f"{len(arguments)} drawn by the factory's `inputs`, seed {seed}", more)
 
 
 def file_inputs(text: str, count: int, seed: int) -> Inputs:

@@ -104,7 +104,7 @@ class VerifyReport:
     @property
     def untaken(self) -> Sequence[EdgeCoverage]:
         """The edges that no call took, other than those proved dead."""
-        return [edge for edge in self.edges if edge.calls.first() is None and not edge.is_dead]
+        return [edge for edge in self.edges if not edge.is_taken and not edge.is_dead]
 
     def __str__(self) -> str:
         from dycl.report.text import as_text

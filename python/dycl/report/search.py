@@ -8,6 +8,7 @@ any other call is.
 from __future__ import annotations
 
 import copy
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +20,7 @@ from torch.utils import _pytree as pytree
 from dycl.errors import InputError
 from dycl.report.agreement import Agreement, Call, Predicate
 from dycl.report.constructs import TRIPS
-from dycl.report.coverage import FORCED, SEARCHED, EdgeCoverage
+from dycl.report.coverage import FORCED, SEARCHED, EdgeCoverage, LoopCoverage
 from dycl.report.dead import decided_names
 from dycl.report.inputs import Arguments, random_like
 from dycl.report.observe import Observation, Taken
@@ -46,11 +47,15 @@ class Search:
         verifier: with the calls so far.
         budget: how many calls of the program may be made.
         seed: of the random ones.
+        more: inputs of where the calls' come from, without end; up to half of the budget goes to them.
     """
 
-    def __init__(self, verifier: Verifier, budget: int, seed: int) -> None:
+    def __init__(
+        self, verifier: Verifier, budget: int, seed: int, more: Callable[[], Iterator[Arguments]] | None = None
+    ) -> None:
         self._verifier = verifier
         self._budget = budget
+        self._more = more
         self._generator = torch.Generator().manual_seed(seed)
         self._by_node = {p.node: p for p in verifier.predicates}
         self._agreement = Agreement()
@@ -63,23 +68,25 @@ class Search:
         """Searches until all is taken, nothing new is found any more, or the budget is spent."""
         if not self._open():
             return
+        if self._more is not None:
+            self._try_all(itertools.islice(self._more(), self._budget // 2))
         self._try_all(random_like(self._any().arguments, self._signature, self._generator) for _ in range(_FRESH))
         found = True
         while found and self._open() and self.tried < self._budget:
             found = False
             self._agreement = self._verifier.judge()
             for edge in self._open():
-                if edge.calls.first() is None and self.tried < self._budget:
+                if not edge.is_taken and self.tried < self._budget:
                     self._verifier.say(f"searching {edge.place} {edge.label}: {self.tried} of {self._budget} calls")
                     self._try_all(self._candidates(self._by_node[edge.source]), edge)
-                    found |= edge.calls.first() is not None
+                    found |= edge.is_taken
         self._iterations()
 
     def _iterations(self) -> None:
         """Looks for other numbers of iterations."""
         for loop in self._verifier.coverage.loops.values():
-            if any(c.first() is None for c in loop.trips.values()) and self._verifier.coverage.reached(loop.node):
-                self._try_all(self._candidates(self._by_node[loop.node]))
+            if not loop.is_taken and self._verifier.coverage.reached(loop.node):
+                self._try_all(self._candidates(self._by_node[loop.node]), loop)
 
     @property
     def _signature(self) -> Any:
@@ -94,9 +101,11 @@ class Search:
         coverage = self._verifier.coverage
         return [e for e in coverage.untaken() if not e.is_dead and coverage.reached(e.source)]
 
-    def _try_all(self, candidates: Iterator[Arguments], edge: EdgeCoverage | None = None) -> None:
+    def _try_all(self, candidates: Iterator[Arguments], sought: EdgeCoverage | LoopCoverage | None = None) -> None:
+        """Tries candidates until what is sought is taken (None for all edges), or the budget spent."""
         for candidate in candidates:
-            if self.tried >= self._budget or (edge is not None and edge.calls.first() is not None):
+            is_found = sought.is_taken if sought is not None else not self._open()
+            if self.tried >= self._budget or is_found:
                 return
             self._try(candidate)
 
@@ -252,10 +261,10 @@ class Search:
             progress = False
             self._agreement = self._verifier.judge()
             for edge in self._open():
-                if edge.calls.first() is None:
+                if not edge.is_taken:
                     why = self._force_edge(self._by_node[edge.source])
-                    edge.why = why if edge.calls.first() is None else ""
-                    progress |= edge.calls.first() is not None
+                    edge.why = "" if edge.is_taken else why
+                    progress |= edge.is_taken
 
     def _force_edge(self, predicate: Predicate) -> str:
         """Forces a predicate in one of the calls that came to it; gives why that cannot be."""

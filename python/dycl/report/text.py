@@ -57,7 +57,7 @@ def _coverage(report: VerifyReport) -> Iterator[str]:
         counts = report.coverage.get(name)
         if counts and counts["total"]:
             yield f"{label:12} {_share(counts)}"
-    untaken = [edge for edge in report.edges if edge.place and edge.calls.first() is None]
+    untaken = [edge for edge in report.edges if edge.place and not edge.is_taken]
     if untaken:
         yield f"never taken  {len(untaken)} edges of predicates"
     for edge in untaken[:_SHOWN]:

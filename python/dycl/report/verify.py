@@ -81,7 +81,7 @@ def verify(
         verifier.say(f"comparing call {index + 1} of {len(chosen.arguments)}")
         verifier.call(arguments, NATURAL, starts=index % max(sequence, 1) == 0)
     if search:
-        looking = Search(verifier, search, seed)
+        looking = Search(verifier, search, seed, chosen.more)
         looking.run()
         if program.host == "python":
             looking.force()
