@@ -174,6 +174,11 @@ examples:
         help="put the weights into the VMFBs that use them, not once into parameters.irpa",
     )
     parser.add_argument(
+        "--no-pack-weights",
+        action="store_true",
+        help="keep the weights of matrix products mapped from the file: less memory, slower products",
+    )
+    parser.add_argument(
         "--demote-f64", action="store_true", help="compute f64 as f32 for targets without f64, as vulkan"
     )
     parser.add_argument("--json", action="store_true", help="report what was written as JSON")
@@ -349,6 +354,7 @@ def _compile(given: argparse.Namespace) -> None:
         simplify_host=not given.no_simplify_host,
         cache=not given.no_cache,
         embed_parameters=given.embed_parameters,
+        pack_weights=not given.no_pack_weights,
         demote_f64=given.demote_f64,
         place=tuple(given.place),
         device_models=tuple(given.device_model),

@@ -22,6 +22,9 @@ class Options:
         allow_random: accept random ops and layers in training mode, with what tracing makes of them.
         embed_parameters: put the weights into the VMFBs that use them, not once into the bundle's parameter archive; a
             VMFB is then complete in itself, and a weight that several regions use is in each of them.
+        pack_weights: lay out the weights of matrix products for the CPU's vector units when a region is loaded. These
+            weights are then copied, and not mapped from the file. Of regions without convolutions whose products are of
+            static sizes.
         cache: take VMFBs that an earlier compilation made of the same regions, and keep those of this one: in the
             folder that `$DYCL_CACHE` names, else in `~/.cache/dycl`.
         place: makes one program of several targets, its regions on different devices. Each item is `PATTERN=TARGET`,
@@ -46,6 +49,7 @@ class Options:
     demote_f64: bool = False
     allow_random: bool = False
     embed_parameters: bool = False
+    pack_weights: bool = True
     cache: bool = True
     place: tuple[str, ...] = ()
     device_models: tuple[str, ...] = ()

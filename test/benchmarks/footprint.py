@@ -2,6 +2,7 @@
 """What a bundle costs: seconds and memory of import, compilation and loading, and its size. Prints JSON.
 
     python test/benchmarks/footprint.py [--mb 400] [--kind linear|conv]     a network of that many MB, with one branch
+                                        [--no-pack-weights]                  whose weights are all mapped
     python test/benchmarks/footprint.py --load NET.dycl [--loading eager] [--memory-budget MB]   load it, call it twice
 
 Memory is Linux's, in MB (2**20 bytes): `peak` is how far the resident set rose above where it was when the model was
@@ -70,24 +71,23 @@ def network(kind: str, mb: int):
     return Net().eval(), x
 
 
-def compiled(kind: str, mb: int, destination: Path) -> dict:
+def compiled(kind: str, mb: int, destination: Path, options) -> dict:
     """Compiles a network, and says what that took."""
     import torch
 
-    import dycl
     from dycl.compiler import build
     from dycl.compiler.api import import_model
 
-    report: dict = {"kind": kind}
+    report: dict = {"kind": kind, "pack_weights": options.pack_weights}
     warm_up, x = network(kind, 1)
-    import_model(warm_up, (x,), None, dycl.Options())  # loads the libraries, which are no part of this
+    import_model(warm_up, (x,), None, options)  # loads the libraries, which are no part of this
     model, x = network(kind, mb)
     report["weights_mb"] = round(sum(p.numel() * p.element_size() for p in model.parameters()) / 2**20, 1)
     with measured(report, "import"):
-        imported = import_model(model, (x,), None, dycl.Options())
+        imported = import_model(model, (x,), None, options)
     report["ir_kb"] = round(len(imported.mlir) / 1024, 1)
     with measured(report, "compile"):
-        build(imported, "llvm-cpu", dycl.Options(), destination)
+        build(imported, "llvm-cpu", options, destination)
     files = [path.stat().st_size for path in destination.rglob("*") if path.is_file()]
     report["bundle_mb"] = round(sum(files) / 2**20, 2)
     report["threads"] = torch.get_num_threads()
@@ -119,6 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mb", type=int, default=400)
     parser.add_argument("--kind", choices=("linear", "conv"))
+    parser.add_argument("--no-pack-weights", action="store_true")
     parser.add_argument("--output", type=Path, help="keep the bundle here")
     parser.add_argument("--load", metavar="BUNDLE")
     parser.add_argument("--loading", default="lazy")
@@ -128,12 +129,17 @@ def main() -> None:
         budget = given.memory_budget * 2**20 if given.memory_budget is not None else None
         print(json.dumps(loaded(given.load, loading=given.loading, memory_budget=budget)))
     elif given.kind and given.output:
-        print(json.dumps(compiled(given.kind, given.mb, given.output)))
+        import dycl
+
+        options = dycl.Options(pack_weights=not given.no_pack_weights)
+        print(json.dumps(compiled(given.kind, given.mb, given.output, options)))
     else:
+        packing = ["--no-pack-weights"] if given.no_pack_weights else []
         for kind in (given.kind,) if given.kind else ("linear", "conv"):
             with tempfile.TemporaryDirectory() as folder:
                 bundle = f"{folder}/net.dycl"
-                for arguments in (["--kind", kind, "--mb", str(given.mb), "--output", bundle], ["--load", bundle]):
+                made = ["--kind", kind, "--mb", str(given.mb), "--output", bundle, *packing]
+                for arguments in (made, ["--load", bundle]):
                     subprocess.run([sys.executable, __file__, *arguments], check=True)
 
 

@@ -14,10 +14,20 @@ MB = 64
 @pytest.fixture(scope="module", params=["linear", "conv"])
 def figures(request, root, run_command, tmp_path_factory):
     """What test/benchmarks/footprint.py says of a network of 64 MB: compiling, loading, and its bundle."""
+    return measured(root, run_command, tmp_path_factory, request.param, "--no-pack-weights")
+
+
+@pytest.fixture(scope="module")
+def packed(root, run_command, tmp_path_factory):
+    """The same of one whose weights are packed."""
+    return measured(root, run_command, tmp_path_factory, "linear")
+
+
+def measured(root, run_command, tmp_path_factory, kind, *options):
     bundle = tmp_path_factory.mktemp("footprint") / "net.dycl"
     script = [sys.executable, root / "test/benchmarks/footprint.py"]
     reports = []
-    for arguments in (["--kind", request.param, "--mb", MB, "--output", bundle], ["--load", bundle]):
+    for arguments in (["--kind", kind, "--mb", MB, "--output", bundle, *options], ["--load", bundle]):
         done = run_command(*script, *arguments)
         assert done.returncode == 0, done.stderr
         reports.append(json.loads(done.stdout))
@@ -58,3 +68,18 @@ def test_weights_stay_mapped_from_the_file(figures):
     for name in ("load", "first_call", "other_side"):
         assert loaded[f"{name}_heap_mb"] < MB / 4
     assert loaded["load_peak_mb"] < MB / 2
+
+
+def test_packed_weights_are_copied_once_and_their_pages_handed_back(packed):
+    compiled, loaded, _ = packed
+    assert compiled["pack_weights"]
+    assert loaded["first_call_heap_mb"] == pytest.approx(MB / 2, rel=0.1)  # Only of the region that ran.
+    assert loaded["other_side_heap_mb"] == pytest.approx(MB / 2, rel=0.1)
+    assert loaded["resident_mb"] < 1.4 * MB  # 15 MB are IREE's.
+
+
+def test_a_memory_budget_drops_packed_weights(packed, root, run_command):
+    script = [sys.executable, root / "test/benchmarks/footprint.py"]
+    done = run_command(*script, "--load", packed[-1], "--memory-budget", int(0.6 * MB))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["resident_mb"] < 0.9 * MB

@@ -8,6 +8,7 @@ Those bindings are LLVM 24's and do not know the `dycl` dialect, so they are giv
 from __future__ import annotations
 
 import importlib
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 ENTRY = "main"
+
+_PRODUCTS = {"linalg.matmul", "linalg.batch_matmul", "linalg.matvec", "linalg.vecmat"}
+# What only lays out anew what it is given.
+_LAYOUTS = {"linalg.transpose", "linalg.broadcast", "tensor.expand_shape", "tensor.collapse_shape", "tensor.cast"}
+_WEIGHT = "util.global.load"
+# Elements of a weight from which on packing it pays: smaller ones are in the L1 cache anyway.
+_LARGE = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,46 @@ def split_regions(text: str) -> dict[str, str]:
     with _operations(text, source="the partitioned module") as operations:
         modules = [op for op in operations if op.name == "builtin.module"]
         return {_symbol_name(op): op.get_asm(enable_debug_info=True) for op in modules}
+
+
+def packs_weights(module: str) -> bool:
+    """Whether it pays to have IREE pack the weights of a region: it multiplies by large ones, and the sizes are known.
+
+    Of dynamic sizes, packed products are slower and take IREE 3.13 up to a minute each to compile. It packs the weights
+    of no convolution, and some regions with convolutions do not compile with it.
+    """
+    ir = _bindings()
+    multiplies, refused = False, False
+
+    def look(op: Any) -> Any:
+        nonlocal multiplies, refused
+        refused |= op.name.startswith("linalg.conv")
+        if op.name in _PRODUCTS:
+            factors = list(op.operands)[:2]
+            if all(factor.type.has_static_shape for factor in factors):
+                multiplies |= any(map(_is_weight, factors))
+            else:
+                refused = True
+        return ir.WalkResult.INTERRUPT if refused else ir.WalkResult.ADVANCE
+
+    with ir.Context() as context:
+        context.allow_unregistered_dialects = True
+        try:
+            parsed = ir.Module.parse(module)
+        except ir.MLIRError:  # iree-compile will say what is wrong with it.
+            return False
+        parsed.operation.walk(look)
+    return multiplies and not refused
+
+
+def _is_weight(value: Any) -> bool:
+    """Whether a value is a large weight, laid out in any way."""
+    if math.prod(value.type.shape) < _LARGE:
+        return False
+    owner = value.owner
+    while getattr(owner, "name", None) in _LAYOUTS:
+        owner = owner.operands[0].owner
+    return getattr(owner, "name", None) == _WEIGHT
 
 
 @contextmanager

@@ -41,6 +41,8 @@ _COMMON_FLAGS = (
 _CPU_FLAGS = (
     "--iree-preprocessing-pass-pipeline=builtin.module(util.func(iree-preprocessing-convert-conv-to-channels-last))",
 )
+# Weights laid out by tiles, once when a region is loaded, as IREE's kernels for products read them.
+_PACKING_FLAGS = ("--iree-opt-data-tiling",)
 # What a region is compiled with that fails without. IREE 3.13 fuses an op that has several users into one of them, and
 # may then find its store outside of what it distributed ("'vector.store' op write affecting operations on global
 # resources are restricted to workgroup distributed contexts"), for few rows of an entropy.
@@ -57,6 +59,7 @@ class RegionJob:
         target: what to compile for.
         output: where the VMFB goes.
         cost: an estimate in any unit; the costliest is started first.
+        packs_weights: have IREE pack weights; where it fails with that, they stay as they are.
         flags: what this job adds to the flags of its target.
     """
 
@@ -65,6 +68,7 @@ class RegionJob:
     target: TargetSpec
     output: Path
     cost: int = 0
+    packs_weights: bool = False
     flags: tuple[str, ...] = ()
 
 
@@ -121,15 +125,20 @@ def compile_regions(jobs: Sequence[RegionJob], options: Options) -> None:
 def _compile_region(
     job: RegionJob, command: Sequence[str], children: _Children, cache: CompilationCache | None
 ) -> None:
+    attempts = (*((_PACKING_FLAGS,) if job.packs_weights else ()), (), _CAREFUL_FLAGS)
     # The flags of a job name files, which a key does not look into.
-    key = cache_key(job.module, command[1:], job.target) if cache is not None and not job.flags else None
+    flags = (*command[1:], *attempts[0])
+    key = cache_key(job.module, flags, job.target) if cache is not None and not job.flags else None
     if cache is not None and key is not None and cache.find(key, job.output):
         return
-    output = ("-o", str(job.output), "-")
+    status, diagnostics = 0, ""
     try:
-        status, diagnostics = children.run([*command, *output], job.module)
-        if status != 0 and children.run([*command, *_CAREFUL_FLAGS, *output], job.module)[0] == 0:
-            status = 0
+        for added in attempts:
+            status, said = children.run([*command, *added, "-o", str(job.output), "-"], job.module)
+            if status == 0:
+                break
+            if not added:  # What is reported is what happens with the usual flags.
+                diagnostics = said
     except OSError as error:
         raise CompileError(f"region {job.name} failed: cannot run {command[0]}: {error}") from error
     if status != 0:

@@ -16,7 +16,7 @@ from dycl.bundle import staged, write_bundle
 from dycl.bundle.parameters import write_archive
 from dycl.compiler import phases
 from dycl.compiler.imported import PARAMETERS_FILE, SIGNATURE_FILE, STATE_FILE, ImportedProgram
-from dycl.compiler.ir_inspection import split_regions
+from dycl.compiler.ir_inspection import packs_weights, split_regions
 from dycl.compiler.iree import RegionJob, compile_regions, demotes_f64, embedding_flags
 from dycl.compiler.placement import PlacementRules, is_placed, parse_placement, used_targets
 from dycl.compiler.target_facts import find_facts
@@ -127,9 +127,14 @@ def write_program(
     parameters = _used_parameters(program, imported)
     for target in targets:
         _check_f64(program, target, options)
+    packing = {name for name, text in program.modules.items() if options.pack_weights and packs_weights(text)}
     with staged(destination) as folder, _embedding(parameters, options) as flags:
         jobs = [
-            replace(_job(region, program, target, folder), flags=flags)
+            replace(
+                _job(region, program, target, folder),
+                flags=flags,
+                packs_weights=target.is_cpu and region["module"] in packing,
+            )
             for target in targets
             for region in program.description["regions"]
             if runs_on(region, target.folder)

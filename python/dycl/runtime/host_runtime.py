@@ -411,7 +411,8 @@ class Session:
         self.upload, self.download = self._home.upload, self._home.download
         self._lock = threading.RLock()
         self.regions = Regions(self)
-        self._cache = _Cache(files, memory_budget) if memory_budget is not None else None
+        self._weights = _MappedWeights(files)
+        self._cache = _Cache(files, self._weights, memory_budget) if memory_budget is not None else None
         self._described = {region["name"]: region for region in files.manifest["program"]["regions"]}
         for region in self._described.values():
             if self._vmfb(region) not in files:
@@ -484,6 +485,8 @@ class Session:
                 context = rt.VmContext(self._instance, [*device.modules, module])
             except IREE_ERRORS as error:
                 raise device.not_loadable(error, name) from error
+            # Of what it packed into memory of its own, the file's pages are not needed any more.
+            self._weights.release(self._weights.of(region))
             call: Any = self._bind(region, device, context, module)
             if self._cache is not None:
                 for dropped in self._cache.admit(region, self._vmfb(region)):
@@ -545,13 +548,33 @@ class Session:
         return call
 
 
+class _MappedWeights:
+    """Where the weights are in a bundle's file of them; there are none where the VMFBs hold them."""
+
+    def __init__(self, files: BundleFiles) -> None:
+        self._files = files
+        self._ranges = files.archive(PARAMETERS)[1] if PARAMETERS in files else {}
+
+    def of(self, region: dict[str, Any]) -> set[str]:
+        """The names of a region's weights."""
+        return self._ranges.keys() & region["parameters"]
+
+    def bytes(self, keys: Iterable[str]) -> int:
+        return sum(self._ranges[key][1] for key in keys)
+
+    def release(self, keys: Iterable[str]) -> None:
+        """Takes weights out of memory; who reads them again gets them from the file."""
+        for key in keys:
+            self._files.release(PARAMETERS, *self._ranges[key])
+
+
 class _Cache:
     """Which regions are loaded, within a budget of bytes, and when they were last called."""
 
-    def __init__(self, files: BundleFiles, budget: int) -> None:
+    def __init__(self, files: BundleFiles, weights: _MappedWeights, budget: int) -> None:
         self._files = files
+        self._weights = weights
         self._budget = budget
-        self._weights = files.archive(PARAMETERS)[1] if PARAMETERS in files else {}
         self._held: OrderedDict[str, tuple[dict[str, Any], str]] = OrderedDict()  # the last called is the last
 
     def admit(self, region: dict[str, Any], vmfb: str) -> list[dict[str, Any]]:
@@ -561,7 +584,7 @@ class _Cache:
         while len(self._held) > 1 and self._bytes() > self._budget:
             _, (oldest, _) = self._held.popitem(last=False)
             dropped.append(oldest)
-        self._release({key for other in dropped for key in other["parameters"]} - self._keys())
+        self._weights.release({key for other in dropped for key in self._weights.of(other)} - self._keys())
         return dropped
 
     def noting_use(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -575,15 +598,11 @@ class _Cache:
         return noted
 
     def _keys(self) -> set[str]:
-        return {key for region, _ in self._held.values() for key in region["parameters"] if key in self._weights}
+        return {key for region, _ in self._held.values() for key in self._weights.of(region)}
 
     def _bytes(self) -> int:
         vmfbs = sum(self._files.size(vmfb) for _, vmfb in self._held.values())
-        return vmfbs + sum(self._weights[key][1] for key in self._keys())
-
-    def _release(self, keys: set[str]) -> None:
-        for key in keys & self._weights.keys():
-            self._files.release(PARAMETERS, *self._weights[key])
+        return vmfbs + self._weights.bytes(self._keys())
 
 
 class Regions:
