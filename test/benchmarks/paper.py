@@ -53,6 +53,11 @@ SEED = 2023
 # Beyond rounding: a difference that is this large, relative to the largest number of the output, has another cause.
 INCONSISTENT = 1e-3
 INPUTS_A_TURN = 25
+# Profiled with `program.profile()`; ARCHITECTURE.md says more.
+WHY_SLOWER = (
+    "What takes their time are products of sizes that depend on data (the rows that are routed to an expert, the "
+    "sentences of a batch that are left): IREE compiles those for any size, and dycl has no weights packed for them."
+)
 SECONDS_A_NETWORK = 60
 
 # The nine subjects of the paper, by what the zoo calls them.
@@ -252,7 +257,7 @@ def page(records: list[dict]) -> str:
         f"| compilation | 114 s (ONNX Runtime), 414 s (TVM) | {mean(records, subjects, 'compile_s'):.0f} s | "
         f"{mean(records, speedups, 'compile_s'):.0f} s |",
         "",
-        "Slower than eager: " + (", ".join(slower) or "none") + ".",
+        "Slower than eager: " + (f"{', '.join(slower)}. {WHY_SLOWER}" if slower else "none."),
         "",
         "![Speed-up over eager PyTorch, by network](paper/speedup.svg)",
         "",

@@ -75,8 +75,9 @@ def pabee(tiny: bool = False, seed: int = 0) -> tuple[Pabee, tuple[Tensor]]:
     """PABEE, 12 layers of 256: counts agreeing classifiers and leaves where `if agreed == self.patience: break`.
 
     `agreed` grows where `if result is not None and torch.all(label == result)`, and starts again at 0 elsewhere; before
-    the first layer `result` is None. Patience is 3. The weights are random; each classifier's logits are calibrated to
-    mean 0 and deviation 2 on seeded sentences, so that it finds either label about as often.
+    the first layer `result` is None. Patience is 3, so no input leaves at the second or third layer. The weights are
+    random; each classifier's logits are calibrated to mean 0 and deviation 2 on seeded sentences, so that it finds
+    either label about as often.
 
     Args:
         tiny: 4 layers of 32 features, 2 heads, 200 words, 12 tokens, patience 2, for tests.
