@@ -7,6 +7,10 @@ import json
 import sys
 
 import pytest
+import torch
+from torch import nn
+
+import dycl
 
 # Exits, skipped blocks, and a loop that ends when predictions agree.
 NETWORKS = ("digits_early_exit", "skipnet38_rnn", "pabee")
@@ -43,3 +47,13 @@ def test_vulkan_agrees(vulkan, rows):
 
 def test_emulated_arm_agrees(emulated_arm, rows):
     check(rows, "aarch64", ("python", "vm"))
+
+
+def test_what_iree_compiles_wrongly_for_vulkan_is_refused(tmp_path):
+    model = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.ReLU()).eval()
+    args = (torch.ones(1, 4, 6, 6),)
+    with pytest.raises(dycl.UnsupportedConstructError, match=r"depthwise convolution.*vulkan") as caught:
+        dycl.compile(model, args, target=["llvm-cpu", "vulkan"])
+    assert "llvm-cpu" in caught.value.hint
+    with torch.no_grad():
+        torch.testing.assert_close(dycl.compile(model, args)(*args), model(*args))

@@ -127,6 +127,7 @@ def write_program(
     parameters = _used_parameters(program, imported)
     for target in targets:
         _check_f64(program, target, options)
+        _check_depthwise(program, target)
     packing = {name for name, text in program.modules.items() if options.pack_weights and packs_weights(text)}
     with staged(destination) as folder, _embedding(parameters, options) as flags:
         jobs = [
@@ -239,6 +240,25 @@ def _check_f64(program: PartitionedProgram, target: TargetSpec, options: Options
                 f"region {region['name']} computes in f64, which {target.text} has not",
                 hint="compute in f32 there, or compile with --demote-f64 (demote_f64=True)",
                 location=location,
+            )
+
+
+def _check_depthwise(program: PartitionedProgram, target: TargetSpec) -> None:
+    """Refuse convolutions that IREE 3.13 compiles wrongly: of depthwise ones for Vulkan, half of the elements were not
+    written on lavapipe, whatever the flags.
+
+    Raises:
+        UnsupportedConstructError: at the first region with one.
+    """
+    if target.backend != "vulkan":
+        return
+    for region in program.description["regions"]:
+        if runs_on(region, target.folder) and "linalg.depthwise_conv" in program.modules[region["module"]]:
+            place = region["location"]
+            raise UnsupportedConstructError(
+                f"region {region['name']} has a depthwise convolution, which IREE compiles wrongly for {target.text}",
+                hint=f"compile for llvm-cpu, or put this region there: --place {region['name']}=llvm-cpu",
+                location=SourceLocation(place["file"], place["line"]) if place else None,
             )
 
 
