@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 HOSTS = ("python", "vm")
 
 # IREE 3.13 takes the number of a wake-up and signals it in two steps; where two of its threads do so at a time, the
-# numbers can go down, and Mesa then gives the device up: seen on lavapipe, once in tens of thousands of calls.
+# numbers can go down, and Mesa then gives the device up: seen on lavapipe, under load once in some hundred calls.
 _DEVICE_LOST = "VK_ERROR_DEVICE_LOST"
 
 
@@ -316,10 +316,19 @@ class Program:
         return f"<dycl.Program {self.signature.name}({takes}), {len(self.regions)} regions>"
 
     def _run(self, inputs: Sequence[arrays.Array], *, again: bool = False) -> _Outcome:
-        """What the host program gives; the new state is kept, also where it raises. A device that is lost is opened
-        again, but not twice in a call.
-        """
-        signature, loaded = self.signature, self._program_loaded()
+        """What the host program gives. A device that is lost is opened again, but not twice in a call."""
+        loaded = self._program_loaded()
+        try:
+            return self._run_on(loaded, inputs)
+        except (DyclError, *host_runtime.IREE_ERRORS) as problem:
+            if _DEVICE_LOST not in str(problem) or again:
+                raise
+            self._reopen(loaded, problem)
+        return self._run(inputs, again=True)
+
+    def _run_on(self, loaded: _Loaded, inputs: Sequence[arrays.Array]) -> _Outcome:
+        """What the host program gives on a device; the new state is kept, also where it raises."""
+        signature = self.signature
         uploaded = [loaded.upload(a, spec.dtype) for a, spec in zip(inputs, signature.inputs, strict=True)]
         decisions, decide = loaded.recorder()
         if self._override is not None:
@@ -330,10 +339,7 @@ class Program:
         try:
             flat = loaded.main(regions, decide, *uploaded, *self._state)
         except loaded.region_problem as problem:
-            if _DEVICE_LOST not in str(problem) or again:
-                raise DyclError(str(problem)) from problem
-            self._reopen(loaded, problem)
-            return self._run(inputs, again=True)
+            raise DyclError(str(problem)) from problem
         except (loaded.bundle_problem, BundleProblem) as problem:  # of a region that is loaded in this call
             raise BundleError(str(problem)) from problem
         if profile is not None:
