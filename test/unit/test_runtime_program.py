@@ -4,7 +4,7 @@
 import json
 import re
 import threading
-from collections import namedtuple
+from collections import Counter, namedtuple
 from dataclasses import dataclass
 
 import handwritten
@@ -512,40 +512,53 @@ def scalars(tmp_path_factory):
 
 @pytest.fixture
 def lose_device(monkeypatch):
-    """A function: the next calls of regions, so many of them, fail as where Vulkan has lost the device."""
-    to_lose = 0
+    """A function: the next times that the program is loaded ("load"), the host runs ("main") or an input is copied
+    ("upload"), so many of them, fail as where Vulkan has lost the device.
+    """
+    to_lose = Counter()
 
     class Losing(dycl.runtime.program._Loaded):
         def __init__(self, *args, **options):
-            super().__init__(*args, **options)
-            main = self.main
+            losing("load", super().__init__, dycl.BundleError)(*args, **options)
+            self.main = losing("main", self.main, self.region_problem)
+            self.upload = losing("upload", self.upload, ValueError)  # as IREE's bindings raise it
 
-            def losing_main(*given):
-                nonlocal to_lose
-                if to_lose:
-                    to_lose -= 1
-                    raise self.region_problem("region region_0 failed: DATA_LOSS; VK_ERROR_DEVICE_LOST")
-                return main(*given)
+    def losing(what, function, problem):
+        def run(*given, **options):
+            if to_lose[what]:
+                to_lose[what] -= 1
+                raise problem("DATA_LOSS; [vkWaitSemaphores] VK_ERROR_DEVICE_LOST")
+            return function(*given, **options)
 
-            self.main = losing_main
+        return run
 
-    def lose(times):
-        nonlocal to_lose
-        to_lose = times
+    def lose(times, what="main"):
+        to_lose[what] = times
 
     monkeypatch.setattr("dycl.runtime.program._Loaded", Losing)
     return lose
 
 
-def test_a_lost_device_is_opened_again(gate_bundle, lose_device):
+@pytest.mark.parametrize("what", ["main", "upload"])
+def test_a_lost_device_is_opened_again(gate_bundle, lose_device, what):
     program = dycl.load(gate_bundle)
     program(UP)
     before = program._loaded
-    lose_device(1)
+    lose_device(1, what)
     with pytest.warns(RuntimeWarning, match="the device was lost .*VK_ERROR_DEVICE_LOST.*opened again"):
         np.testing.assert_allclose(program(DOWN), handwritten.gate_reference(DOWN), rtol=1e-6)
-    assert program._loaded is not before
+    assert program._loaded.session._home._device is not before.session._home._device
     np.testing.assert_allclose(program(UP), handwritten.gate_reference(UP), rtol=1e-6)
+
+
+def test_a_device_that_is_lost_while_a_program_is_loaded_is_opened_again(gate_bundle, lose_device):
+    lose_device(1, "load")
+    with pytest.warns(RuntimeWarning, match="the device was lost"):
+        program = dycl.load(gate_bundle)
+    np.testing.assert_allclose(program(UP), handwritten.gate_reference(UP), rtol=1e-6)
+    lose_device(2, "load")
+    with pytest.warns(RuntimeWarning), pytest.raises(dycl.BundleError, match="VK_ERROR_DEVICE_LOST"):
+        dycl.load(gate_bundle)
 
 
 def test_a_device_that_is_lost_twice_in_a_call_is_an_error(gate_bundle, lose_device):

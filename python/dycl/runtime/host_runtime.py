@@ -399,11 +399,7 @@ class Session:
         self._files = files
         self._instance = rt.VmInstance()
         self._devices = {
-            # What is lost with a GPU's device, is lost for all that share it: there, each session has one of its own.
-            target["folder"]: _Device(
-                files, self._instance, target, uri, len(picked) > 1 or target["backend"] != "llvm-cpu"
-            )
-            for target, uri in picked
+            target["folder"]: _Device(files, self._instance, target, uri, len(picked) > 1) for target, uri in picked
         }
         self._home = self._devices[picked[0][0]["folder"]]
         self.manifest = files.manifest
@@ -454,7 +450,13 @@ class Session:
             context = rt.VmContext(self._instance, [*self._home.shared_modules(PARAMETERS, STATE), *modules])
         except IREE_ERRORS as error:
             raise BundleProblem(f"{self._files.path}: {name} cannot be loaded on {self._home.uri}: {error}") from error
+        for region in self._described.values():
+            self._hand_back(region)
         return context, modules[-1]
+
+    def _hand_back(self, region: dict[str, Any]) -> None:
+        """Of the weights that a region packed into memory of its own, the file's pages are not needed any more."""
+        self._weights.release(self._weights.of(region))
 
     def _load_all(self, regions: Iterable[dict[str, Any]], quietly: bool = False) -> None:
         try:
@@ -485,8 +487,7 @@ class Session:
                 context = rt.VmContext(self._instance, [*device.modules, module])
             except IREE_ERRORS as error:
                 raise device.not_loadable(error, name) from error
-            # Of what it packed into memory of its own, the file's pages are not needed any more.
-            self._weights.release(self._weights.of(region))
+            self._hand_back(region)
             call: Any = self._bind(region, device, context, module)
             if self._cache is not None:
                 for dropped in self._cache.admit(region, self._vmfb(region)):

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from iree.runtime import system_setup
+
 from dycl.bundle import Bundle, pack, read_bundle
 from dycl.errors import BundleError, DyclError
 from dycl.runtime import arrays, host_runtime
@@ -37,6 +39,7 @@ HOSTS = ("python", "vm")
 # IREE 3.13 takes the number of a wake-up and signals it in two steps; where two of its threads do so at a time, the
 # numbers can go down, and Mesa then gives the device up: seen on lavapipe, under load once in some hundred calls.
 _DEVICE_LOST = "VK_ERROR_DEVICE_LOST"
+_LOSSES = (DyclError, *host_runtime.IREE_ERRORS)  # among others: see `_note_loss`
 
 
 def load(
@@ -253,8 +256,7 @@ class Program:
         """
         with self._lock:
             if self._loaded is None:
-                self._loaded = _Loaded(self._bundle, self._host, **self._options)
-                self._state = self._loaded.initial_state()
+                self._open()
 
     def reset_state(self) -> None:
         """Go back to the state that the model had when it was compiled."""
@@ -315,16 +317,24 @@ class Program:
         takes = ", ".join(f"{spec.name}: {spec}" for spec in self.signature.inputs)
         return f"<dycl.Program {self.signature.name}({takes}), {len(self.regions)} regions>"
 
-    def _run(self, inputs: Sequence[arrays.Array], *, again: bool = False) -> _Outcome:
-        """What the host program gives. A device that is lost is opened again, but not twice in a call."""
+    def _run(self, inputs: Sequence[arrays.Array]) -> _Outcome:
+        """What the host program gives. Where the device is lost, the call is made again on a new one, once.
+
+        Raises:
+            DyclError: where a device is lost, and with it the program's state.
+        """
         loaded = self._program_loaded()
         try:
             return self._run_on(loaded, inputs)
-        except (DyclError, *host_runtime.IREE_ERRORS) as problem:
-            if _DEVICE_LOST not in str(problem) or again:
-                raise
-            self._reopen(loaded, problem)
-        return self._run(inputs, again=True)
+        except _LOSSES as problem:
+            if _DEVICE_LOST in str(problem) and self.signature.state:
+                message = f"{problem}; the device was lost, and the program's state with it: load the program again"
+                raise DyclError(message) from problem
+            _note_loss(problem)
+        with self._lock:
+            if self._loaded is loaded:  # No other thread has done it.
+                self._open()
+        return self._run_on(self._program_loaded(), inputs)
 
     def _run_on(self, loaded: _Loaded, inputs: Sequence[arrays.Array]) -> _Outcome:
         """What the host program gives on a device; the new state is kept, also where it raises."""
@@ -356,19 +366,18 @@ class Program:
         self._decisions = decisions
         return outcome
 
-    def _reopen(self, lost: _Loaded, problem: Exception) -> None:
-        """Load the program onto a new device, where no other thread has done it.
+    def _open(self) -> None:
+        """Load the program onto a device, and onto a new one if that is lost meanwhile; the caller holds the lock."""
+        try:
+            self._load()
+        except _LOSSES as problem:
+            _note_loss(problem)
+            self._load()
 
-        Raises:
-            DyclError: where the program has state, which was on the device.
-        """
-        if self.signature.state:
-            message = f"{problem}; the device was lost, and the program's state with it: load the program again"
-            raise DyclError(message) from problem
-        warnings.warn(f"the device was lost ({problem}); it is opened again, for the same call", RuntimeWarning, 2)
-        with self._lock:
-            if self._loaded is lost:
-                self._loaded = _Loaded(self._bundle, self._host, **self._options)
+    def _load(self) -> None:
+        loaded = _Loaded(self._bundle, self._host, **self._options)
+        self._state = loaded.initial_state()
+        self._loaded = loaded
 
     def _program_loaded(self) -> _Loaded:
         assert self._loaded is not None
@@ -438,6 +447,17 @@ class _Loaded:
     def exception(self, outputs: Sequence[Any]) -> Exception | None:
         """What the program's outputs say that it raises, if anything."""
         return self.session.raised(self._signature, outputs)
+
+
+def _note_loss(problem: Exception) -> None:
+    """Warn of a lost device, and have IREE open devices anew; any other problem is raised as it is.
+
+    IREE shares a device by its URI, a lost one too, and has no public way to drop it. Programs that use one keep it.
+    """
+    if _DEVICE_LOST not in str(problem):
+        raise problem
+    system_setup._GLOBAL_DEVICES_BY_URI.clear()  # pyright: ignore[reportPrivateUsage]
+    warnings.warn(f"the device was lost ({problem}); it is opened again, for the same call", RuntimeWarning, 2)
 
 
 def _overridden(decide: Callable[[int, Any], Any], override: Callable[[int, Any], Any]) -> Callable[[int, Any], Any]:
