@@ -13,14 +13,20 @@ from pathlib import Path
 import dycl
 
 
+def made(program, calls):
+    """The outputs of each call, by name, and its decisions."""
+    return [(program.call_flat(*args), decisions(program)) for args in calls]
+
+
+def decisions(program):
+    """Those of the last call, in order."""
+    return [int(decision) for _, decision in program.last_decisions]
+
+
 def main() -> None:
     bundle, calls, results = map(Path, sys.argv[1:])
-    program = dycl.load(bundle)
-    found = []
-    for args in pickle.loads(calls.read_bytes()):
-        outputs = program.call_flat(*args)
-        found.append((outputs, [int(decision) for _, decision in program.last_decisions]))
-    results.write_bytes(pickle.dumps(found))
+    results.write_bytes(pickle.dumps(made(dycl.load(bundle), pickle.loads(calls.read_bytes()))))
 
 
-main()
+if __name__ == "__main__":
+    main()

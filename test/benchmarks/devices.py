@@ -35,6 +35,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from agreement import relative_errors
+from calls_on_device import decisions, made
 from torch.utils._pytree import tree_leaves, tree_map
 
 import dycl
@@ -64,22 +65,16 @@ def in_process(bundle, device, host):
     return run
 
 
-def decisions(program):
-    return [int(decision) for _, decision in program.last_decisions]
-
-
 def by_outputs(bundle):
     """The same on this CPU, with results as their outputs one by one."""
     program = dycl.load(bundle, device="local-sync")
 
-    def run(calls):
-        return [(outputs(program.call_flat(*args)), decisions(program)) for args in calls]
-
-    return run
+    return lambda calls: as_results(made(program, calls))
 
 
-def outputs(arrays):
-    return tuple(torch.from_numpy(np.asarray(array)) for array in arrays.values())
+def as_results(calls):
+    """Outputs by name as tensors one by one."""
+    return [(tuple(torch.from_numpy(np.asarray(a)) for a in outputs.values()), path) for outputs, path in calls]
 
 
 def on_arm_by_python(bundle):
@@ -93,7 +88,7 @@ def on_arm_by_python(bundle):
             given, found = Path(folder) / "calls.pickle", Path(folder) / "results.pickle"
             given.write_bytes(pickle.dumps([tree_map(as_numpy, args) for args in calls]))
             checked([*command, str(bundle), str(given), str(found)])
-            return [(outputs(arrays), path) for arrays, path in pickle.loads(found.read_bytes())]
+            return as_results(pickle.loads(found.read_bytes()))
 
     return run
 

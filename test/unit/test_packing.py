@@ -95,7 +95,7 @@ def test_packed_products_are_right(rows, embed):
             torch.testing.assert_close(program(given), model(given), rtol=1e-5, atol=1e-5)
 
 
-def test_what_does_not_compile_packed_is_compiled_without(monkeypatch, tmp_path):
+def test_what_does_not_compile_packed_is_compiled_without(monkeypatch):
     monkeypatch.setattr(iree, "_PACKING_FLAGS", ("--no-such-flag",))
     model = Products().eval()
     x = torch.ones(2, 192)

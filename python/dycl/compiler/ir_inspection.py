@@ -78,6 +78,8 @@ def packs_weights(module: str) -> bool:
     Of dynamic sizes, packed products are slower and take IREE 3.13 up to a minute each to compile. It packs the weights
     of no convolution, and some regions with convolutions do not compile with it.
     """
+    if not any(name in module for name in _PRODUCTS):  # Most regions of many: not worth parsing.
+        return False
     ir = _bindings()
     multiplies, refused = False, False
 

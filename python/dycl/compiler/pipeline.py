@@ -128,7 +128,8 @@ def write_program(
     for target in targets:
         _check_f64(program, target, options)
         _check_depthwise(program, target)
-    packing = {name for name, text in program.modules.items() if options.pack_weights and packs_weights(text)}
+    may_pack = options.pack_weights and any(target.is_cpu for target in targets)
+    packing = {name for name, text in program.modules.items() if may_pack and packs_weights(text)}
     with staged(destination) as folder, _embedding(parameters, options) as flags:
         jobs = [
             replace(
@@ -223,11 +224,7 @@ def _check_f64(program: PartitionedProgram, target: TargetSpec, options: Options
     """
     if find_facts(target).has_f64:
         return
-    for region in program.description["regions"]:
-        if not runs_on(region, target.folder):
-            continue
-        module, place = program.modules[region["module"]], region["location"]
-        location = SourceLocation(place["file"], place["line"]) if place else None
+    for name, module, location in _regions_on(program, target):
         weight = _F64_WEIGHT.search(module)
         if weight and options.demote_f64:
             raise UnsupportedConstructError(
@@ -237,7 +234,7 @@ def _check_f64(program: PartitionedProgram, target: TargetSpec, options: Options
             )
         if _F64_TENSOR.search(module) and not options.demote_f64:
             raise UnsupportedConstructError(
-                f"region {region['name']} computes in f64, which {target.text} has not",
+                f"region {name} computes in f64, which {target.text} has not",
                 hint="compute in f32 there, or compile with --demote-f64 (demote_f64=True)",
                 location=location,
             )
@@ -252,14 +249,22 @@ def _check_depthwise(program: PartitionedProgram, target: TargetSpec) -> None:
     """
     if target.backend != "vulkan":
         return
-    for region in program.description["regions"]:
-        if runs_on(region, target.folder) and "linalg.depthwise_conv" in program.modules[region["module"]]:
-            place = region["location"]
+    for name, module, location in _regions_on(program, target):
+        if "linalg.depthwise_conv" in module:
             raise UnsupportedConstructError(
-                f"region {region['name']} has a depthwise convolution, which IREE compiles wrongly for {target.text}",
-                hint=f"compile for llvm-cpu, or put this region there: --place {region['name']}=llvm-cpu",
-                location=SourceLocation(place["file"], place["line"]) if place else None,
+                f"region {name} has a depthwise convolution, which IREE compiles wrongly for {target.text}",
+                hint=f"compile for llvm-cpu, or put this region there: --place {name}=llvm-cpu",
+                location=location,
             )
+
+
+def _regions_on(program: PartitionedProgram, target: TargetSpec) -> Generator[tuple[str, str, SourceLocation | None]]:
+    """The name, the module's text and the place in the source of each region that is compiled for a target."""
+    for region in program.description["regions"]:
+        if runs_on(region, target.folder):
+            place = region["location"]
+            location = SourceLocation(place["file"], place["line"]) if place else None
+            yield region["name"], program.modules[region["module"]], location
 
 
 def _used_parameters(program: PartitionedProgram, imported: ImportedProgram) -> Weights[Any]:

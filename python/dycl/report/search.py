@@ -104,8 +104,7 @@ class Search:
     def _try_all(self, candidates: Iterator[Arguments], sought: EdgeCoverage | LoopCoverage | None = None) -> None:
         """Tries candidates until what is sought is taken (None for all edges), or the budget spent."""
         for candidate in candidates:
-            is_found = sought.is_taken if sought is not None else not self._open()
-            if self.tried >= self._budget or is_found:
+            if self.tried >= self._budget or (sought.is_taken if sought is not None else not self._open()):
                 return
             self._try(candidate)
 

@@ -77,6 +77,7 @@ class BundleReader:
         if require_signed is not None:
             _check_signature(self.path, self.manifest_bytes, self.signature_bytes, require_signed)
         self.manifest = parse_manifest(self.manifest_bytes, self.path)
+        self._archives: dict[str, tuple[Any, dict[str, tuple[int, int]]]] = {}
 
     def check_files(self) -> None:
         """Check each file's path, size and hash against the manifest.
@@ -117,11 +118,13 @@ class BundleReader:
 
     def archive(self, name: str) -> tuple[Any, dict[str, tuple[int, int]]]:
         """A parameter archive's contents, and the offset and length of each entry, after checking their form."""
-        data = self.map(name)
-        try:
-            return data, archive_entries(data)
-        except ValueError as error:
-            raise BundleProblem(f"{self.path} is damaged: {name}: {error}") from error
+        if name not in self._archives:
+            data = self.map(name)
+            try:
+                self._archives[name] = data, archive_entries(data)
+            except ValueError as error:
+                raise BundleProblem(f"{self.path} is damaged: {name}: {error}") from error
+        return self._archives[name]
 
     def release(self, name: str, offset: int, length: int) -> None:
         """Take whole pages of a mapped file out of memory; who reads them again gets them from the file."""
