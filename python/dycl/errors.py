@@ -44,7 +44,8 @@ class UnsupportedConstructError(DyclError):
         self.hint = hint
         self.location = location
         where = f"{location}: " if location else ""
-        super().__init__(f"{where}{construct}; {hint}")
+        # Not `super()`: of an error that is torch's too, the next constructor drops the text.
+        Exception.__init__(self, f"{where}{construct}; {hint}")
 
 
 class CompileError(DyclError):

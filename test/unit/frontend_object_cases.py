@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import types
 
 import torch
@@ -188,3 +189,23 @@ def list_that_an_object_holds_is_the_same(x):
         else:
             parts.append(-x)
     return holder.parts
+
+
+class Settings:
+    def __init__(self):
+        self.start, self.scale = 0, 2
+
+
+SETTINGS = Settings()
+
+
+@case((X,), (N,), (Z,), (B,))
+def copied_object_loses_an_attribute_on_each_path(x):
+    """The attribute is gone after both sides of each condition, which is no disagreement."""
+    y = x if x.sum() > 0 else None
+    settings = copy.deepcopy(SETTINGS)
+    if hasattr(settings, "start"):
+        delattr(settings, "start")
+    z = x if x.min() < -2 else None
+    out = x if y is None else y * settings.scale
+    return out if z is None else z + out

@@ -493,3 +493,28 @@ def test_argument_containers_may_be_changed_and_put_back():
         return total
 
     import_program(forward, (X, [X]))
+
+
+@pytest.mark.parametrize(
+    ("ask", "asked"),
+    [(lambda y: torch.chunk(y, 2)[0], "whether `Eq"), (lambda y: torch.combinations(y), "the value of `")],
+    ids=["a condition", "a value"],
+)
+def test_size_on_data_that_library_code_asks_for(ask, asked):
+    """The error is torch's too, whose constructor drops the text; the message says where the size comes from."""
+
+    def forward(x):
+        y = x[x > 0]
+        return ask(y)
+
+    error = refused(
+        forward, X, match=rf"has to be known: {re.escape(asked)}.*`, where `u\d+` is a size made at .*; keep"
+    )
+    assert error.location is not None
+    assert error.location.file == __file__
+    lines = Path(__file__).read_text().splitlines()
+    assert "torch.chunk(y, 2)" in lines[error.location.line - 1]
+    made = re.search(r"made at (.*?):(\d+) \(in forward\)", str(error))
+    assert made is not None
+    assert made[1] == __file__
+    assert lines[int(made[2]) - 1].strip() == "y = x[x > 0]"

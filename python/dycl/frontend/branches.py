@@ -449,7 +449,7 @@ class Branches:
             if self._is_dropped(place, sides):
                 return lambda _: base  # nobody sees what it holds
         plan = join.plan(values[0], values[1], place.name)
-        if isinstance(place, AttributeLocation) and any(v is UNDEFINED for v in values):
+        if isinstance(place, AttributeLocation) and (values[0] is UNDEFINED) is not (values[1] is UNDEFINED):
             # Reading an attribute is not seen, so that only its use is refused, not its loss.
             return lambda results: Unusable.with_choice(plan(results), None)
         return plan

@@ -16,7 +16,7 @@ that as a guard. `constraints` turns the guards into what a call has to fulfil; 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -136,9 +136,11 @@ class UnknownSizeError(DisagreementError, GuardOnDataDependentSymNode):
     It is torch's error, too, which torch handles in some places.
     """
 
-    def __init__(self, condition: Any, site: Site | None) -> None:
+    def __init__(self, condition: Any, site: Site | None, origins: Mapping[str, SourceLocation] | None = None) -> None:
+        asked = "whether" if condition.is_Relational or condition.is_Boolean else "the value of"
+        known = "".join(f", where `{symbol}` is a size made at {place}" for symbol, place in (origins or {}).items())
         super().__init__(
-            f"a size that depends on tensor values has to be known: whether `{condition}`",
+            f"a size that depends on tensor values has to be known: {asked} `{condition}`{known}",
             hint="keep the size fixed, such as by a mask, or move the condition on the size into your own code",
             location=here(),
             site=site,
@@ -149,8 +151,9 @@ class UnknownSizeError(DisagreementError, GuardOnDataDependentSymNode):
 class _Environment(ShapeEnv):
     """Torch's record of the symbols, whose errors name the user's line."""
 
-    def __init__(self) -> None:
+    def __init__(self, origins: Mapping[Any, _Origin]) -> None:
         super().__init__(specialize_zero_one=False, duck_shape=False)
+        self._origins = origins
         self.sites: dict[Any, Site] = {}
         self.answers: dict[Any, SourceLocation | None] = {}
         """What was said to hold of sizes when code that dycl does not rewrite asked, and where."""
@@ -177,7 +180,7 @@ class _Environment(ShapeEnv):
         condition = self.simplify(self.replace(orig_expr))
         site = next((self.sites[s] for s in condition.free_symbols if s in self.sites), None)
         if site is not None and self._maybe_evaluate_static(condition) != sympy.true:
-            raise UnknownSizeError(condition, site)
+            raise UnknownSizeError(condition, site, self._places(condition))
         return super().guard_or_defer_runtime_assert(orig_expr, msg, fx_node)
 
     def _make_data_dependent_error(
@@ -188,7 +191,13 @@ class _Environment(ShapeEnv):
         expr_sym_node_id: int | None = None,  # noqa: ARG002 (torch's signature)
     ) -> GuardOnDataDependentSymNode:
         site = next((self.sites[s] for s in unhinted_expr.free_symbols if s in self.sites), None)
-        return UnknownSizeError(expr, site)
+        return UnknownSizeError(expr, site, self._places(expr))
+
+    def _places(self, condition: Any) -> dict[str, SourceLocation]:
+        """Where the tensors were made that have the sizes in a condition, by the symbols' names."""
+        origins = {str(s): self._origins[s] for s in condition.free_symbols if s in self._origins}
+        places = {name: origins[name].node.meta.get("location") for name in sorted(origins)}
+        return {name: place for name, place in places.items() if place is not None}
 
 
 def _asks_python() -> bool:
@@ -217,8 +226,8 @@ class Sizes:
     """
 
     def __init__(self) -> None:
-        self.env = _Environment()
         self._origins: dict[Any, _Origin] = {}
+        self.env = _Environment(self._origins)
         self._inputs: dict[Any, DynamicSize] = {}
         self._emitted: dict[tuple[fx.Graph, Any], fx.Node] = {}
 
