@@ -15,6 +15,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "passes/Passes.h"
+#include "passes/Utils/IreeOps.h"
 
 namespace dycl {
 #define GEN_PASS_DEF_DYCLCARRYINLISTPASS
@@ -28,11 +29,6 @@ using namespace dycl;
 static bool isBufferView(Type type) {
   auto opaque = dyn_cast<OpaqueType>(type);
   return opaque && opaque.getDialectNamespace() == "hal" && opaque.getTypeData() == "buffer_view";
-}
-
-static Operation *createUtil(OpBuilder &builder, Location location, StringRef name, ValueRange operands,
-                             TypeRange results) {
-  return builder.create(OperationState(location, name, operands, results));
 }
 
 namespace {
@@ -75,15 +71,15 @@ private:
 void CarryInListPass::createList(unsigned size) {
   Location location = getOperation().getLoc();
   OpBuilder builder = OpBuilder::atBlockBegin(&getOperation().getBody().front());
-  auto listType = OpaqueType::get(builder.getStringAttr("util"), "list<?>");
-  auto viewType = OpaqueType::get(builder.getStringAttr("hal"), "buffer_view");
+  Type listType = getIreeType(builder.getContext(), "util", "list<?>");
+  Type viewType = getIreeType(builder.getContext(), "hal", "buffer_view");
   places.clear();
   for (unsigned place = 0; place < size; ++place)
     places.push_back(arith::ConstantIndexOp::create(builder, location, place));
   Value end = arith::ConstantIndexOp::create(builder, location, size);
-  list = createUtil(builder, location, "util.list.create", end, listType)->getResult(0);
-  createUtil(builder, location, "util.list.resize", {list, end}, {});
-  null = createUtil(builder, location, "util.null", {}, viewType)->getResult(0);
+  list = createIreeOp(builder, location, "util.list.create", end, listType)->getResult(0);
+  createIreeOp(builder, location, "util.list.resize", {list, end}, {});
+  null = createIreeOp(builder, location, "util.null", {}, viewType)->getResult(0);
 }
 
 /// A branch in a block of its own, on the way from `branch` to one of its successors: what is put into the list there
@@ -115,7 +111,7 @@ void CarryInListPass::carry(Block *block) {
     OpBuilder builder(branch);
     SuccessorOperands operands = branch.getSuccessorOperands(0);
     for (auto [place, index] : llvm::enumerate(carried))
-      createUtil(builder, branch.getLoc(), "util.list.set", {list, places[place], operands[index]}, {});
+      createIreeOp(builder, branch.getLoc(), "util.list.set", {list, places[place], operands[index]}, {});
     for (unsigned index : llvm::reverse(carried))
       operands.erase(index);
   }
@@ -123,10 +119,10 @@ void CarryInListPass::carry(Block *block) {
   OpBuilder builder = OpBuilder::atBlockBegin(block);
   for (auto [place, index] : llvm::enumerate(carried)) {
     BlockArgument argument = block->getArgument(index);
-    Value taken = createUtil(builder, argument.getLoc(), "util.list.get", {list, places[place]}, argument.getType())
+    Value taken = createIreeOp(builder, argument.getLoc(), "util.list.get", {list, places[place]}, argument.getType())
                       ->getResult(0);
     // Not held longer than it is needed.
-    createUtil(builder, argument.getLoc(), "util.list.set", {list, places[place], null}, {});
+    createIreeOp(builder, argument.getLoc(), "util.list.set", {list, places[place], null}, {});
     argument.replaceAllUsesWith(taken);
     ++numCarried;
   }

@@ -12,12 +12,17 @@
 
 #include "dialects/Dycl/IR/DyclOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "passes/Passes.h"
 #include "passes/Utils/HostValues.h"
+#include "passes/Utils/IreeOps.h"
+#include "passes/Utils/Regions.h"
+#include "passes/Utils/VmTransfers.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 
 namespace dycl {
@@ -38,8 +43,9 @@ class HostConverter {
 public:
   HostConverter(ModuleOp module, ProgramOp program, unsigned numState)
       : module(module), program(program), numState(numState), builder(module.getContext()),
-        bufferView(OpaqueType::get(builder.getStringAttr("hal"), "buffer_view")),
-        listType(OpaqueType::get(builder.getStringAttr("util"), "list<i64>")), predicates(numberPredicates(program)) {}
+        bufferView(getIreeType(module.getContext(), "hal", "buffer_view")),
+        listType(getIreeType(module.getContext(), "util", "list<i64>")), predicates(numberPredicates(program)),
+        home(program.getHomeAttr()), transfers(module) {}
 
   void convert();
 
@@ -61,8 +67,12 @@ private:
   Operation *createUtil(Location location, StringRef name, ValueRange operands, TypeRange results,
                         ArrayRef<NamedAttribute> properties = {});
   Value createExport(Location location, Value tensor);
-  std::string defineConstant(Location location, TypedAttr value);
-  Value loadConstant(Location location, TypedAttr value);
+  std::string defineConstant(Location location, TypedAttr value, StringAttr device);
+  Value loadConstant(Location location, TypedAttr value, StringAttr device);
+
+  void placePoison();
+  void convertConstantTransfers();
+  StringAttr getDevice(Operation *computation);
 
   ModuleOp module;
   ProgramOp program;
@@ -71,7 +81,10 @@ private:
   Type bufferView;
   Type listType;
   llvm::DenseMap<Operation *, unsigned> predicates;
-  DenseMap<Attribute, std::string> constants;
+  StringAttr home; ///< null where everything runs on one device
+  VmTransfers transfers;
+  DenseMap<Operation *, StringAttr> poisonDevices;
+  DenseMap<std::pair<Attribute, Attribute>, std::string> constants; ///< by value and device
   func::FuncOp recordFunction;
   Value decisions; ///< the list that `run` fills
 };
@@ -86,10 +99,7 @@ SmallVector<Type> HostConverter::convertTypes(TypeRange types) const {
 
 Operation *HostConverter::createUtil(Location location, StringRef name, ValueRange operands, TypeRange results,
                                      ArrayRef<NamedAttribute> properties) {
-  OperationState state(location, name, operands, results);
-  if (!properties.empty())
-    state.propertiesAttr = builder.getDictionaryAttr(properties);
-  return builder.create(state);
+  return createIreeOp(builder, location, name, operands, results, properties);
 }
 
 /// The buffer view of a tensor.
@@ -100,9 +110,9 @@ Value HostConverter::createExport(Location location, Value tensor) {
       ->getResult(0);
 }
 
-/// A global with the buffer view of a constant tensor, made when the module is loaded. Returns its name.
-std::string HostConverter::defineConstant(Location location, TypedAttr value) {
-  std::string &name = constants[value];
+/// A global with the buffer view of a constant tensor on a device, made when the module is loaded. Returns its name.
+std::string HostConverter::defineConstant(Location location, TypedAttr value, StringAttr device) {
+  std::string &name = constants[{value, device}];
   if (!name.empty())
     return name;
   name = "constant_" + std::to_string(constants.size() - 1);
@@ -118,15 +128,18 @@ std::string HostConverter::defineConstant(Location location, TypedAttr value) {
   Block *block = &state.addRegion()->emplaceBlock();
   builder.create(state);
   builder.setInsertionPointToStart(block);
-  Value tensor = arith::ConstantOp::create(builder, location, value);
-  createUtil(location, "util.global.store", createExport(location, tensor), {},
+  Value tensor = createExport(location, arith::ConstantOp::create(builder, location, value));
+  if (device != home)
+    tensor = transfers.createCopy(builder, location, tensor, cast<RankedTensorType>(value.getType()).getRank(), home,
+                                  device);
+  createUtil(location, "util.global.store", tensor, {},
              builder.getNamedAttr("global", FlatSymbolRefAttr::get(builder.getContext(), name)));
   createUtil(location, "util.return", {}, {});
   return name;
 }
 
-Value HostConverter::loadConstant(Location location, TypedAttr value) {
-  std::string name = defineConstant(location, value);
+Value HostConverter::loadConstant(Location location, TypedAttr value, StringAttr device) {
+  std::string name = defineConstant(location, value, device);
   return createUtil(location, "util.global.load", {}, bufferView,
                     builder.getNamedAttr("global", FlatSymbolRefAttr::get(builder.getContext(), name)))
       ->getResult(0);
@@ -197,6 +210,54 @@ void HostConverter::recordDecision(Operation *op) {
 }
 
 //===----------------------------------------------------------------------===//
+// Devices
+//===----------------------------------------------------------------------===//
+
+/// The device that a computation takes its tensors from; home where there is none.
+StringAttr HostConverter::getDevice(Operation *computation) {
+  if (auto cast = dyn_cast_or_null<tensor::CastOp>(computation))
+    return getDevice(findComputation(cast.getResult()));
+  if (auto transfer = dyn_cast_or_null<TransferOp>(computation))
+    return transfer.getFromAttr();
+  auto invoke = dyn_cast_or_null<InvokeOp>(computation);
+  StringAttr affinity = invoke ? getAffinity(module.lookupSymbol<RegionOp>(invoke.getCallee())) : StringAttr();
+  return affinity ? affinity : home;
+}
+
+/// Finds where a value is needed that no path reads, of which each use gets one of its own: they may be on several
+/// devices.
+void HostConverter::placePoison() {
+  SmallVector<ub::PoisonOp> all;
+  program.walk([&](ub::PoisonOp poison) { all.push_back(poison); });
+  for (ub::PoisonOp poison : all) {
+    builder.setInsertionPoint(poison);
+    for (OpOperand &use : llvm::make_early_inc_range(llvm::drop_begin(poison->getUses())))
+      use.set(builder.clone(*poison)->getResult(0));
+  }
+  program.walk([&](ub::PoisonOp poison) {
+    if (Operation *computation = findComputation(poison.getResult()))
+      poisonDevices[poison] = getDevice(computation);
+  });
+}
+
+/// A constant tensor is not copied in each call: the device that uses it holds its own.
+void HostConverter::convertConstantTransfers() {
+  SmallVector<TransferOp> all;
+  program.walk([&](TransferOp transfer) { all.push_back(transfer); });
+  for (TransferOp transfer : all) {
+    auto constant = transfer->getOperand(0).getDefiningOp<arith::ConstantOp>();
+    if (!constant)
+      continue;
+    builder.setInsertionPoint(transfer);
+    Value copy = loadConstant(transfer.getLoc(), constant.getValue(), transfer.getToAttr());
+    transfer.replaceAllUsesWith(copy);
+    transfer.erase();
+    if (constant->use_empty())
+      constant.erase();
+  }
+}
+
+//===----------------------------------------------------------------------===//
 // The body
 //===----------------------------------------------------------------------===//
 
@@ -215,6 +276,9 @@ void HostConverter::convertOp(Operation *op) {
         func::CallOp::create(builder, location, callee, convertTypes(invoke.getResultTypes()), invoke.getOperands());
     return replaceWith(call.getResults());
   }
+  if (auto transfer = dyn_cast<TransferOp>(op))
+    return replaceWith(transfers.createCopy(builder, location, op->getOperand(0), transfer.getType().getRank(),
+                                            transfer.getFrom(), transfer.getTo()));
   if (isa<tensor::CastOp>(op)) // The shape is the buffer view's own.
     return replaceWith(op->getOperands());
   if (auto end = dyn_cast<ReturnOp>(op)) {
@@ -223,7 +287,7 @@ void HostConverter::convertOp(Operation *op) {
   }
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
     if (isa<RankedTensorType>(constant.getType()))
-      replaceWith(loadConstant(location, constant.getValue()));
+      replaceWith(loadConstant(location, constant.getValue(), home));
     return;
   }
   if (auto poison = dyn_cast<ub::PoisonOp>(op)) {
@@ -235,7 +299,8 @@ void HostConverter::convertOp(Operation *op) {
     if (tensor) {
       SmallVector<int64_t> shape =
           llvm::map_to_vector(tensor.getShape(), [](int64_t size) { return ShapedType::isDynamic(size) ? 1 : size; });
-      return replaceWith(loadConstant(location, builder.getZeroAttr(tensor.clone(shape))));
+      return replaceWith(
+          loadConstant(location, builder.getZeroAttr(tensor.clone(shape)), poisonDevices.lookup(poison)));
     }
     return replaceWith(arith::ConstantOp::create(builder, location, builder.getZeroAttr(type))->getResults());
   }
@@ -269,6 +334,11 @@ func::FuncOp HostConverter::defineRun() {
   auto run = func::FuncOp::create(builder, program.getLoc(), "run",
                                   builder.getFunctionType(inputs, convertTypes(program.getResultTypes())));
   run.setPrivate();
+  if (home) {
+    OpBuilder::InsertionGuard guard(builder);
+    convertConstantTransfers();
+    placePoison();
+  }
   SmallVector<Operation *> operations;
   program.getBody().walk([&](Operation *op) { operations.push_back(op); });
   decisions = program.getBody().addArgument(listType, program.getLoc());
@@ -377,13 +447,10 @@ private:
     if (state > numArguments)
       return program.emitError() << "has " << numArguments << " arguments, of which " << state
                                  << " are said to be state";
+    if (failed(checkDevices(module, program)))
+      return failure();
     WalkResult walk = program.walk([&](InvokeOp invoke) {
       auto region = module.lookupSymbol<RegionOp>(invoke.getCallee());
-      if (region && region.getAffinityAttr() != program.getHomeAttr()) {
-        invoke.emitError() << "calls @" << invoke.getCallee() << " on " << region.getAffinityAttr()
-                           << "; the host as a VM module runs on one device";
-        return WalkResult::interrupt();
-      }
       if (region && region.getModule())
         return WalkResult::advance();
       invoke.emitError() << "calls @" << invoke.getCallee()
@@ -391,6 +458,29 @@ private:
       return WalkResult::interrupt();
     });
     return failure(walk.wasInterrupted());
+  }
+
+  /// A program on several devices is on one CPU and one GPU: IREE's VM tells devices apart by their kind alone.
+  LogicalResult checkDevices(ModuleOp module, ProgramOp program) {
+    if (!program.getHomeAttr())
+      return success();
+    llvm::SetVector<StringAttr> devices;
+    devices.insert(program.getHomeAttr());
+    for (auto region : module.getOps<RegionOp>())
+      if (StringAttr affinity = getAffinity(region))
+        devices.insert(affinity);
+    llvm::StringMap<StringAttr> kinds;
+    for (StringAttr device : devices) {
+      StringRef kind = getDeviceKind(device);
+      if (devices.size() > 1 && kind.empty())
+        return program.emitError() << "runs on " << device
+                                   << "; the host as a VM module copies between llvm-cpu and vulkan only";
+      StringAttr other = kinds.try_emplace(kind, device).first->second;
+      if (other != device)
+        return program.emitError() << "runs on " << other << " and " << device << ", which IREE's VM knows both as '"
+                                   << kind << "' alone";
+    }
+    return success();
   }
 };
 

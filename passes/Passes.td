@@ -646,7 +646,11 @@ def DyclConvertHostPass : Pass<"dycl-convert-host", "::mlir::ModuleOp"> {
     A constant tensor is made once, on loading. A value that no path reads is null, or zeros where a region call takes
     it. `--dycl-host-pipeline` lowers `scf` to `cf` afterwards.
 
-    Limits: needs unregistered dialects allowed, which `dycl-opt` does, for IREE's `util` and `hal`.
+    A `dycl.transfer` becomes a call of a function `transfer_FROM_TO_RANK`, which copies through memory that the GPU
+    allocates and the host sees. It gets the devices by imports `device_KIND.get`, from a module for each: KIND is
+    "local" for llvm-cpu, and "vulkan".
+
+    Limits: a program on several devices has one llvm-cpu and one vulkan. Needs unregistered dialects allowed, which `dycl-opt` does, for IREE's `util` and `hal`.
 
     Example:
 
@@ -671,7 +675,8 @@ def DyclConvertHostPass : Pass<"dycl-convert-host", "::mlir::ModuleOp"> {
     func.func @main_recorded(%x: !hal.buffer_view) -> (!hal.buffer_view, !util.list<i64>) { … }
     ```
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
+                           "::mlir::func::FuncDialect"];
   let options = [Option<"numState", "num-state", "unsigned", "0", "How many of the last arguments are state">];
 }
 

@@ -136,10 +136,11 @@ def network(name: str, n_inputs: int, tiny: bool) -> tuple:
 def build(imported: ImportedProgram, options: dycl.Options, destination: Path, record: dict) -> Program:
     dump = PhaseDump(None)
     start = time.perf_counter()
-    partitioned = partition_program(imported, options, dump)
+    targets = parse_targets("llvm-cpu")
+    partitioned = partition_program(imported, targets, options, dump)
     record["optimize_s"] = time.perf_counter() - start
     start = time.perf_counter()
-    write_program(partitioned, imported, parse_targets("llvm-cpu"), options, destination, dump)
+    write_program(partitioned, imported, targets, options, destination, dump)
     record["compile_s"] = time.perf_counter() - start
     return Program(read_bundle(destination))
 

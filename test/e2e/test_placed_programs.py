@@ -6,6 +6,9 @@ from __future__ import annotations
 import inspect
 import json
 import platform
+import shlex
+import subprocess
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from torch import nn
 
 import dycl
 import dycl.zoo
+from dycl.runtime.program import Program
 from dycl.zoo import digits
 from dycl.zoo.images import random_images
 
@@ -111,13 +115,29 @@ def counts(profile, program):
     return {(folders[t.source], folders[t.destination]): (t.count, t.bytes) for t in profile.transfers}
 
 
+_on_vm = weakref.WeakKeyDictionary()
+
+
+def vm_twin(program):
+    """The program with the VM host; None for one on two CPUs, which has none."""
+    if program not in _on_vm:
+        has_vm_host = "host.llvm-cpu.vmfb" in program._bundle.files or "host.vulkan.vmfb" in program._bundle.files
+        assert has_vm_host is any(region.target == "vulkan" for region in program.regions)
+        _on_vm[program] = Program(program._bundle, host="vm") if has_vm_host else None
+    return _on_vm[program]
+
+
 def check_call(program, model, *args):
-    """A call as in eager; gives how many tensors were copied away from home, and back."""
+    """A call as in eager, on either host; gives how many tensors were copied away from home, and back."""
     expected_copies = copies_of_a_call(program, args)
+    if (on_vm := vm_twin(program)) is not None:
+        got, expected = (run(*(arg.clone() for arg in args)) for run in (on_vm, model))
+        torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
     with program.profile() as profile:
         got = program(*(arg.clone() for arg in args))
     torch.testing.assert_close(got, model(*(arg.clone() for arg in args)), rtol=1e-4, atol=1e-4)
     assert counts(profile, program) == expected_copies
+    assert on_vm is None or on_vm.last_path == program.last_path
     away = sum(t.count for t in profile.transfers if t.source == HOME)
     back = sum(t.count for t in profile.transfers if t.destination == HOME)
     return away, back
@@ -221,8 +241,10 @@ def test_an_empty_tensor_is_copied(other):
     for x in (torch.ones(3, 2), torch.tensor([[0.5, 0.0], [-1.0, 1.0], [0.25, 1.0]])):
         assert check_call(program, model, x) == (1, 1)
     if other == "vulkan":  # IREE 3.13 computes nothing on an empty tensor there, placed or not.
-        with pytest.raises(dycl.DyclError, match="empty buffer range"):
-            program(-torch.ones(3, 2))
+        for host in (program, vm_twin(program)):
+            with pytest.raises(dycl.DyclError, match="empty buffer range"):
+                host(-torch.ones(3, 2))
+        assert check_call(program, model, torch.ones(3, 2)) == (1, 1)
     else:
         assert check_call(program, model, -torch.ones(3, 2)) == (1, 1)
 
@@ -317,7 +339,17 @@ def test_state_and_written_inputs_are_at_home(other, tmp_path):
             else:
                 torch.testing.assert_close(got, expected)
             assert counts(profile, program) == expected_copies
-        program.reset_state()
+            if (on_vm := vm_twin(program)) is not None:
+                mine = torch.tensor(values)
+                got = outcome(on_vm, mine, torch.tensor(n))
+                torch.testing.assert_close(mine, eager)
+                if isinstance(expected, tuple):
+                    assert got == expected
+                else:
+                    torch.testing.assert_close(got, expected)
+                assert on_vm.last_path == program.last_path
+        for host in filter(None, (program, vm_twin(program))):
+            host.reset_state()
 
 
 # ---- the whole way from the command line --------------------------------------------------------------------
@@ -335,7 +367,9 @@ def test_command_line(other, run_command, tmp_path):
     summary = json.loads(done.stdout)
     assert summary["home"] == HOME
     assert [region["targets"] for region in summary["regions"]].count([other]) == 1
-    assert not any(name.startswith("host.") and name.endswith(".vmfb") for name in summary["files"])
+    vm_files = {name for name in summary["files"] if name.endswith(".vmfb") and "/" not in name}
+    expected = {"host.llvm-cpu.vmfb", "device.llvm-cpu.vmfb", "device.vulkan.vmfb"} if other == "vulkan" else set()
+    assert vm_files == expected
 
     image = digits.load_digits().test_images[:1]
     np.save(tmp_path / "x.npy", image.numpy())
@@ -353,14 +387,70 @@ def test_command_line(other, run_command, tmp_path):
     assert "loading ms" in done.stderr
     assert "loading ms" not in done.stdout
 
-    for refused in (
-        ("dycl", "run", bundle, arguments[0], "--host", "vm"),
-        ("dycl", "inspect", bundle, "--iree-run-module"),
-        ("dycl", "bundle", bundle, "--embed", "c", "-o", tmp_path / "src"),
-    ):
+    embed = "dycl", "bundle", bundle, "--embed", "c", "-o", tmp_path / "src"
+    on_vm = ("dycl", "run", bundle, arguments[0], "--host", "vm"), ("dycl", "inspect", bundle, "--iree-run-module")
+    for refused in [embed] if other == "vulkan" else [embed, *on_vm]:
         done = run_command(*refused)
         assert done.returncode == 1
         assert f"runs on {HOME} and {other}" in done.stderr
+    if other == "vulkan":
+        done = run_command("dycl", "run", bundle, "--host", "vm", *arguments)
+        assert done.returncode == 0, done.stderr
+        np.testing.assert_allclose(np.load(tmp_path / "y.npy"), model(image).numpy(), rtol=1e-4, atol=1e-5)
+        done = run_command("dycl", "inspect", bundle, "--iree-run-module", "--target", HOME)
+        assert done.returncode == 1
+        assert f"runs on {HOME} and {other} at once; leave out --target" in done.stderr
+
+
+def run_by_iree(run_command, bundle, inputs, n_results, tmp_path):
+    """The results of a program that iree-run-module runs."""
+    printed = run_command("dycl", "inspect", bundle, "--iree-run-module")
+    assert printed.returncode == 0, printed.stderr
+    command = shlex.split(printed.stdout)
+    for i, value in enumerate(inputs):
+        np.save(tmp_path / f"in{i}.npy", value.numpy())
+        command.append(f"--input=@{tmp_path}/in{i}.npy")
+    done = subprocess.run(
+        [*command, *(f"--output=@{tmp_path}/out{i}.npy" for i in range(n_results))], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return tuple(torch.from_numpy(np.load(tmp_path / f"out{i}.npy")) for i in range(n_results))
+
+
+class Both(nn.Module):
+    """Branches on a device each, whose scalars the host reads, and a loop over both."""
+
+    def forward(self, x, n):
+        for _ in range(int(n)):
+            if x.sum() > 0:
+                x = torch.tanh(x) - 0.75
+            else:
+                x = torch.exp(x) + 0.5
+        return x
+
+
+@pytest.mark.parametrize("home", [HOME, "vulkan"])
+def test_iree_alone_runs_a_program_on_two_devices(vulkan, home, run_command, tmp_path):
+    model = Both()
+    args = torch.tensor([1.0, 0.5, -0.25]), torch.tensor(2)
+    away = "vulkan" if home == HOME else HOME
+    rules = (f"{line_of(Both.forward, 'tanh')}={away}",)
+    program = dycl.compile(model, args, target=[home, away], options=dycl.Options(place=rules))
+    assert {region.target for region in program.regions} == {home, away}
+    program.save(tmp_path / "both.dycl")
+    for values, n in ([1.0, 0.5, -0.25], 0), ([1.0, 0.5, -0.25], 1), ([-3.0, 0.5, -0.25], 1), ([1.0, 0.5, -0.25], 7):
+        inputs = torch.tensor(values), torch.tensor(n)
+        (got,) = run_by_iree(run_command, tmp_path / "both.dycl", inputs, 1, tmp_path)
+        torch.testing.assert_close(got, model(*inputs), rtol=1e-4, atol=1e-4)
+    generator = torch.Generator().manual_seed(0)
+    on_vm, paths = dycl.load(tmp_path / "both.dycl", host="vm"), set()
+    for call in range(60):
+        inputs = torch.randn(3, generator=generator), torch.tensor(call % 6)
+        torch.testing.assert_close(on_vm(*inputs), model(*inputs), rtol=1e-4, atol=1e-4)
+        program(*inputs)
+        assert on_vm.last_path == program.last_path
+        paths.add(tuple(on_vm.last_path))
+    assert len(paths) > 6
 
 
 def test_devices_of_a_placed_program(other, tmp_path):
@@ -370,6 +460,9 @@ def test_devices_of_a_placed_program(other, tmp_path):
     for device in ("local-task", "local-sync", None):
         program = dycl.load(tmp_path / "loop.dycl", device=device, loading="eager")
         torch.testing.assert_close(program(*args), model(*args), rtol=1e-4, atol=1e-4)
+        if other == "vulkan":
+            on_vm = dycl.load(tmp_path / "loop.dycl", device=device, host="vm")
+            torch.testing.assert_close(on_vm(*args), model(*args), rtol=1e-4, atol=1e-4)
     with pytest.raises(dycl.BundleError, match="and nothing of it on device 'cuda'"):
         dycl.load(tmp_path / "loop.dycl", device="local-sync,cuda")
 

@@ -14,6 +14,7 @@ from dycl.runtime import host_runtime
 from dycl.runtime.bundle_reader import BundleProblem, parse_manifest
 from dycl.runtime.graph import Region, runs_on
 from dycl.runtime.profile import Profile
+from dycl.runtime.vm_host import vm_host_problem
 
 CPU, ARM, GPU = TARGETS = parse_targets(
     ["llvm-cpu", "llvm-cpu:aarch64-linux-gnu:cortex-a72:+neon,+crc", "vulkan:valhall4"]
@@ -266,3 +267,41 @@ def test_the_vm_host_has_no_profile(gate_bundle):
     program._host = "vm"
     with pytest.raises(dycl.DyclError, match="needs host='python'; the VM host calls the regions inside of IREE"):
         program.profile()
+
+
+def vm_problem(targets, types=("tensor<4xf32>",), demoting=()):
+    regions = [
+        {"name": f"region_{i}", "inputs": list(types), "results": [], "affinity": t} for i, t in enumerate(targets)
+    ]
+    entries = [
+        {"target": t, "folder": t, "backend": t.partition(":")[0], "demotes_f64": t in demoting} for t in targets
+    ]
+    return vm_host_problem({"home": targets[0], "regions": regions}, entries)
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        ("llvm-cpu", "llvm-cpu:x86_64-linux-gnu"),
+        ("llvm-cpu", "cuda"),
+        ("vulkan", "cuda"),
+        ("llvm-cpu", "vulkan", "cuda"),
+    ],
+)
+def test_devices_that_the_vm_host_does_not_copy_between(targets):
+    problem = vm_problem(targets)
+    assert problem is not None
+    assert f"runs on {' and '.join(targets)}, and the VM host on one device, or on one llvm-cpu and one vul" in problem
+
+
+def test_the_vm_host_copies_between_a_cpu_and_vulkan_what_both_hold_alike():
+    assert vm_problem(["llvm-cpu", "vulkan:valhall4"]) is None
+    assert vm_problem(["vulkan", "llvm-cpu:aarch64-linux-gnu"]) is None
+    for type_ in ("tensor<4xf64>", "f64", "tensor<2xcomplex<f64>>"):
+        assert vm_problem(["llvm-cpu", "vulkan"], [type_]) is None
+        problem = vm_problem(["llvm-cpu", "vulkan"], [type_], demoting=["vulkan"])
+        assert problem is not None
+        assert "of which one computes f64 as f32" in problem
+    assert vm_problem(["llvm-cpu", "vulkan"], ["i64"], demoting=["vulkan"]) is None
+    # Alternatives, of which one runs.
+    assert vm_host_problem({"regions": []}, [{"backend": "cuda"}, {"backend": "cuda"}]) is None

@@ -24,7 +24,8 @@ from dycl.compiler.targets import TargetSpec, parse_targets
 from dycl.errors import CompileError, SourceLocation, UnsupportedConstructError
 from dycl.options import PHASES, Options
 from dycl.runtime.graph import runs_on
-from dycl.runtime.vm_host import vm_host_file
+from dycl.runtime.host_runtime import device_file
+from dycl.runtime.vm_host import device_module, vm_host_file, vm_host_problem
 from dycl.weights import Weights
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class PartitionedProgram:
         host: host.py.
         description: the regions, their signatures, and the HCFG (contract C of ARCHITECTURE.md).
         modules: the text of each region's module, by the module's name.
-        host_module: the control flow as a module for IREE's VM; "" for none, as where regions run on several devices.
+        host_module: the control flow as a module for IREE's VM; "" for none: see `vm_host_problem`.
     """
 
     host: str
@@ -74,9 +75,9 @@ def build(imported: ImportedProgram, target: str | Sequence[str], options: Optio
     rules = parse_placement(options.place, options.device_models, targets)
     dump = PhaseDump(options.dump_phases)
     dump.imported(imported)
-    partitioned = partition_program(imported, options, dump, rules)
-    targets = used_targets(partitioned.description, targets, rules)
-    return write_program(partitioned, imported, targets, options, destination, dump)
+    partitioned = partition_program(imported, targets, options, dump, rules)
+    used = used_targets(partitioned.description, targets, rules)
+    return write_program(partitioned, imported, used, options, destination, dump)
 
 
 def compile_to(imported: ImportedProgram, options: Options, target: str | Sequence[str] = "llvm-cpu") -> str:
@@ -98,13 +99,24 @@ def compile_to(imported: ImportedProgram, options: Options, target: str | Sequen
 
 
 def partition_program(
-    imported: ImportedProgram, options: Options, dump: PhaseDump, rules: PlacementRules | None = None
+    imported: ImportedProgram,
+    targets: Sequence[TargetSpec],
+    options: Options,
+    dump: PhaseDump,
+    rules: PlacementRules | None = None,
 ) -> PartitionedProgram:
-    """Run the phases up to `partition`, and emit the host."""
+    """Run the phases up to `partition`, and emit the hosts.
+
+    Raises:
+        CompileError: where a phase fails, or the placement asked for is none of this program.
+    """
     text = _run_until("partition", imported, options, dump, rules)
     description = phases.description(text)
-    # IREE's VM would need every module compiled for the list of all devices; host.py has a device a target.
-    host_module = "" if is_placed(description) else phases.host_module(text, len(imported.signature.state))
+    has_vm_host = True
+    if is_placed(description):
+        used = [_describe(target, options) for target in used_targets(description, targets, rules)]
+        has_vm_host = vm_host_problem(description, used) is None
+    host_module = phases.host_module(text, len(imported.signature.state)) if has_vm_host else ""
     program = PartitionedProgram(phases.host_source(text), description, split_regions(text), host_module)
     dump.partitioned(program)
     return program
@@ -142,7 +154,7 @@ def write_program(
             if runs_on(region, target.folder)
         ]
         if program.host_module:
-            jobs += [_host_job(program, target, folder) for target in targets]
+            jobs += _host_jobs(program, targets, folder)
         compile_regions(jobs, options)
         dump.compiled(folder)
         write_bundle(
@@ -197,8 +209,16 @@ def _job(region: Mapping[str, Any], program: PartitionedProgram, target: TargetS
     return RegionJob(region["name"], module, target, output, cost)
 
 
-def _host_job(program: PartitionedProgram, target: TargetSpec, folder: Path) -> RegionJob:
-    return RegionJob("host", program.host_module, target, folder / vm_host_file(target.to_json()))
+def _host_jobs(program: PartitionedProgram, targets: Sequence[TargetSpec], folder: Path) -> list[RegionJob]:
+    """The VM host for each target; of a program on several devices for its home, and what gives it the devices."""
+    is_on_several = is_placed(program.description)
+    homes = targets[:1] if is_on_several else targets
+    jobs = [RegionJob("host", program.host_module, home, folder / vm_host_file(home.to_json())) for home in homes]
+    if is_on_several:
+        for target in targets:
+            output = folder / device_file(target.to_json())
+            jobs.append(RegionJob("device", device_module(target.backend), target, output))
+    return jobs
 
 
 def _unplaced(description: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -164,6 +164,11 @@ def default_device(target: dict[str, Any]) -> str:
     return _DEVICES[target["backend"]][0]
 
 
+def device_file(target: dict[str, Any]) -> str:
+    """The file of a bundle that gives the VM host a target's device; of programs on several devices."""
+    return f"device.{target['folder']}.vmfb"
+
+
 def _why_not_here(target: dict[str, Any], device: str | None) -> str | None:
     """Why a target cannot run here, on a HAL device if one is asked for; None where it can."""
     backend = target["backend"]
@@ -444,15 +449,25 @@ class Session:
         """
         if name not in self._files:
             raise BundleProblem(f"{self._files.path} has no host as a VM module, {name}; compile it again")
-        vmfbs = [self._vmfb(region) for region in self._files.manifest["program"]["regions"]]
+        linked: list[rt.VmModule] = []
         try:
-            modules = [self._home.module(vmfb) for vmfb in [*vmfbs, name]]
-            context = rt.VmContext(self._instance, [*self._home.shared_modules(PARAMETERS, STATE), *modules])
+            # A module is linked to the last HAL before it: of a program on several devices, to that of its own device.
+            for device in sorted(self._devices.values(), key=lambda device: device is self._home):
+                linked += self._home.shared_modules(PARAMETERS, STATE) if device is self._home else device.modules
+                linked += [device.module(vmfb) for vmfb in self._vmfbs_on(device)]
+            linked.append(self._home.module(name))
+            context = rt.VmContext(self._instance, linked)
         except IREE_ERRORS as error:
-            raise BundleProblem(f"{self._files.path}: {name} cannot be loaded on {self._home.uri}: {error}") from error
+            uris = ",".join(device.uri for device in self._devices.values())
+            raise BundleProblem(f"{self._files.path}: {name} cannot be loaded on {uris}: {error}") from error
         for region in self._described.values():
             self._hand_back(region)
-        return context, modules[-1]
+        return context, linked[-1]
+
+    def _vmfbs_on(self, device: _Device) -> list[str]:
+        """The files that the VM host needs on a device."""
+        vmfbs = [self._vmfb(region) for region in self._described.values() if self.device_of(region) is device]
+        return [*vmfbs, device_file(device.target)] if len(self._devices) > 1 else vmfbs
 
     def _hand_back(self, region: dict[str, Any]) -> None:
         """Of the weights that a region packed into memory of its own, the file's pages are not needed any more."""

@@ -16,15 +16,19 @@ import iree.runtime as rt
 from dycl.errors import BundleError
 from dycl.runtime import host_runtime
 from dycl.runtime.bundle_reader import BundleProblem
+from dycl.runtime.graph import runs_on
 from dycl.runtime.host_runtime import IREE_ERRORS, RegionProblem, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from dycl.signature import Signature
 
 FUNCTION = "main"
 _RECORDED = "main_recorded"
+
+# The backends whose devices the host's functions copy between -> IREE's name of such a device.
+_DEVICE_KINDS = {"llvm-cpu": "local", "vulkan": "vulkan"}
 
 
 def vm_host_file(target: Mapping[str, Any]) -> str:
@@ -32,15 +36,41 @@ def vm_host_file(target: Mapping[str, Any]) -> str:
     return f"host.{target['folder']}.vmfb"
 
 
-def _refuse_several_devices(manifest: Mapping[str, Any]) -> None:
-    """Refuse a program that is placed on several devices: a VM context knows the devices of one list.
+def device_module(backend: str) -> str:
+    """The text of the module that gives the host of a program on several devices the one of a backend."""
+    kind = _DEVICE_KINDS[backend]
+    return f"""module @device_{kind} {{
+  util.global private @device = #hal.device.alias<"{kind}"> : !hal.device
+  func.func @get() -> !hal.device {{
+    %device = util.global.load @device : !hal.device
+    return %device : !hal.device
+  }}
+}}
+"""
 
-    Raises:
-        BundleProblem: for such a program.
+
+def vm_host_problem(program: Mapping[str, Any], targets: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why a program cannot have a VM host; None where it can.
+
+    Args:
+        program: its description (contract C of ARCHITECTURE.md).
+        targets: the manifest's entries of its targets.
     """
-    if "home" in manifest["program"]:
-        placed = " and ".join(entry["target"] for entry in manifest["targets"])
-        raise BundleProblem(f"the program runs on {placed}, and the VM host on one device; use host.py (host='python')")
+    if "home" not in program or len(targets) == 1:
+        return None
+    placed = " and ".join(entry["target"] for entry in targets)
+    if sorted(entry["backend"] for entry in targets) != sorted(_DEVICE_KINDS):
+        return (
+            f"the program runs on {placed}, and the VM host on one device, or on one llvm-cpu and one vulkan; "
+            "use host.py (host='python')"
+        )
+    types = {type_ for region in program["regions"] for type_ in (*region["inputs"], *region["results"])}
+    if len({entry["demotes_f64"] for entry in targets}) > 1 and any("f64" in type_ for type_ in types):
+        return (
+            f"the program runs on {placed}, of which one computes f64 as f32, and the VM host copies without "
+            "converting; use host.py (host='python')"
+        )
+    return None
 
 
 def link_main(session: Session, signature: Signature) -> Callable[..., tuple[Any, ...]]:
@@ -49,7 +79,9 @@ def link_main(session: Session, signature: Signature) -> Callable[..., tuple[Any
     Raises:
         BundleProblem: where the bundle has no VM host for the session's target.
     """
-    _refuse_several_devices(session.manifest)
+    problem = vm_host_problem(session.manifest["program"], session.manifest["targets"])
+    if problem is not None:
+        raise BundleProblem(problem)
     name = vm_host_file(session.target)
     context, module = session.link(name)
     function = module.lookup_function(_RECORDED)
@@ -89,41 +121,57 @@ def run_module_command(
     Args:
         folder: the bundle.
         manifest: its manifest.
-        target: which of its targets; None for the one that fits this machine.
-        device: a HAL device; None for the target's own.
+        target: which of its targets; None for the one that fits this machine, and for a program that runs on several.
+        device: a HAL device; None for the target's own. For a program on several devices: see `pick_devices`.
 
     Raises:
-        BundleError: where the bundle has no such target, or none that runs here; where it needs several at once.
+        BundleError: where the bundle has no such target, or none that runs here; where the program has no VM host.
     """
-    try:
-        _refuse_several_devices(manifest)
-    except BundleProblem as problem:
-        raise BundleError(str(problem)) from problem
-    if target is None:
-        try:
-            chosen, device = host_runtime.pick_target(folder, dict(manifest), device)
-        except host_runtime.BundleProblem as problem:
-            raise BundleError(str(problem)) from problem
-    else:
-        by_text = {entry["target"]: entry for entry in manifest["targets"]}
-        if target not in by_text:
-            raise BundleError(f"{folder} has no target {target!r}; it has {', '.join(by_text)}")
-        chosen = by_text[target]
-    host = vm_host_file(chosen)
+    problem = vm_host_problem(manifest["program"], manifest["targets"])
+    if problem is not None:
+        raise BundleError(problem)
+    picked = _pick_devices(folder, manifest, target, device)
+    home, _ = picked[0]
+    host = vm_host_file(home)
     if host not in manifest["files"]:
-        raise BundleError(f"{folder} has no host as a VM module for {chosen['target']}; compile it again")
+        raise BundleError(f"{folder} has no host as a VM module for {home['target']}; compile it again")
     if folder.is_file():
         raise BundleError(f"{folder} is a zip, which iree-run-module cannot read; unzip it first")
     folder = folder.resolve()
-    regions = [f"regions/{chosen['folder']}/{region['name']}.vmfb" for region in manifest["program"]["regions"]]
+    modules = [
+        f"regions/{chosen['folder']}/{region['name']}.vmfb"
+        for chosen, _ in picked
+        for region in manifest["program"]["regions"]
+        if runs_on(region, chosen["folder"])
+    ]
+    if len(picked) > 1:
+        modules += [host_runtime.device_file(dict(chosen)) for chosen, _ in picked]
     archives = host_runtime.SCOPES
     return [
         _find_run_module(),
-        f"--device={device or host_runtime.default_device(dict(chosen))}",
-        *(f"--module={folder / name}" for name in [*regions, host]),
+        # The inputs are put on the first, which is the home.
+        *(f"--device={uri}" for _, uri in picked),
+        *(f"--module={folder / name}" for name in [*modules, host]),
         f"--function={FUNCTION}",
         *(f"--parameters={scope}={folder / name}" for name, scope in archives.items() if name in manifest["files"]),
     ]
+
+
+def _pick_devices(
+    folder: Path, manifest: Mapping[str, Any], target: str | None, device: str | None
+) -> list[tuple[Mapping[str, Any], str]]:
+    """The targets to run, the home first, each with its HAL device."""
+    if target is None:
+        try:
+            return [(chosen, uri) for chosen, uri in host_runtime.pick_devices(folder, dict(manifest), device)]
+        except host_runtime.BundleProblem as problem:
+            raise BundleError(str(problem)) from problem
+    by_text = {entry["target"]: entry for entry in manifest["targets"]}
+    if "home" in manifest["program"]:
+        raise BundleError(f"{folder} runs on {' and '.join(by_text)} at once; leave out --target")
+    if target not in by_text:
+        raise BundleError(f"{folder} has no target {target!r}; it has {', '.join(by_text)}")
+    return [(by_text[target], device or host_runtime.default_device(dict(by_text[target])))]
 
 
 def _find_run_module() -> str:
