@@ -4,6 +4,7 @@
     python test/benchmarks/footprint.py [--mb 400] [--kind linear|conv]     a network of that many MB, with one branch
                                         [--no-pack-weights]                  whose weights are all mapped
     python test/benchmarks/footprint.py --load NET.dycl [--loading eager] [--memory-budget MB]   load it, call it twice
+                                        [--call ARGUMENTS.pickle]            load it, call it once with these
 
 Memory is Linux's, in MB (2**20 bytes): `peak` is how far the resident set rose above where it was when the model was
 loaded, `heap` how much of what stayed is the process's own (RssAnon), not pages of files, `resident` how far it rose in
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -30,12 +32,13 @@ def memory(key: str) -> float:
 
 @contextmanager
 def measured(report: dict, name: str):
-    """Notes the seconds, the peak and the heap of what runs inside, as NAME_s, NAME_peak_mb, NAME_heap_mb."""
+    """Notes the seconds and the memory of what runs inside, as NAME_s, NAME_peak_mb, NAME_resident_mb, NAME_heap_mb."""
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
     resident, heap, start = memory("VmRSS"), memory("RssAnon"), time.perf_counter()
     yield
-    report[f"{name}_s"] = round(time.perf_counter() - start, 2)
+    report[f"{name}_s"] = round(time.perf_counter() - start, 4)
     report[f"{name}_peak_mb"] = round(memory("VmHWM") - resident, 1)
+    report[f"{name}_resident_mb"] = round(memory("VmRSS") - resident, 1)
     report[f"{name}_heap_mb"] = round(memory("RssAnon") - heap, 1)
 
 
@@ -94,8 +97,14 @@ def compiled(kind: str, mb: int, destination: Path, options) -> dict:
     return report
 
 
-def loaded(bundle: str, **options) -> dict:
-    """Loads a bundle, calls it on ones and then on their negatives, and says what that took."""
+def loaded(bundle: str, call: Path | None = None, **options) -> dict:
+    """Loads a bundle, makes its first call, and says what that took.
+
+    Args:
+        bundle: to load.
+        call: the arguments, pickled; without it, ones, and a second call is made with their negatives.
+        options: of `dycl.load`.
+    """
     import numpy as np
 
     import dycl
@@ -104,13 +113,18 @@ def loaded(bundle: str, **options) -> dict:
     resident = memory("VmRSS")
     with measured(report, "load"):
         program = dycl.load(bundle, **options)
-    inputs = [np.ones(spec.shape, spec.dtype.replace("f", "float")) for spec in program.signature.inputs]
+    inputs = (
+        pickle.loads(call.read_bytes())
+        if call
+        else [np.ones(spec.shape, spec.dtype.replace("f", "float")) for spec in program.signature.inputs]
+    )
     with measured(report, "first_call"):
-        program(*inputs)
+        program.call_flat(*inputs)
     report["regions"] = len(program.regions)
     report["first_call_regions"] = len(program.loaded_regions)
-    with measured(report, "other_side"):
-        program(*[-x for x in inputs])
+    if call is None:
+        with measured(report, "other_side"):
+            program.call_flat(*[-x for x in inputs])
     report["resident_mb"] = round(memory("VmRSS") - resident, 1)
     return report
 
@@ -124,10 +138,11 @@ def main() -> None:
     parser.add_argument("--load", metavar="BUNDLE")
     parser.add_argument("--loading", default="lazy")
     parser.add_argument("--memory-budget", type=int, metavar="MB")
+    parser.add_argument("--call", type=Path, metavar="ARGUMENTS")
     given = parser.parse_args()
     if given.load:
         budget = given.memory_budget * 2**20 if given.memory_budget is not None else None
-        print(json.dumps(loaded(given.load, loading=given.loading, memory_budget=budget)))
+        print(json.dumps(loaded(given.load, given.call, loading=given.loading, memory_budget=budget)))
     elif given.kind and given.output:
         import dycl
 

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""dycl's regions against the same network compiled by IREE into one VMFB. Writes docs/one-module.md.
+
+    python test/benchmarks/one_module.py [--tiny] [--inputs N] [--again] [NETWORK ...]
+
+IREE alone gets what dycl's regions are made of, the optimized function with its `scf` ops, as one module, with the same
+flags; both are bundles of the same form, loaded by the same runtime and with the same archive of weights. So what
+differs is where control flow runs: between calls that a host sequences, or in the VM's code of one module. (IREE's
+importers would not have come so far: they trace.)
+
+Measured a network: bytes of code; what a new process takes to load a bundle and make a first call, the one of the
+inputs that calls the fewest regions, in seconds and in memory (as in footprint.py); milliseconds a call of all inputs,
+with both hosts, in turns. Bundles are compiled once, in build/one-module, and measured when all are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pickle
+import platform
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import footprint
+import numpy as np
+import paper
+import torch
+from torch.utils._pytree import tree_map
+
+import dycl
+import dycl.zoo
+from dycl.compiler import phases
+from dycl.compiler.api import import_model
+from dycl.compiler.imported import ImportedProgram
+from dycl.compiler.ir_inspection import split_regions
+from dycl.compiler.pipeline import PartitionedProgram, PhaseDump, partition_program, write_program
+from dycl.compiler.targets import parse_targets
+
+BUILD = paper.ROOT / "build" / "one-module"
+PROCESSES = 5
+KINDS = ("dycl", "one")
+
+
+# ---- compiling ----------------------------------------------------------------------------------------------
+
+
+def compile_both(name: str, n_inputs: int, tiny: bool) -> dict:
+    """Both bundles of a network; for IREE alone, the error if it does not compile."""
+    model, args, _ = paper.network(name, n_inputs, tiny)
+    folder = BUILD / name
+    folder.mkdir(parents=True, exist_ok=True)
+    options, targets, dump = dycl.Options(), parse_targets("llvm-cpu"), PhaseDump(None)
+    imported = import_model(model, args, None, options)
+    write_program(partition_program(imported, options, dump), imported, targets, options, folder / "dycl", dump)
+    try:
+        write_program(in_one_module(imported), imported, targets, options, folder / "one", dump)
+    except dycl.CompileError as error:
+        return {"failure": reason(error)}
+    return {}
+
+
+def in_one_module(imported: ImportedProgram) -> PartitionedProgram:
+    """A program of one region, in which all control flow of a network is."""
+    text = phases.partition(as_one_region(phases.optimize(imported.mlir)))
+    return PartitionedProgram(phases.host_source(text), phases.description(text), split_regions(text), "")
+
+
+def as_one_region(optimized: str) -> str:
+    """The outlined program that invokes the whole entry as a region."""
+    head = re.search(r"^  func\.func @main\((.*)\) -> (.*?)(?: attributes .*)? \{$", optimized, re.MULTILINE)
+    if head is None:
+        raise ValueError("the optimized program has no entry that gives tensors")
+    arguments = re.sub(r' loc\((?:[^()"]|"[^"]*"|\([^)]*\))*\)', "", head[1])
+    names, types = zip(*re.findall(r"(%\w+): (tensor<[^>]*>)", arguments), strict=True)
+    n_results = head[2].count("tensor<")
+    results = ", ".join(f"%r#{i}" for i in range(n_results))
+    program = (
+        f"  dycl.program @main({arguments}) -> {head[2]} {{\n"
+        f"    %r:{n_results} = dycl.invoke @whole({', '.join(names)}) : ({', '.join(types)}) -> {head[2]}\n"
+        f"    dycl.return {results} : {head[2].strip('()')}\n"
+        "  }\n"
+    )
+    function = optimized[head.start() :].replace("func.func @main(", "func.func private @whole(", 1)
+    return optimized[: head.start()] + program + with_values(function)
+
+
+def with_values(function: str) -> str:
+    """IREE knows no poison: what no path reads is zeros."""
+    zero = {"f": "0.0", "i": "0"}
+
+    def constant(found: re.Match[str]) -> str:
+        element = found[1].rpartition("x")[2].strip("tensor<>")
+        value = "false" if element == "i1" else zero[element[0]]
+        return f"arith.constant {f'dense<{value}>' if found[1].startswith('tensor') else value} : {found[1]}"
+
+    return re.sub(r"ub\.poison : ((?:tensor<(?:\d+x)*)?[fi]\d+>?)", constant, function)
+
+
+def reason(error: dycl.CompileError) -> str:
+    """The first line in which iree-compile says what is wrong; a stack is that of a crash."""
+    text = f"{error}\n{error.diagnostics or ''}"
+    found = re.search(r"error: (.*)", text)
+    if "Stack dump" in text or "PLEASE submit a bug report" in text:
+        return "iree-compile crashes"
+    return found[1] if found else text.splitlines()[0]
+
+
+# ---- measuring ----------------------------------------------------------------------------------------------
+
+
+def measure(name: str, n_inputs: int, tiny: bool) -> dict:
+    """How both bundles of a network compare. All samples are kept."""
+    _, _, drawn = paper.network(name, n_inputs, tiny)
+    inputs = drawn.arguments
+    folder = BUILD / name
+    program = dycl.load(folder / "dycl")
+    whole = dycl.load(folder / "one")
+    n_calls, kinds = [], dict(program.hcfg.nodes(data="kind"))
+    for given in inputs:
+        expected = program(*given)
+        found = paper.agreement([whole(*given)], [expected])
+        if found["inconsistent"]:
+            raise RuntimeError(f"{name} in one module gives other results than dycl's regions")
+        n_calls.append(sum(edge.count for edge in program.last_path if kinds[edge.target] == "region"))
+    shortest = min(range(len(inputs)), key=n_calls.__getitem__)
+    first = folder / "first.pickle"
+    first.write_bytes(pickle.dumps(arrays(inputs[shortest])))
+    record: dict = {"regions": len(program.regions), "calls": statistics.mean(n_calls)}
+    starts = [(kind, started(folder / kind, first)) for _ in range(PROCESSES) for kind in KINDS]
+    for kind in KINDS:
+        record[f"code_{kind}"] = sum(p.stat().st_size for p in (folder / kind).rglob("*.vmfb") if p.stem != "host")
+        record[f"start_{kind}"] = [numbers for which, numbers in starts if which == kind]
+    calls = {"dycl": program, "vm": dycl.load(folder / "dycl", host="vm"), "one": whole}
+    for given in inputs:
+        calls["vm"](*given)
+    return record | paper.latencies(calls, inputs)
+
+
+def arrays(leaf: object) -> object:
+    """Arguments without torch, for a process that has none."""
+    return tree_map(lambda x: np.asarray(x) if isinstance(x, torch.Tensor) else x, leaf)
+
+
+def started(bundle: Path, first: Path) -> dict:
+    """What a new process takes to load a bundle, and for a first call."""
+    command = [sys.executable, footprint.__file__, "--load", str(bundle), "--call", str(first)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+# ---- the page -----------------------------------------------------------------------------------------------
+
+
+def page(records: list[dict]) -> str:
+    both = [record for record in records if "failure" not in record]
+    failed = [record for record in records if "failure" in record]
+    ratios = sorted(record["ms"]["one"] / record["ms"]["dycl"] for record in both)
+    parts = [
+        "<!-- Written by test/benchmarks/one_module.py; do not edit. -->",
+        "# Against one VMFB",
+        "",
+        f"{len(records)} networks of the zoo, {both[0]['inputs']} inputs each, one thread, {both[0]['machine']}: "
+        "dycl's regions, and the same optimized function compiled by IREE into one VMFB, with the same flags, weights "
+        f"and runtime. IREE alone compiles {len(both)} of them. Load average when a measurement began: at most "
+        f"{max(record['load'] for record in both)}. Medians; `docs/one-module.json` has the samples.",
+        "",
+        f"A call takes IREE alone {ratios[0]:.2f} to {ratios[-1]:.2f} times as long as dycl (median "
+        f"{statistics.median(ratios):.2f}).",
+        "",
+        "## A call",
+        "",
+        "Milliseconds over all inputs, in turns; `calls` is how many regions an input calls, on average.",
+        "",
+        "| network | regions | calls | dycl | dycl, VM host | one VMFB | dycl is faster by |",
+        "|---|---|---|---|---|---|---|",
+        *(
+            f"| {r['network']} | {r['regions']} | {r['calls']:.0f} | {r['ms']['dycl']:.3g} | {r['ms']['vm']:.3g} | "
+            f"{r['ms']['one']:.3g} | {r['ms']['one'] / r['ms']['dycl']:.2f}× |"
+            for r in both
+        ),
+        "",
+        "## A start",
+        "",
+        f"Of a new process (medians of {PROCESSES}): code on disk; the time to load the bundle, hashes checked, and "
+        "for the first call, the shortest of the inputs; the peak of memory that this adds, and how much of what stays "
+        "is the process's own (heap) and not pages of files.",
+        "",
+        "| network | code: dycl, one (KB) | load: dycl, one (ms) | first call (ms) | peak: dycl, one (MB) | "
+        "heap: dycl, one (MB) |",
+        "|---|---|---|---|---|---|",
+        *map(start_row, both),
+        "",
+        "## What IREE alone does not compile",
+        "",
+        *(f"- {record['network']}: {record['failure']}" for record in failed),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def start_row(record: dict) -> str:
+    def pair(give, digits: int) -> str:
+        return ", ".join(f"{statistics.median(map(give, record[f'start_{kind}'])):.{digits}f}" for kind in KINDS)
+
+    code = ", ".join(f"{record[f'code_{kind}'] / 1024:.0f}" for kind in KINDS)
+    cells = [
+        code,
+        pair(lambda s: s["load_s"] * 1e3, 0),
+        pair(lambda s: s["first_call_s"] * 1e3, 0),
+        pair(lambda s: max(s["load_peak_mb"], s["load_resident_mb"] + s["first_call_peak_mb"]), 0),
+        pair(lambda s: s["load_heap_mb"] + s["first_call_heap_mb"], 0),
+    ]
+    return f"| {record['network']} | {' | '.join(cells)} |"
+
+
+# ---- command line -------------------------------------------------------------------------------------------
+
+PARTS = {"compile": compile_both, "measure": measure}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="of the zoo; none for all")
+    parser.add_argument("--inputs", type=int, default=20, metavar="N", help="of each network (default: 20)")
+    parser.add_argument("--part", action="append", choices=PARTS, help="only this; again for both (default: both)")
+    parser.add_argument("--tiny", action="store_true", help="the small forms of the networks")
+    parser.add_argument("--again", action="store_true", help="do also what has been done")
+    parser.add_argument("--page", type=Path, default=paper.ROOT / "docs" / "one-module.md", metavar="FILE")
+    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    names = given.networks or list(dycl.zoo.__all__)
+    if unknown := [name for name in names if name not in dycl.zoo.__all__]:
+        parser.error(f"the zoo has no {', '.join(unknown)}; see dycl zoo list")
+    if given.alone:
+        alone(names[0], given)
+        return 0
+    failed = [(name, part) for part in given.part or PARTS for name in names if not done(name, part, given)]
+    records = [
+        json.loads(path.read_text()) for path in (result(name, "measure") for name in dycl.zoo.__all__) if path.exists()
+    ]
+    if any("failure" not in record for record in records):
+        given.page.write_text(page(records))
+        given.page.with_suffix(".json").write_text("".join(json.dumps(record) + "\n" for record in records))
+        print(f"{given.page}: {len(records)} networks")
+    for name, part in failed:
+        print(f"error: {name}: the part {part} failed", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def result(name: str, part: str) -> Path:
+    return BUILD / f"{name}.{part}.json"
+
+
+def done(name: str, part: str, given: argparse.Namespace) -> bool:
+    """Does a part of a network in a process of its own, unless there is a result."""
+    if result(name, part).exists() and not given.again:
+        return True
+    print(f"{name}: {part}", flush=True)
+    command = [sys.executable, __file__, name, "--alone", f"--part={part}", f"--inputs={given.inputs}"]
+    return subprocess.run([*command, *(["--tiny"] if given.tiny else [])], check=False).returncode == 0
+
+
+def alone(name: str, given: argparse.Namespace) -> None:
+    """A part of a network, in this process, to its result."""
+    torch.set_num_threads(1)
+    os.environ["DYCL_CACHE"] = str(paper.cache_of(name))
+    part = given.part[0]
+    load = round(os.getloadavg()[0], 1)
+    made = json.loads(result(name, "compile").read_text()) if part == "measure" else {}
+    with torch.no_grad():
+        record = made if "failure" in made else PARTS[part](name, given.inputs, given.tiny)
+    machine = f"{platform.machine()}, {paper.processor()}"
+    about = {"network": name, "machine": machine, "tiny": given.tiny, "inputs": given.inputs, "load": load}
+    result(name, part).write_text(json.dumps(about | record) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
