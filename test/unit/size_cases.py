@@ -404,3 +404,24 @@ def as_many_pairs_of_places_as_data_say(x):
     if row.numel() == 0:
         return y, stacked, stacked[:, row, column]
     return y * 2, stacked[column // 2, :, column], stacked[:, row, column]
+
+
+RUNS = tuple(
+    (torch.tensor(rows),) for rows in ([[1.0, 2, 2], [2, -3, 1]], [[0.0] * 3, [0, 0, -1]], [[3.0] * 3, [1, 1, -1]])
+)
+
+
+@case(*RUNS)
+def runs_of_equal_elements(x):
+    found, inverse, counts = torch.unique_consecutive(x, return_inverse=True, return_counts=True)
+    if torch.unique_consecutive((x > 0).sum(1)).numel() != 1:
+        found = found * 2
+    return found, inverse, counts
+
+
+@case(*RUNS, (torch.full((2, 3), -1.0),))
+def runs_of_as_many_elements_as_data_say(x):
+    positive, counts = torch.unique_consecutive(x[x > 0], return_counts=True)
+    if positive.numel() == 0:
+        return positive, counts
+    return positive * 2, counts

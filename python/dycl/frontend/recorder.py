@@ -92,7 +92,36 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     table[aten.constant_pad_nd.default] = _constant_pad
     table[aten.index.Tensor] = _index
     table[aten.index_put.default] = _index_put
+    table[aten.unique_consecutive.default] = _unique_consecutive
     return table
+
+
+def _unique_consecutive(
+    tensor: torch.Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """The elements that differ from the one before; for each element, which it is of them; how often each comes.
+
+    torch-mlir does not lower it. What is not asked for is empty, as in eager.
+    """
+    if dim is not None:
+        return NotImplemented
+    flat = tensor.reshape(-1)
+    # NaNs differ from one another, as in eager.
+    before = torch.cat([flat.new_zeros((1,)), flat]).narrow(0, 0, flat.shape[0])
+    first = (torch.arange(flat.shape[0]) == 0) | (flat != before)
+    inverse = counts = torch.empty((0,), dtype=torch.int64)
+    if return_inverse:
+        inverse = (first.to(torch.int64).cumsum(0) - 1).reshape(tensor.shape)
+    if return_counts:
+        counts = _distances(first)
+    return flat[first], inverse, counts
+
+
+def _distances(first: torch.Tensor) -> torch.Tensor:
+    """How far it is from each place that is marked to the next, or to the end."""
+    starts = first.nonzero().reshape(-1)
+    ends = torch.cat([starts, torch.full((1,), first.shape[0], dtype=torch.int64)]).narrow(0, 1, starts.shape[0])
+    return ends - starts
 
 
 def _batch_norm(
