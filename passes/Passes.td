@@ -389,21 +389,22 @@ def DyclLegalizeScalarsPass : Pass<"dycl-legalize-scalars", "::mlir::ModuleOp"> 
 }
 
 def DyclProtectArgumentsPass : Pass<"dycl-protect-arguments", "::mlir::ModuleOp"> {
-  let summary = "Copy the arguments that IREE would overwrite";
+  let summary = "Copy what IREE would overwrite though others read it";
   let description = [{
-    Input: a `dycl.program` and its regions as functions. Output: the same, where an argument that may be written into
-    is copied at the start of the region, and the copy is used instead. Measured with IREE 3.13 on llvm-cpu:
-    `tensor.insert`, `tensor.insert_slice`, `linalg.generic`, `linalg.matmul`, `tm_tensor.sort` and `tm_tensor.scan`
-    write into the caller's buffer where an argument is their destination (iree-org/iree#16168). Buffers stay on the
-    device between regions, so a later region would read what this one left. IREE folds a plain copy and overwrites the
-    argument all the same; it keeps a choice by a condition that it cannot see through.
+    Input: a `dycl.program` and its regions as functions. Output: the same, where what may be written over is a copy, if
+    it is an argument or others use it. Measured with IREE 3.13 on llvm-cpu: `tensor.insert`, `tensor.insert_slice`,
+    `linalg.generic`, `linalg.matmul`, `tm_tensor.sort` and `tm_tensor.scan` write into the caller's buffer where an
+    argument is their destination (iree-org/iree#16168). Buffers stay on the device between regions, so a later region
+    would read what this one left. And where a region computes a size, which is read on the host in its middle, IREE may
+    write in place before what waits for that size has read. IREE folds a plain copy and overwrites the tensor all the
+    same; it keeps a choice by a condition that it cannot see through.
 
-    An argument may be written into if it, or what may share its buffer (a view, a plain copy), is a destination, an
-    initial value of a loop, or an operand of an unregistered operation. Such are `tm_tensor` operations, whose
-    operands are all taken to be destinations.
+    A tensor may be written over if it, or what may share its buffer (a view, a plain copy), is a destination, an
+    initial value of a loop, or an operand of an unregistered operation. Of `tm_tensor` operations, which are such, the
+    last operands are destinations, one for each result. Constants, fills and weights IREE makes anew, or never overwrites.
 
     Limits: needs unregistered dialects allowed, which `dycl-opt` does; elements are integers, floats, `index` or
-    complex. Copies more than needed: what is only read by a `tm_tensor` operation, too.
+    complex.
 
     Example:
 
@@ -414,9 +415,9 @@ def DyclProtectArgumentsPass : Pass<"dycl-protect-arguments", "::mlir::ModuleOp"
     }
     // becomes
     func.func private @region_0(%x: tensor<3xf32>, %v: tensor<1xf32>) -> tensor<3xf32> {
-      %zero = arith.constant 0.000000e+00 : f32
       %true = arith.constant true
       %opaque = "util.optimization_barrier"(%true) : (i1) -> i1
+      %zero = arith.constant 0.000000e+00 : f32
       %empty = tensor.empty() : tensor<3xf32>
       %copy = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>],
                               iterator_types = ["parallel"]}
@@ -432,7 +433,7 @@ def DyclProtectArgumentsPass : Pass<"dycl-protect-arguments", "::mlir::ModuleOp"
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::complex::ComplexDialect",
                            "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
-  let statistics = [Statistic<"numProtected", "num-protected", "Arguments copied">];
+  let statistics = [Statistic<"numProtected", "num-protected", "Tensors copied">];
 }
 
 def DyclAnnotateCostPass : Pass<"dycl-annotate-cost", "::mlir::ModuleOp"> {

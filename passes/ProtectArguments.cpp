@@ -11,10 +11,12 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 #include "mlir/Interfaces/LoopLikeInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "passes/Passes.h"
+#include "llvm/ADT/EquivalenceClasses.h"
 
 namespace dycl {
 #define GEN_PASS_DEF_DYCLPROTECTARGUMENTSPASS
@@ -27,29 +29,49 @@ using namespace dycl;
 namespace {
 
 /// What an operation does to the buffer of an operand.
-enum class Effect { Read, Alias, Write };
+enum class Effect { None, Read, Alias, Write };
 
 } // namespace
+
+/// Whether `from` has as many elements as `to`, as far as the types tell: not if it is broadcast.
+static bool haveSameSize(ShapedType from, ShapedType to) {
+  auto getStaticSize = [](ShapedType type) {
+    int64_t size = 1;
+    for (int64_t extent : type.getShape())
+      size *= ShapedType::isDynamic(extent) ? 1 : extent;
+    return size;
+  };
+  return from.getNumDynamicDims() == to.getNumDynamicDims() && getStaticSize(from) == getStaticSize(to);
+}
 
 /// Whether `op` moves the elements of its input `operand` unchanged into its result: a copy that IREE folds away, so
 /// what is written into the result is written into the input.
 static bool isCopyOf(linalg::LinalgOp op, OpOperand *operand) {
   Value element = op.getMatchingBlockArgument(operand);
-  return llvm::any_of(op.getBlock()->getTerminator()->getOperands(), [&](Value yielded) {
+  for (OpResult result : op->getResults()) {
+    Value yielded = op.getBlock()->getTerminator()->getOperand(result.getResultNumber());
     while (auto cast = yielded.getDefiningOp<arith::BitcastOp>())
       yielded = cast.getIn();
-    return yielded == element;
-  });
+    auto type = dyn_cast<ShapedType>(operand->get().getType());
+    if (yielded == element && type && haveSameSize(type, cast<ShapedType>(result.getType())))
+      return true;
+  }
+  return false;
 }
 
 /// What the owner of `use` does to its buffer, taken from the bad side where it is not known.
 static Effect getEffect(OpOperand &use) {
   Operation *op = use.getOwner();
-  // `tm_tensor` and `util` are not registered: which operands are destinations cannot be asked.
+  // An operation that is not registered cannot be asked which operands are destinations; those of `tm_tensor` have a
+  // destination for each result, behind what they only read.
+  if (op->getName().getDialectNamespace() == "tm_tensor" && !op->isRegistered())
+    return use.getOperandNumber() + op->getNumResults() < op->getNumOperands() ? Effect::Read : Effect::Write;
   if (!op->isRegistered() || isa<LoopLikeOpInterface>(op))
     return Effect::Write;
-  if (isa<func::ReturnOp>(op))
+  if (isa<func::ReturnOp, tensor::ExtractOp>(op))
     return Effect::Read;
+  if (isa<tensor::DimOp>(op))
+    return Effect::None;
   if (op->hasTrait<OpTrait::IsTerminator>())
     return isa<scf::YieldOp>(op) && isa<scf::IfOp, scf::IndexSwitchOp>(op->getParentOp()) ? Effect::Alias
                                                                                           : Effect::Write;
@@ -64,23 +86,91 @@ static Effect getEffect(OpOperand &use) {
   return isMemoryEffectFree(op) ? Effect::Alias : Effect::Write;
 }
 
-/// The first operation found that may write into the buffer of `argument`, or null.
-static Operation *findWriter(Value argument) {
-  SmallVector<Value> aliases = {argument};
-  llvm::SmallDenseSet<Value> seen = {argument};
-  for (size_t i = 0; i < aliases.size(); ++i)
-    for (OpOperand &use : aliases[i].getUses()) {
-      Operation *op = use.getOwner();
-      Effect effect = getEffect(use);
-      if (effect == Effect::Write)
-        return op;
-      if (effect == Effect::Read)
+namespace {
+
+/// Tensors that may share a buffer, and what is done to it.
+struct Buffer {
+  SmallVector<OpOperand *> reads, writes;
+  /// The argument that lies in it, or null.
+  BlockArgument argument;
+};
+
+/// The buffers of a function's tensors.
+class Buffers {
+public:
+  explicit Buffers(func::FuncOp function);
+
+  const Buffer &get(Value value) { return buffers[sets.getLeaderValue(value)]; }
+
+  /// All uses of tensors that may write into their buffers, in the order of the operations.
+  ArrayRef<OpOperand *> getWrites() const { return writes; }
+
+private:
+  void join(Value value, ValueRange others) {
+    for (Value other : others)
+      if (isa<TensorType>(other.getType()))
+        sets.unionSets(value, other);
+  }
+
+  llvm::EquivalenceClasses<Value> sets;
+  llvm::DenseMap<Value, Buffer> buffers;
+  SmallVector<OpOperand *> writes;
+};
+
+} // namespace
+
+Buffers::Buffers(func::FuncOp function) {
+  SmallVector<std::pair<OpOperand *, Effect>> uses;
+  for (BlockArgument argument : function.getArguments())
+    sets.insert(argument);
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    for (OpOperand &use : op->getOpOperands()) {
+      if (!isa<TensorType>(use.get().getType()))
         continue;
-      for (Value result : isa<scf::YieldOp>(op) ? op->getParentOp()->getResults() : op->getResults())
-        if (isa<TensorType>(result.getType()) && seen.insert(result).second)
-          aliases.push_back(result);
+      sets.insert(use.get());
+      Effect effect = getEffect(use);
+      if (effect == Effect::Alias)
+        join(use.get(), isa<scf::YieldOp>(op) ? op->getParentOp()->getResults() : op->getResults());
+      uses.push_back({&use, effect});
     }
-  return nullptr;
+  });
+  for (auto [use, effect] : uses) {
+    Buffer &buffer = buffers[sets.getLeaderValue(use->get())];
+    if (effect == Effect::Read)
+      buffer.reads.push_back(use);
+    if (effect != Effect::Write)
+      continue;
+    buffer.writes.push_back(use);
+    writes.push_back(use);
+  }
+  for (BlockArgument argument : function.getArguments())
+    buffers[sets.getLeaderValue(argument)].argument = argument;
+}
+
+/// Whether `value` is one that IREE makes anew for each use, or never writes into: a constant, a fill, a weight.
+static bool isMadeAnew(Value value) {
+  Operation *op = value.getDefiningOp();
+  return op && (op->hasTrait<OpTrait::ConstantLike>() ||
+                isa<tensor::EmptyOp, tensor::SplatOp, linalg::FillOp, dycl::ParameterOp, ub::PoisonOp>(op));
+}
+
+/// Whether `use` is repeated by a loop that does not make its value.
+static bool isRepeated(OpOperand &use) {
+  Region *scope = use.get().getParentRegion();
+  for (Operation *op = use.getOwner(); op->getParentRegion() != scope; op = op->getParentOp())
+    if (isa<LoopLikeOpInterface>(op->getParentOp()))
+      return true;
+  return false;
+}
+
+/// Whether what `use` writes has to go into a buffer of its own.
+static bool needsCopy(OpOperand &use, const Buffer &buffer) {
+  if (buffer.argument)
+    return true;
+  // A loop hands on what it has computed; what comes then does not run before what reads it here.
+  if (isMadeAnew(use.get()) || use.getOwner()->hasTrait<OpTrait::IsTerminator>())
+    return false;
+  return !buffer.reads.empty() || buffer.writes.size() > 1 || isRepeated(use);
 }
 
 /// Zero of `type`, or null where no constant of the type can be made.
@@ -103,14 +193,14 @@ static Value createOpaqueTrue(OpBuilder &builder, Location location) {
   return builder.create(state)->getResult(0);
 }
 
-/// A copy of `argument`, element by element `isCopied` ? element : `zero`, in a buffer of its own.
-static Value createCopy(OpBuilder &builder, Location location, Value argument, Value isCopied, Value zero) {
-  auto type = cast<RankedTensorType>(argument.getType());
-  Value empty = tensor::EmptyOp::create(builder, location, tensor::getMixedSizes(builder, location, argument),
+/// A copy of `value`, element by element `isCopied` ? element : `zero`, in a buffer of its own.
+static Value createCopy(OpBuilder &builder, Location location, Value value, Value isCopied, Value zero) {
+  auto type = cast<RankedTensorType>(value.getType());
+  Value empty = tensor::EmptyOp::create(builder, location, tensor::getMixedSizes(builder, location, value),
                                         type.getElementType());
   SmallVector<AffineMap> maps(2, builder.getMultiDimIdentityMap(type.getRank()));
   SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
-  auto copy = linalg::GenericOp::create(builder, location, empty.getType(), argument, empty, maps, iterators,
+  auto copy = linalg::GenericOp::create(builder, location, empty.getType(), value, empty, maps, iterators,
                                         [&](OpBuilder &body, Location, ValueRange elements) {
                                           Value element =
                                               arith::SelectOp::create(body, location, isCopied, elements.front(), zero);
@@ -121,10 +211,13 @@ static Value createCopy(OpBuilder &builder, Location location, Value argument, V
 
 namespace {
 
-/// IREE 3.13 takes an argument's buffer for its own: where the argument is the destination of an operation, the result
-/// is written over it (https://github.com/iree-org/iree/issues/16168). Buffers stay on the device between regions, so
-/// a later region would read what an earlier one left there: a wrong answer, and no error. A plain copy does not help,
-/// since IREE folds it; hence the choice by a condition behind a barrier.
+/// IREE 3.13 writes in place where others still read.
+///
+/// It takes an argument's buffer for its own: where the argument is the destination of an operation, the result is
+/// written over it (https://github.com/iree-org/iree/issues/16168). Buffers stay on the device between regions, so a
+/// later region would read what an earlier one left there. And it lets the last user of a tensor write over it, but may
+/// run that user before another one, which waits for a size that is read on the host. Both are wrong answers, and no
+/// errors. A plain copy does not help, since IREE folds it; hence the choice by a condition behind a barrier.
 struct ProtectArgumentsPass : public dycl::impl::DyclProtectArgumentsPassBase<ProtectArgumentsPass> {
   using DyclProtectArgumentsPassBase::DyclProtectArgumentsPassBase;
 
@@ -141,30 +234,34 @@ private:
 } // namespace
 
 LogicalResult ProtectArgumentsPass::protect(func::FuncOp function) {
-  OpBuilder builder = OpBuilder::atBlockBegin(&function.getBody().front());
+  Buffers buffers(function);
   Value isCopied;
-  for (BlockArgument argument : function.getArguments()) {
-    Operation *writer = isa<RankedTensorType>(argument.getType()) ? findWriter(argument) : nullptr;
-    if (!writer)
+  for (OpOperand *use : buffers.getWrites()) {
+    const Buffer &buffer = buffers.get(use->get());
+    if (!needsCopy(*use, buffer))
       continue;
+    Operation *writer = use->getOwner();
     if (!getContext().allowsUnregisteredDialects())
-      return writer->emitError("a copy of the argument that this overwrites takes IREE's 'util' dialect, which is not "
+      return writer->emitError("a copy of the tensor that this overwrites takes IREE's 'util' dialect, which is not "
                                "registered here; pass --allow-unregistered-dialect");
+    OpBuilder builder(writer);
     Location location = writer->getLoc();
-    Type elementType = cast<RankedTensorType>(argument.getType()).getElementType();
+    Type elementType = cast<TensorType>(use->get().getType()).getElementType();
     Value zero = createZero(builder, location, elementType);
-    if (!zero)
-      return writer->emitError() << "'" << writer->getName() << "' may overwrite argument #" << argument.getArgNumber()
-                                 << " of its region, and no copy can be made of a tensor of " << elementType;
-    if (!isCopied)
+    if (!zero) {
+      InFlightDiagnostic error = writer->emitError() << "'" << writer->getName() << "' may overwrite ";
+      if (buffer.argument)
+        error << "argument #" << buffer.argument.getArgNumber() << " of its region";
+      else
+        error << "a tensor that others read";
+      return error << ", and no copy can be made of a tensor of " << elementType;
+    }
+    if (!isCopied) {
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPointToStart(&function.getBody().front());
       isCopied = createOpaqueTrue(builder, location);
-    // What is in front of the copy reads the argument, and goes on doing so.
-    Value copy = createCopy(builder, location, argument, isCopied, zero);
-    Operation *last = copy.getDefiningOp();
-    argument.replaceUsesWithIf(copy, [&](OpOperand &use) {
-      Operation *owner = function.getBody().front().findAncestorOpInBlock(*use.getOwner());
-      return last->isBeforeInBlock(owner);
-    });
+    }
+    use->set(createCopy(builder, location, use->get(), isCopied, zero));
     ++numProtected;
   }
   return success();

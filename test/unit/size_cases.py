@@ -425,3 +425,39 @@ def runs_of_as_many_elements_as_data_say(x):
     if positive.numel() == 0:
         return positive, counts
     return positive * 2, counts
+
+
+def _written_after_a_mask(x, write):
+    """What was masked is written over before the size of the mask is known to IREE's host."""
+    y = x * 2 if x[0] > 0 else x + 1
+    before = y[y > 0]
+    return before, write(y)
+
+
+@case(*PLACES)
+def sorted_after_a_mask(x):
+    def write(y):
+        ordered = y.sort()[0]
+        return ordered[ordered > 1]
+
+    return _written_after_a_mask(x, write)
+
+
+@case(*PLACES)
+def slice_written_after_a_mask(x):
+    def write(y):
+        changed = y.clone()
+        changed[1:3] = 7
+        return changed[changed > 1], y.sum()
+
+    return _written_after_a_mask(x, write)
+
+
+@case(*PLACES)
+def places_written_after_a_mask_of_a_view(x):
+    def write(y):
+        changed = y.reshape(2, 2).clone()
+        changed[torch.tensor([0, 1]), torch.tensor([1, 0])] = -9
+        return changed[changed < 1], y.reshape(-1)[y < 0]
+
+    return _written_after_a_mask(x, write)

@@ -2,13 +2,13 @@
 
 #map = affine_map<(d0) -> (d0)>
 
-// The argument that is written into is copied where the region starts; the one that is only read is not. All uses of
-// the first get the copy. The choice is by a condition that IREE cannot fold.
+// What is written over is a copy of the argument, made just before; what reads the argument goes on doing so. The one
+// that is only read is not copied. The choice is by a condition that IREE cannot fold.
 // CHECK-LABEL: func.func private @written
 // CHECK-SAME: (%[[X:.+]]: tensor<3xf32>, %[[V:.+]]: tensor<1xf32>)
-// CHECK: %[[ZERO:.+]] = arith.constant 0.000000e+00 : f32
 // CHECK: %[[TRUE:.+]] = arith.constant true
 // CHECK: %[[OPAQUE:.+]] = "util.optimization_barrier"(%[[TRUE]]) : (i1) -> i1
+// CHECK: %[[ZERO:.+]] = arith.constant 0.000000e+00 : f32
 // CHECK: %[[EMPTY:.+]] = tensor.empty() : tensor<3xf32>
 // CHECK: %[[COPY:.+]] = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]}
 // CHECK-SAME: ins(%[[X]] : tensor<3xf32>) outs(%[[EMPTY]] : tensor<3xf32>)
@@ -16,7 +16,7 @@
 // CHECK-NEXT: %[[ELEMENT:.+]] = arith.select %[[OPAQUE]], %[[IN]], %[[ZERO]] : f32
 // CHECK-NEXT: linalg.yield %[[ELEMENT]]
 // CHECK: %[[INSERTED:.+]] = tensor.insert_slice %[[V]] into %[[COPY]]
-// CHECK: return %[[INSERTED]], %[[COPY]]
+// CHECK: return %[[INSERTED]], %[[X]]
 func.func private @written(%x: tensor<3xf32>, %v: tensor<1xf32>) -> (tensor<3xf32>, tensor<3xf32>) {
   %0 = tensor.insert_slice %v into %x[0] [1] [1] : tensor<1xf32> into tensor<3xf32>
   return %0, %x : tensor<3xf32>, tensor<3xf32>
@@ -57,7 +57,7 @@ func.func private @scalar(%x: f32) -> f32 {
 
 // -----
 
-// Operands of unregistered operations may be destinations; one barrier does for all copies. Two types, so that swapped
+// Destinations of an unregistered operation; one barrier does for all copies. Two types, so that swapped
 // copies would not verify.
 // CHECK-LABEL: func.func private @unregistered
 // CHECK-SAME: (%[[X:.+]]: tensor<3xf32>, %[[Y:.+]]: tensor<3xi64>)
@@ -102,4 +102,25 @@ func.func private @types(%x: tensor<i1>, %y: tensor<2xindex>, %z: tensor<?x4xcom
   %1 = tensor.insert %i into %y[%i] : tensor<2xindex>
   %2 = tensor.insert %c into %z[%i, %i] : tensor<?x4xcomplex<f32>>
   return %0, %1, %2 : tensor<i1>, tensor<2xindex>, tensor<?x4xcomplex<f32>>
+}
+
+// -----
+
+// What a scan only reads, its first operand, is no destination; an operation of which nothing is known may write into all.
+// CHECK-LABEL: func.func private @scanned
+// CHECK-SAME: (%[[X:.+]]: tensor<3xf32>, %[[Y:.+]]: tensor<3xi64>)
+// CHECK: "tm_tensor.scan"(%[[X]], %{{.+}}, %{{.+}})
+// CHECK: %[[Y_COPY:.+]] = linalg.generic
+// CHECK-SAME: ins(%[[Y]] : tensor<3xi64>)
+// CHECK: "test.unknown"(%[[Y_COPY]])
+func.func private @scanned(%x: tensor<3xf32>, %y: tensor<3xi64>) -> (tensor<3xf32>, tensor<f32>, tensor<3xf32>) {
+  %0 = tensor.empty() : tensor<3xf32>
+  %1 = tensor.empty() : tensor<f32>
+  %2:2 = "tm_tensor.scan"(%x, %0, %1) <{dimension = 0 : i64, inclusive = true, operandSegmentSizes = array<i32: 1, 2>}> ({
+  ^bb0(%a: f32, %b: f32):
+    %3 = arith.addf %a, %b : f32
+    "tm_tensor.yield"(%3) : (f32) -> ()
+  }) : (tensor<3xf32>, tensor<3xf32>, tensor<f32>) -> (tensor<3xf32>, tensor<f32>)
+  "test.unknown"(%y) : (tensor<3xi64>) -> ()
+  return %2#0, %2#1, %x : tensor<3xf32>, tensor<f32>, tensor<3xf32>
 }

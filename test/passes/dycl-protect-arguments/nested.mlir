@@ -5,12 +5,12 @@
 // Written through views of the argument: reshaped, then cut out, then the destination of a product.
 // CHECK-LABEL: func.func private @through_views
 // CHECK-SAME: (%[[X:.+]]: tensor<8xf32>, %[[A:.+]]: tensor<2x2xf32>)
+// CHECK: %[[VIEW:.+]] = tensor.expand_shape %[[X]]
+// CHECK: %[[SLICE:.+]] = tensor.extract_slice %[[VIEW]]
 // CHECK: %[[COPY:.+]] = linalg.generic
-// CHECK-SAME: ins(%[[X]] : tensor<8xf32>)
-// CHECK-NOT: ins(%[[A]] :
-// CHECK: %[[VIEW:.+]] = tensor.expand_shape %[[COPY]]
-// CHECK: tensor.extract_slice %[[VIEW]]
-// CHECK: linalg.matmul ins(%[[A]], %[[A]]
+// CHECK-SAME: ins(%[[SLICE]] : tensor<2x2xf32>)
+// CHECK-NOT: linalg.generic
+// CHECK: linalg.matmul ins(%[[A]], %[[A]] : tensor<2x2xf32>, tensor<2x2xf32>) outs(%[[COPY]] :
 func.func private @through_views(%x: tensor<8xf32>, %a: tensor<2x2xf32>) -> tensor<2x2xf32> {
   %0 = tensor.expand_shape %x [[0, 1]] output_shape [4, 2] : tensor<8xf32> into tensor<4x2xf32>
   %1 = tensor.extract_slice %0[1, 0] [2, 2] [1, 1] : tensor<4x2xf32> to tensor<2x2xf32>
@@ -25,11 +25,12 @@ func.func private @through_views(%x: tensor<8xf32>, %a: tensor<2x2xf32>) -> tens
 // Written through a plain copy, which IREE folds.
 // CHECK-LABEL: func.func private @through_copy
 // CHECK-SAME: (%[[X:[^:]+]]: tensor<3xf32>
-// CHECK: %[[PROTECTED:.+]] = linalg.generic
+// CHECK: %[[PLAIN:.+]] = linalg.generic
 // CHECK-SAME: ins(%[[X]] : tensor<3xf32>)
+// CHECK: %[[PROTECTED:.+]] = linalg.generic
+// CHECK-SAME: ins(%[[PLAIN]] : tensor<3xf32>)
 // CHECK: arith.select
-// CHECK: linalg.generic
-// CHECK-SAME: ins(%[[PROTECTED]] : tensor<3xf32>)
+// CHECK: tensor.insert %{{.+}} into %[[PROTECTED]]
 func.func private @through_copy(%x: tensor<3xf32>, %v: f32, %i: index) -> tensor<3xf32> {
   %0 = tensor.empty() : tensor<3xf32>
   %1 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]}
@@ -48,13 +49,15 @@ func.func private @through_copy(%x: tensor<3xf32>, %v: f32, %i: index) -> tensor
 // CHECK-SAME: (%[[X:[^:]+]]: tensor<3xf32>, %[[Y:[^:]+]]: tensor<3xi32>, %[[Z:[^:]+]]: tensor<3xf64>
 // CHECK: %[[X_COPY:.+]] = linalg.generic
 // CHECK-SAME: ins(%[[X]] : tensor<3xf32>)
-// CHECK-NOT: linalg.generic {{.*}} ins(%[[Y]]
-// CHECK: %[[Z_COPY:.+]] = linalg.generic
-// CHECK-SAME: ins(%[[Z]] : tensor<3xf64>)
-// CHECK: scf.for {{.+}} iter_args(%{{.+}} = %[[X_COPY]])
+// CHECK-NOT: linalg.generic
+// CHECK: scf.for {{.+}} iter_args(%[[CARRIED:.+]] = %[[X_COPY]])
 // CHECK: tensor.extract %[[Y]]
-// CHECK: scf.if
-// CHECK: scf.yield %[[Z_COPY]]
+// CHECK: tensor.insert %{{.+}} into %[[CARRIED]]
+// CHECK: %[[CHOSEN:.+]] = scf.if
+// CHECK: scf.yield %[[Z]]
+// CHECK: %[[Z_COPY:.+]] = linalg.generic
+// CHECK-SAME: ins(%[[CHOSEN]] : tensor<3xf64>)
+// CHECK: tensor.insert %{{.+}} into %[[Z_COPY]]
 func.func private @control_flow(%x: tensor<3xf32>, %y: tensor<3xi32>, %z: tensor<3xf64>, %p: i1, %v: f64)
     -> (tensor<3xf32>, tensor<3xf64>) {
   %c0 = arith.constant 0 : index
