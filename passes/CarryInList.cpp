@@ -1,11 +1,12 @@
-//===- CarryInList.cpp - Pass tensors between blocks in a list ------------===//
+//===- CarryInList.cpp - Pass values between blocks in a list -------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
 // IREE 3.13 gives away a reference that a branch passes on although it is needed again: where it is passed twice, or is
-// used after the branch (iree-org/iree#24781, open). So the host's branches pass none.
+// used after the branch (iree-org/iree#24781, open). It does the same with the register of a number: `n == 0` after a
+// branch that passed 0 as `n` was always true. So the host's branches pass nothing.
 //
 //===----------------------------------------------------------------------===//
 
@@ -31,6 +32,9 @@ static bool isBufferView(Type type) {
   return opaque && opaque.getDialectNamespace() == "hal" && opaque.getTypeData() == "buffer_view";
 }
 
+/// Whether a value of `type` goes through the list.
+static bool isCarried(Type type) { return isBufferView(type) || type.isIntOrIndex() || type.isF64(); }
+
 namespace {
 
 struct CarryInListPass : public dycl::impl::DyclCarryInListPassBase<CarryInListPass> {
@@ -41,14 +45,14 @@ struct CarryInListPass : public dycl::impl::DyclCarryInListPassBase<CarryInListP
     unsigned size = 0;
     SmallVector<Block *> blocks;
     for (Block &block : llvm::drop_begin(getOperation().getBody())) {
-      unsigned count = llvm::count_if(block.getArgumentTypes(), isBufferView);
+      unsigned count = llvm::count_if(block.getArgumentTypes(), isCarried);
       if (count == 0)
         continue;
       blocks.push_back(&block);
       size = std::max(size, count);
       for (Block *before : block.getPredecessors())
         if (!isa<BranchOpInterface>(before->getTerminator())) {
-          before->getTerminator()->emitError("passes tensors to a block, and is no branch");
+          before->getTerminator()->emitError("passes values to a block, and is no branch");
           return signalPassFailure();
         }
     }
@@ -62,6 +66,8 @@ struct CarryInListPass : public dycl::impl::DyclCarryInListPassBase<CarryInListP
 private:
   void createList(unsigned size);
   BranchOpInterface split(BranchOpInterface branch, unsigned successor);
+  void put(OpBuilder &builder, Location location, unsigned place, Value value);
+  Value take(OpBuilder &builder, Location location, unsigned place, Type type);
   void carry(Block *block);
 
   Value list, null;
@@ -95,11 +101,32 @@ BranchOpInterface CarryInListPass::split(BranchOpInterface branch, unsigned succ
   return onward;
 }
 
-/// Lets the tensors that `block` takes come through the list.
+/// The list holds integers as i64.
+void CarryInListPass::put(OpBuilder &builder, Location location, unsigned place, Value value) {
+  Type number = builder.getI64Type();
+  if (value.getType().isIndex())
+    value = arith::IndexCastOp::create(builder, location, number, value);
+  else if (value.getType().isInteger() && value.getType() != number)
+    value = arith::ExtUIOp::create(builder, location, number, value);
+  createIreeOp(builder, location, "util.list.set", {list, places[place], value}, {});
+}
+
+Value CarryInListPass::take(OpBuilder &builder, Location location, unsigned place, Type type) {
+  bool isWidened = type.isIntOrIndex() && !type.isInteger(64);
+  Type held = isWidened ? builder.getI64Type() : type;
+  Value taken = createIreeOp(builder, location, "util.list.get", {list, places[place]}, held)->getResult(0);
+  if (isBufferView(type)) // Not held longer than it is needed.
+    createIreeOp(builder, location, "util.list.set", {list, places[place], null}, {});
+  if (type.isIndex())
+    return arith::IndexCastOp::create(builder, location, type, taken);
+  return isWidened ? arith::TruncIOp::create(builder, location, type, taken).getResult() : taken;
+}
+
+/// Lets the values that `block` takes come through the list.
 void CarryInListPass::carry(Block *block) {
   SmallVector<unsigned> carried;
   for (BlockArgument argument : block->getArguments())
-    if (isBufferView(argument.getType()))
+    if (isCarried(argument.getType()))
       carried.push_back(argument.getArgNumber());
 
   SmallVector<std::pair<BranchOpInterface, unsigned>> edges;
@@ -111,7 +138,7 @@ void CarryInListPass::carry(Block *block) {
     OpBuilder builder(branch);
     SuccessorOperands operands = branch.getSuccessorOperands(0);
     for (auto [place, index] : llvm::enumerate(carried))
-      createIreeOp(builder, branch.getLoc(), "util.list.set", {list, places[place], operands[index]}, {});
+      put(builder, branch.getLoc(), place, operands[index]);
     for (unsigned index : llvm::reverse(carried))
       operands.erase(index);
   }
@@ -119,10 +146,7 @@ void CarryInListPass::carry(Block *block) {
   OpBuilder builder = OpBuilder::atBlockBegin(block);
   for (auto [place, index] : llvm::enumerate(carried)) {
     BlockArgument argument = block->getArgument(index);
-    Value taken = createIreeOp(builder, argument.getLoc(), "util.list.get", {list, places[place]}, argument.getType())
-                      ->getResult(0);
-    // Not held longer than it is needed.
-    createIreeOp(builder, argument.getLoc(), "util.list.set", {list, places[place], null}, {});
+    Value taken = take(builder, argument.getLoc(), place, argument.getType());
     argument.replaceAllUsesWith(taken);
     ++numCarried;
   }

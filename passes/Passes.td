@@ -165,6 +165,62 @@ def DyclSinkIntoBranchesPass : Pass<"dycl-sink-into-branches", "::mlir::ModuleOp
   let statistics = [Statistic<"numSunk", "num-sunk", "Operations moved into a branch">];
 }
 
+def DyclPromoteIntegersPass : Pass<"dycl-promote-integers", "::mlir::ModuleOp"> {
+  let summary = "Carry integers of the host as scalars instead of tensors";
+  let description = [{
+    Input: structured functions. Output: the same, where integers of Python's that branches or loops hand on as
+    `tensor<i64>` or `tensor<i1>` are `i64` and `i1`, and `linalg.generic` on nothing else is the arithmetic in its
+    body. The host then counts and compares by itself, where a region would be called for each.
+
+    Limits: all values between which an integer flows are promoted, or none. Each has to start from a constant or a
+    scalar that the host has anyway, nothing may read one but `tensor.extract` (an output of the program stays a tensor,
+    as does what a region indexes by), and the arithmetic is what Python does exactly: none that might overflow, where
+    Python's integers do not wrap. What a loop adds up is taken not to, if it grows by at most 2^20 at a time.
+
+    Example:
+
+    ```mlir
+    %0 = scf.if %p -> (tensor<i64>) { scf.yield %one : tensor<i64> } else { scf.yield %zero : tensor<i64> }
+    %1 = linalg.generic … ins(%0, %two : tensor<i64>, tensor<i64>) outs(%empty : tensor<i1>) {
+    ^bb0(%a: i64, %b: i64, %out: i1):
+      %2 = arith.cmpi eq, %a, %b : i64
+      linalg.yield %2 : i1
+    } -> tensor<i1>
+    %3 = tensor.extract %1[] : tensor<i1>
+    // becomes
+    %0 = scf.if %p -> (i64) { scf.yield %c1 : i64 } else { scf.yield %c0 : i64 }
+    %3 = arith.cmpi eq, %0, %c2 : i64
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::ub::UBDialect"];
+  let statistics = [Statistic<"numPromoted", "num-promoted", "Tensors that became scalars">];
+}
+
+def DyclFoldIntegerRangesPass : Pass<"dycl-fold-integer-ranges", "::mlir::ModuleOp"> {
+  let summary = "Decide what the range of an integer decides";
+  let description = [{
+    Input: structured functions. Output: the same, where an integer or flag of the host that has one value on all paths,
+    by upstream's integer range analysis, is that constant. A branch that cannot be taken is gone after a clean-up, and
+    its decision with it.
+
+    Limits: unlike upstream's `int-range-optimizations`, the pass changes nothing inside of tensor operations. The
+    analysis does not learn from conditions, so what a loop counts has any value.
+
+    Example:
+
+    ```mlir
+    %0 = scf.if %p -> (i64) { scf.yield %c1 : i64 } else { scf.yield %c0 : i64 }
+    %1 = arith.cmpi eq, %0, %c2 : i64
+    %2 = scf.if %1 -> (tensor<4xf32>) { … } else { … }
+    // becomes
+    %0 = scf.if %p -> (i64) { scf.yield %c1 : i64 } else { scf.yield %c0 : i64 }
+    %2 = scf.if %false -> (tensor<4xf32>) { … } else { … }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"numFolded", "num-folded", "Values found constant">];
+}
+
 def DyclRotateLoopsPass : Pass<"dycl-rotate-loops", "::mlir::ModuleOp"> {
   let summary = "Compute a loop's next condition together with its body";
   let description = [{
@@ -682,14 +738,16 @@ def DyclConvertHostPass : Pass<"dycl-convert-host", "::mlir::ModuleOp"> {
 }
 
 def DyclCarryInListPass : Pass<"dycl-carry-in-list", "::mlir::func::FuncOp"> {
-  let summary = "Pass tensors from block to block in a list, not as operands of branches";
+  let summary = "Pass values from block to block in a list, not as operands of branches";
   let description = [{
     Input: a function over `!hal.buffer_view`, whose control flow is branches between blocks (`cf`). Output: the same,
-    where no block but the first takes a `!hal.buffer_view`: a branch puts what it passes into a list, from which the
-    block takes it at once.
+    where no block but the first takes a value: a branch puts what it passes into a list, from which the block takes it at
+    once. Integers and flags are in it as i64.
 
     IREE 3.13's register allocation moves a reference that is an operand of a branch although it is needed again (passed
     twice, or used behind the branch), and what needs it finds null (iree-org/iree#24781). Lists count their references.
+    Likewise the register of a number that is passed becomes that of the block's argument, although the number is needed
+    again: `n == 0` was always true where a branch had passed 0 as `n`.
 
     Limits: needs unregistered dialects allowed, which `dycl-opt` does, for IREE's `util` and `hal`.
 

@@ -49,6 +49,9 @@ void dycl::buildOptimizePipeline(OpPassManager &manager, const PipelineOptions &
   manager.addPass(createDyclSinkIntoBranchesPass());
   manager.addPass(createDyclThreadBranchesPass());
   addCleanup(manager);
+  manager.addPass(createDyclPromoteIntegersPass());
+  manager.addPass(createDyclFoldIntegerRangesPass());
+  addCleanup(manager);
   manager.nest<func::FuncOp>().addPass(createLoopInvariantCodeMotionPass());
   if (options.rotateLoops)
     manager.addPass(createDyclRotateLoopsPass());

@@ -1,4 +1,4 @@
-// The example of the pass's description; loops, what is passed twice and exchanged; numbers stay operands.
+// The example of the pass's description; loops, what is passed twice and exchanged; numbers as i64.
 // RUN: dycl-opt %s --allow-unregistered-dialect --pass-pipeline='builtin.module(func.func(dycl-carry-in-list))' | FileCheck %s
 
 // CHECK-LABEL: func.func private @run(
@@ -34,17 +34,21 @@ func.func private @region_0_module.region_0(!hal.buffer_view) -> !hal.buffer_vie
 // CHECK-SAME: %[[X:.+]]: !hal.buffer_view, %[[N:.+]]: i64
 // CHECK: %[[C0:.+]] = arith.constant 0 : index
 // CHECK: %[[C1:.+]] = arith.constant 1 : index
+// CHECK: %[[C2:.+]] = arith.constant 2 : index
 // CHECK: %[[L:.+]] = "util.list.create"
 // CHECK: "util.list.set"(%[[L]], %[[C0]], %[[X]])
-// CHECK: "util.list.set"(%[[L]], %[[C1]], %[[X]])
-// CHECK: cf.br ^[[HEAD:bb[0-9]]](%[[N]] : i64)
+// CHECK: "util.list.set"(%[[L]], %[[C1]], %[[N]])
+// CHECK: "util.list.set"(%[[L]], %[[C2]], %[[X]])
+// CHECK: cf.br ^[[HEAD:bb[0-9]]]{{$}}
 // CHECK: ^[[EDGE:bb[0-9]]]:
 // CHECK: "util.list.set"(%[[L]], %[[C0]], %[[B:[0-9]+]])
-// CHECK: "util.list.set"(%[[L]], %[[C1]], %[[A:[0-9]+]])
-// CHECK: cf.br ^[[HEAD]](%[[I:[0-9]+]] : i64)
-// CHECK: ^[[HEAD]](%[[I]]: i64):
+// CHECK: "util.list.set"(%[[L]], %[[C1]], %[[I:[0-9]+]])
+// CHECK: "util.list.set"(%[[L]], %[[C2]], %[[A:[0-9]+]])
+// CHECK: cf.br ^[[HEAD]]{{$}}
+// CHECK: ^[[HEAD]]:
 // CHECK: %[[A]] = "util.list.get"(%[[L]], %[[C0]])
-// CHECK: %[[B]] = "util.list.get"(%[[L]], %[[C1]])
+// CHECK: %[[I]] = "util.list.get"(%[[L]], %[[C1]]) : (!util.list<?>, index) -> i64
+// CHECK: %[[B]] = "util.list.get"(%[[L]], %[[C2]])
 // CHECK: cf.cond_br %{{.+}}, ^[[EDGE]], ^[[EXIT:bb[0-9]]]
 // CHECK: ^[[EXIT]]:
 // CHECK: return %[[A]], %[[B]]
@@ -69,6 +73,24 @@ func.func private @both(%x: !hal.buffer_view, %y: !hal.buffer_view, %p: i1) -> !
   cf.cond_br %p, ^bb1(%x : !hal.buffer_view), ^bb1(%y : !hal.buffer_view)
 ^bb1(%a: !hal.buffer_view):
   return %a : !hal.buffer_view
+}
+
+// A flag and an index.
+// CHECK-LABEL: func.func private @widened(
+// CHECK-SAME: %[[P:.+]]: i1, %[[K:.+]]: index
+// CHECK: %[[WP:.+]] = arith.extui %[[P]] : i1 to i64
+// CHECK: "util.list.set"({{.*}}, %[[WP]])
+// CHECK: %[[WK:.+]] = arith.index_cast %[[K]] : index to i64
+// CHECK: "util.list.set"({{.*}}, %[[WK]])
+// CHECK: %[[TP:.+]] = "util.list.get"({{.*}}) -> i64
+// CHECK: %[[Q:.+]] = arith.trunci %[[TP]] : i64 to i1
+// CHECK: %[[TK:.+]] = "util.list.get"({{.*}}) -> i64
+// CHECK: %[[J:.+]] = arith.index_cast %[[TK]] : i64 to index
+// CHECK: return %[[Q]], %[[J]]
+func.func private @widened(%p: i1, %k: index) -> (i1, index) {
+  cf.br ^bb1(%p, %k : i1, index)
+^bb1(%q: i1, %j: index):
+  return %q, %j : i1, index
 }
 
 // CHECK-LABEL: func.func private @straight
