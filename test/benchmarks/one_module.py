@@ -56,7 +56,7 @@ def compile_both(name: str, n_inputs: int, tiny: bool) -> dict:
     folder.mkdir(parents=True, exist_ok=True)
     options, targets, dump = dycl.Options(), parse_targets("llvm-cpu"), PhaseDump(None)
     imported = import_model(model, args, None, options)
-    write_program(partition_program(imported, options, dump), imported, targets, options, folder / "dycl", dump)
+    write_program(partition_program(imported, targets, options, dump), imported, targets, options, folder / "dycl", dump)
     try:
         write_program(in_one_module(imported), imported, targets, options, folder / "one", dump)
     except dycl.CompileError as error:
