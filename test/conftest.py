@@ -23,6 +23,15 @@ os.environ["DYCL_CACHE"] = str(ROOT / "build" / "cache")
 RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that open a Vulkan device come last.
+
+    While IREE has one of lavapipe's open, two threads of it wait by polling, and IREE keeps it for the whole process:
+    every test after it would have less than half of a core.
+    """
+    items.sort(key=lambda item: "vulkan" in item.nodeid or "vulkan" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The checkout."""
