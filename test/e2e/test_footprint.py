@@ -56,7 +56,8 @@ def test_an_early_exit_takes_less_memory_than_the_whole_network(figures):
 
 
 def test_a_memory_budget_keeps_regions_and_their_weights_out(figures, root, run_command):
-    assert resident_with_a_budget(root, run_command, figures[-1]) < 0.75 * MB
+    # Half of the weights, and 16 MB of IREE's; without a budget it is all of them.
+    assert resident_with_a_budget(root, run_command, figures[-1]) < 0.85 * MB
 
 
 def resident_with_a_budget(root, run_command, bundle):

@@ -12,6 +12,7 @@ from dycl.compiler import iree
 from dycl.compiler.api import import_model
 from dycl.compiler.ir_inspection import packs_weights
 from dycl.compiler.pipeline import PhaseDump, partition_program
+from dycl.compiler.targets import parse_targets
 
 
 class Products(nn.Module):
@@ -64,7 +65,8 @@ class Selected(nn.Module):
 
 def packed_regions(model, *args):
     options = dycl.Options()
-    program = partition_program(import_model(model.eval(), args, None, options), options, PhaseDump(None))
+    imported = import_model(model.eval(), args, None, options)
+    program = partition_program(imported, parse_targets("llvm-cpu"), options, PhaseDump(None))
     return {packs_weights(text) for text in program.modules.values()}
 
 
