@@ -27,10 +27,7 @@ using namespace mlir;
 using namespace dycl;
 
 /// Whether `type` is that of a tensor in the VM.
-static bool isBufferView(Type type) {
-  auto opaque = dyn_cast<OpaqueType>(type);
-  return opaque && opaque.getDialectNamespace() == "hal" && opaque.getTypeData() == "buffer_view";
-}
+static bool isBufferView(Type type) { return type == getIreeType(type.getContext(), "hal", "buffer_view"); }
 
 /// Whether a value of `type` goes through the list.
 static bool isCarried(Type type) { return isBufferView(type) || type.isIntOrIndex() || type.isF64(); }

@@ -7,6 +7,7 @@
 #include "dialects/Dycl/IR/DyclOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/Passes.h"
+#include "passes/Utils/IreeOps.h"
 #include "passes/Utils/Regions.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -77,14 +78,12 @@ FailureOr<SmallVector<StringRef>> PartitionModulesPass::convertParameters(func::
       llvm::raw_string_ostream stream(data);
       llvm::printEscapedString(parameter.getKey(), stream);
       stream << "\">";
-      OperationState state(parameter.getLoc(), "util.global");
-      state.propertiesAttr = globals.getDictionaryAttr({
-          globals.getNamedAttr("initial_value", OpaqueAttr::get(StringAttr::get(context, "flow"), data, type)),
-          globals.getNamedAttr("sym_name", globals.getStringAttr(name)),
-          globals.getNamedAttr("sym_visibility", globals.getStringAttr("private")),
-          globals.getNamedAttr("type", TypeAttr::get(type)),
-      });
-      globals.create(state);
+      createIreeOp(
+          globals, parameter.getLoc(), "util.global", {}, {},
+          {globals.getNamedAttr("initial_value", OpaqueAttr::get(StringAttr::get(context, "flow"), data, type)),
+           globals.getNamedAttr("sym_name", globals.getStringAttr(name)),
+           globals.getNamedAttr("sym_visibility", globals.getStringAttr("private")),
+           globals.getNamedAttr("type", TypeAttr::get(type))});
       entry->second = {FlatSymbolRefAttr::get(context, name), parameter};
     }
     ParameterOp first = entry->second.second;
@@ -95,9 +94,9 @@ FailureOr<SmallVector<StringRef>> PartitionModulesPass::convertParameters(func::
       return WalkResult::interrupt();
     }
     OpBuilder builder(parameter);
-    OperationState state(parameter.getLoc(), "util.global.load", ValueRange(), type);
-    state.propertiesAttr = builder.getDictionaryAttr(builder.getNamedAttr("global", entry->second.first));
-    parameter.replaceAllUsesWith(builder.create(state)->getResult(0));
+    Operation *load = createIreeOp(builder, parameter.getLoc(), "util.global.load", {}, type,
+                                   builder.getNamedAttr("global", entry->second.first));
+    parameter.replaceAllUsesWith(load->getResult(0));
     return WalkResult::advance();
   });
   if (walk.wasInterrupted())

@@ -21,7 +21,7 @@
 #include "mlir/IR/Matchers.h"
 #include "passes/Passes.h"
 #include "passes/Utils/HostOps.h"
-#include "llvm/ADT/IntEqClasses.h"
+#include "llvm/ADT/EquivalenceClasses.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -238,24 +238,23 @@ private:
   SmallVector<Bounds> computeGeneric(linalg::GenericOp op);
   void checkOverflow();
 
-  bool isPromoted(Value member) const { return !refusedClasses.contains(classes[index.lookup(member)]); }
+  bool isPromoted(Value member) const { return !refusedClasses.contains(classes.getLeaderValue(member)); }
   Value read(OpBuilder &builder, Value tensor) const;
   void promoteGeneric(linalg::GenericOp op);
 
   SmallVector<Step> steps; ///< in program order
   SmallVector<Value> members;
-  DenseMap<Value, unsigned> index;
-  llvm::IntEqClasses classes;
+  llvm::EquivalenceClasses<Value> classes;
   DenseSet<Value> refused;
-  DenseSet<unsigned> refusedClasses;
+  DenseSet<Value> refusedClasses; ///< by their leaders
   DenseMap<Value, Bounds> bounds;
 };
 
 void Promoter::addMember(Value value) {
-  if (index.try_emplace(value, members.size()).second) {
-    members.push_back(value);
-    classes.grow(members.size());
-  }
+  if (classes.contains(value))
+    return;
+  classes.insert(value);
+  members.push_back(value);
 }
 
 void Promoter::collect(func::FuncOp function) {
@@ -298,8 +297,8 @@ void Promoter::collect(func::FuncOp function) {
 void Promoter::join(Value source, Value target) {
   if (isSource(source))
     return;
-  if (auto found = index.find(source); found != index.end())
-    classes.join(found->second, index.lookup(target));
+  if (classes.contains(source))
+    classes.unionSets(source, target);
   else
     refuse(target);
 }
@@ -310,7 +309,7 @@ void Promoter::checkUses(Value member) {
     Operation *user = use.getOwner();
     if (isa<tensor::ExtractOp>(user))
       continue;
-    if (auto generic = dyn_cast<linalg::GenericOp>(user); generic && index.contains(generic.getResult(0))) {
+    if (auto generic = dyn_cast<linalg::GenericOp>(user); generic && classes.contains(generic.getResult(0))) {
       if (!generic.isDpsInput(&use))
         refuse(member);
       continue;
@@ -403,9 +402,8 @@ void Promoter::promoteGeneric(linalg::GenericOp op) {
 
 unsigned Promoter::run() {
   checkOverflow();
-  classes.compress();
   for (Value member : refused)
-    refusedClasses.insert(classes[index.lookup(member)]);
+    refusedClasses.insert(classes.getLeaderValue(member));
 
   SmallVector<tensor::ExtractOp> extracts;
   SmallVector<linalg::GenericOp> generics;

@@ -16,6 +16,7 @@
 #include "mlir/Interfaces/LoopLikeInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "passes/Passes.h"
+#include "passes/Utils/IreeOps.h"
 #include "llvm/ADT/EquivalenceClasses.h"
 
 namespace dycl {
@@ -68,7 +69,7 @@ static Effect getEffect(OpOperand &use) {
     return use.getOperandNumber() + op->getNumResults() < op->getNumOperands() ? Effect::Read : Effect::Write;
   if (!op->isRegistered() || isa<LoopLikeOpInterface>(op))
     return Effect::Write;
-  if (isa<func::ReturnOp, tensor::ExtractOp>(op))
+  if (isa<func::ReturnOp>(op))
     return Effect::Read;
   if (isa<tensor::DimOp>(op))
     return Effect::None;
@@ -82,17 +83,18 @@ static Effect getEffect(OpOperand &use) {
       return isCopyOf(structured, &use) ? Effect::Alias : Effect::Read;
     return Effect::Alias;
   }
-  // A view, a cast, a choice: what it gives may lie in the operand's buffer.
-  return isMemoryEffectFree(op) ? Effect::Alias : Effect::Write;
+  if (!isMemoryEffectFree(op))
+    return Effect::Write;
+  // A view, a cast, a choice: what it gives may lie in the operand's buffer. A scalar does not.
+  return llvm::any_of(op->getResultTypes(), llvm::IsaPred<TensorType>) ? Effect::Alias : Effect::Read;
 }
 
 namespace {
 
-/// Tensors that may share a buffer, and what is done to it.
+/// What tensors share that may lie in one buffer.
 struct Buffer {
-  SmallVector<OpOperand *> reads, writes;
-  /// The argument that lies in it, or null.
-  BlockArgument argument;
+  unsigned numUses = 0;   ///< that read or write it
+  BlockArgument argument; ///< that lies in it, or null
 };
 
 /// The buffers of a function's tensors.
@@ -135,13 +137,10 @@ Buffers::Buffers(func::FuncOp function) {
     }
   });
   for (auto [use, effect] : uses) {
-    Buffer &buffer = buffers[sets.getLeaderValue(use->get())];
-    if (effect == Effect::Read)
-      buffer.reads.push_back(use);
-    if (effect != Effect::Write)
-      continue;
-    buffer.writes.push_back(use);
-    writes.push_back(use);
+    if (effect == Effect::Read || effect == Effect::Write)
+      ++buffers[sets.getLeaderValue(use->get())].numUses;
+    if (effect == Effect::Write)
+      writes.push_back(use);
   }
   for (BlockArgument argument : function.getArguments())
     buffers[sets.getLeaderValue(argument)].argument = argument;
@@ -170,7 +169,7 @@ static bool needsCopy(OpOperand &use, const Buffer &buffer) {
   // A loop hands on what it has computed; what comes then does not run before what reads it here.
   if (isMadeAnew(use.get()) || use.getOwner()->hasTrait<OpTrait::IsTerminator>())
     return false;
-  return !buffer.reads.empty() || buffer.writes.size() > 1 || isRepeated(use);
+  return buffer.numUses > 1 || isRepeated(use);
 }
 
 /// Zero of `type`, or null where no constant of the type can be made.
@@ -189,8 +188,7 @@ static Value createZero(OpBuilder &builder, Location location, Type type) {
 /// True, in a way that IREE does not see.
 static Value createOpaqueTrue(OpBuilder &builder, Location location) {
   Value value = arith::ConstantOp::create(builder, location, builder.getBoolAttr(true));
-  OperationState state(location, "util.optimization_barrier", value, value.getType());
-  return builder.create(state)->getResult(0);
+  return createIreeOp(builder, location, "util.optimization_barrier", value, value.getType())->getResult(0);
 }
 
 /// A copy of `value`, element by element `isCopied` ? element : `zero`, in a buffer of its own.

@@ -112,10 +112,8 @@ def partition_program(
     """
     text = _run_until("partition", imported, options, dump, rules)
     description = phases.description(text)
-    has_vm_host = True
-    if is_placed(description):
-        used = [_describe(target, options) for target in used_targets(description, targets, rules)]
-        has_vm_host = vm_host_problem(description, used) is None
+    used = [_describe(target, options) for target in used_targets(description, targets, rules)]
+    has_vm_host = vm_host_problem(description, used) is None
     host_module = phases.host_module(text, len(imported.signature.state)) if has_vm_host else ""
     program = PartitionedProgram(phases.host_source(text), description, split_regions(text), host_module)
     dump.partitioned(program)
