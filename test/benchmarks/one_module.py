@@ -15,11 +15,8 @@ with both hosts, in turns. Bundles are compiled once, in build/one-module, and m
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import pickle
-import platform
 import re
 import statistics
 import subprocess
@@ -27,9 +24,10 @@ import sys
 from pathlib import Path
 
 import footprint
-import numpy as np
 import paper
-import torch
+import parts
+from devices import as_numpy
+from parts import ROOT
 from torch.utils._pytree import tree_map
 
 import dycl
@@ -41,16 +39,17 @@ from dycl.compiler.ir_inspection import split_regions
 from dycl.compiler.pipeline import PartitionedProgram, PhaseDump, partition_program, write_program
 from dycl.compiler.targets import parse_targets
 
-BUILD = paper.ROOT / "build" / "one-module"
+BUILD = ROOT / "build" / "one-module"
 PROCESSES = 5
 KINDS = ("dycl", "one")
+FAILURE = "failure.txt"  # of IREE alone, beside the bundles
 
 
 # ---- compiling ----------------------------------------------------------------------------------------------
 
 
 def compile_both(name: str, n_inputs: int, tiny: bool) -> dict:
-    """Both bundles of a network; for IREE alone, the error if it does not compile."""
+    """Both bundles of a network, in build/one-module; for IREE alone, the error if it does not compile."""
     model, args, _ = paper.network(name, n_inputs, tiny)
     folder = BUILD / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,10 +58,11 @@ def compile_both(name: str, n_inputs: int, tiny: bool) -> dict:
     write_program(
         partition_program(imported, targets, options, dump), imported, targets, options, folder / "dycl", dump
     )
+    (folder / FAILURE).unlink(missing_ok=True)
     try:
         write_program(in_one_module(imported), imported, targets, options, folder / "one", dump)
     except dycl.CompileError as error:
-        return {"failure": reason(error)}
+        (folder / FAILURE).write_text(reason(error))
     return {}
 
 
@@ -117,9 +117,11 @@ def reason(error: dycl.CompileError) -> str:
 
 def measure(name: str, n_inputs: int, tiny: bool) -> dict:
     """How both bundles of a network compare. All samples are kept."""
+    folder = BUILD / name
+    if (folder / FAILURE).exists():
+        return {"failure": (folder / FAILURE).read_text()}
     _, _, drawn = paper.network(name, n_inputs, tiny)
     inputs = drawn.arguments
-    folder = BUILD / name
     program = dycl.load(folder / "dycl")
     whole = dycl.load(folder / "one")
     n_calls, kinds = [], dict(program.hcfg.nodes(data="kind"))
@@ -131,8 +133,8 @@ def measure(name: str, n_inputs: int, tiny: bool) -> dict:
         n_calls.append(sum(edge.count for edge in program.last_path if kinds[edge.target] == "region"))
     shortest = min(range(len(inputs)), key=n_calls.__getitem__)
     first = folder / "first.pickle"
-    first.write_bytes(pickle.dumps(arrays(inputs[shortest])))
-    record: dict = {"regions": len(program.regions), "calls": statistics.mean(n_calls)}
+    first.write_bytes(pickle.dumps(tree_map(as_numpy, inputs[shortest])))
+    record: dict = {"inputs": len(inputs), "regions": len(program.regions), "calls": statistics.mean(n_calls)}
     starts = [(kind, started(folder / kind, first)) for _ in range(PROCESSES) for kind in KINDS]
     for kind in KINDS:
         record[f"code_{kind}"] = sum(p.stat().st_size for p in (folder / kind).rglob("*.vmfb") if p.stem != "host")
@@ -141,11 +143,6 @@ def measure(name: str, n_inputs: int, tiny: bool) -> dict:
     for given in inputs:
         calls["vm"](*given)
     return record | paper.latencies(calls, inputs)
-
-
-def arrays(leaf: object) -> object:
-    """Arguments without torch, for a process that has none."""
-    return tree_map(lambda x: np.asarray(x) if isinstance(x, torch.Tensor) else x, leaf)
 
 
 def started(bundle: Path, first: Path) -> dict:
@@ -161,7 +158,7 @@ def page(records: list[dict]) -> str:
     both = [record for record in records if "failure" not in record]
     failed = [record for record in records if "failure" in record]
     ratios = sorted(record["ms"]["one"] / record["ms"]["dycl"] for record in both)
-    parts = [
+    lines = [
         "<!-- Written by test/benchmarks/one_module.py; do not edit. -->",
         "# Against one VMFB",
         "",
@@ -199,7 +196,7 @@ def page(records: list[dict]) -> str:
         "",
         *(f"- {record['network']}: {record['failure']}" for record in failed),
     ]
-    return "\n".join(parts) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def call_row(record: dict) -> str:
@@ -235,59 +232,23 @@ PARTS = {"compile": compile_both, "measure": measure}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="of the zoo; none for all")
-    parser.add_argument("--inputs", type=int, default=20, metavar="N", help="of each network (default: 20)")
-    parser.add_argument("--part", action="append", choices=PARTS, help="only this; again for both (default: both)")
-    parser.add_argument("--tiny", action="store_true", help="the small forms of the networks")
-    parser.add_argument("--again", action="store_true", help="do also what has been done")
-    parser.add_argument("--page", type=Path, default=paper.ROOT / "docs" / "one-module.md", metavar="FILE")
-    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    names = given.networks or list(dycl.zoo.__all__)
-    if unknown := [name for name in names if name not in dycl.zoo.__all__]:
-        parser.error(f"the zoo has no {', '.join(unknown)}; see dycl zoo list")
+    docs = ROOT / "docs"
+    given = parts.parse(__doc__, PARTS, inputs=20, results=BUILD, page=docs / "one-module.md")
     if given.alone:
-        alone(names[0], given)
-        return 0
-    failed = [(name, part) for part in given.part or PARTS for name in names if not done(name, part, given)]
-    records = [
-        json.loads(path.read_text()) for path in (result(name, "measure") for name in dycl.zoo.__all__) if path.exists()
-    ]
+        return parts.measure_alone(PARTS, given)
+    failed = parts.measure_missing(__file__, PARTS, given.networks or dycl.zoo.__all__, given)
+    paths = [parts.path(given, name, "measure") for name in dycl.zoo.__all__]
+    records = [json.loads(path.read_text()) for path in paths if path.exists()]
     if any("failure" not in record for record in records):
         given.page.write_text(page(records))
-        given.page.with_suffix(".json").write_text("".join(json.dumps(record) + "\n" for record in records))
+        given.page.with_suffix(".json").write_text(as_json(records))
         print(f"{given.page}: {len(records)} networks")
-    for name, part in failed:
-        print(f"error: {name}: the part {part} failed", file=sys.stderr)
-    return 1 if failed else 0
+    return parts.report(failed)
 
 
-def result(name: str, part: str) -> Path:
-    return BUILD / f"{name}.{part}.json"
-
-
-def done(name: str, part: str, given: argparse.Namespace) -> bool:
-    """Does a part of a network in a process of its own, unless there is a result."""
-    if result(name, part).exists() and not given.again:
-        return True
-    print(f"{name}: {part}", flush=True)
-    command = [sys.executable, __file__, name, "--alone", f"--part={part}", f"--inputs={given.inputs}"]
-    return subprocess.run([*command, *(["--tiny"] if given.tiny else [])], check=False).returncode == 0
-
-
-def alone(name: str, given: argparse.Namespace) -> None:
-    """A part of a network, in this process, to its result."""
-    torch.set_num_threads(1)
-    os.environ["DYCL_CACHE"] = str(paper.cache_of(name))
-    part = given.part[0]
-    load = round(os.getloadavg()[0], 1)
-    made = json.loads(result(name, "compile").read_text()) if part == "measure" else {}
-    with torch.no_grad():
-        record = made if "failure" in made else PARTS[part](name, given.inputs, given.tiny)
-    machine = f"{platform.machine()}, {paper.processor()}"
-    about = {"network": name, "machine": machine, "tiny": given.tiny, "inputs": given.inputs, "load": load}
-    result(name, part).write_text(json.dumps(about | record) + "\n")
+def as_json(records: list[dict]) -> str:
+    """A list, a line a network."""
+    return "[\n" + ",\n".join(map(json.dumps, records)) + "\n]\n"
 
 
 if __name__ == "__main__":

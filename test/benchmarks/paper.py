@@ -22,11 +22,8 @@ import copy
 import io
 import json
 import logging
-import os
-import platform
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -34,8 +31,10 @@ import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
+import parts
 import torch
 from agreement import relative_errors
+from parts import ROOT
 from torch.utils._pytree import tree_leaves, tree_map
 
 import dycl
@@ -48,7 +47,6 @@ from dycl.compiler.targets import parse_targets
 from dycl.report.inputs import factory_inputs
 from dycl.runtime.program import Program
 
-ROOT = Path(__file__).parents[2]
 SEED = 2023
 # Beyond rounding: a difference that is this large, relative to the largest number of the output, has another cause.
 INCONSISTENT = 1e-3
@@ -72,6 +70,7 @@ SUBJECTS = (
     "caption_resnext",
     "caption_googlenet",
 )
+ORDER = tuple(dict.fromkeys([*SUBJECTS, *dycl.zoo.__all__]))
 
 
 # ---- one network --------------------------------------------------------------------------------------------
@@ -86,7 +85,7 @@ def measure_results(name: str, n_inputs: int, tiny: bool) -> dict:
         start = time.perf_counter()
         imported = import_model(model, args, None, dycl.Options())
         record["import_s"] = time.perf_counter() - start
-        shutil.rmtree(cache_of(name), ignore_errors=True)  # Compiled anew; kept for `measure_speed`.
+        shutil.rmtree(parts.cache_of(name), ignore_errors=True)  # Compiled anew; kept for `measure_speed`.
         program = build(imported, dycl.Options(), Path(folder) / "net.dycl", record)
         record["regions"] = len(program.regions)
         expected = [model(*given) for given in inputs]
@@ -116,10 +115,6 @@ def measure_speed(name: str, n_inputs: int, tiny: bool) -> dict:
     return {"regions_without": len(plain.regions)} | latencies(
         {"eager": model, "dycl": program, "without": plain}, inputs
     )
-
-
-def cache_of(name: str) -> Path:
-    return ROOT / "build" / "paper-cache" / name
 
 
 PARTS = {"results": measure_results, "speed": measure_speed}
@@ -236,7 +231,7 @@ def page(records: list[dict]) -> str:
     errors = [record["dycl"]["largest_error"] or 0.0 for record in records]
     machine = records[0]["machine"]
     size = "in their small forms" if any(record["tiny"] for record in records) else "at their published sizes"
-    parts = [
+    lines = [
         "<!-- Written by test/benchmarks/paper.py; do not edit. -->",
         "# The DyCL paper's evaluation, redone",
         "",
@@ -296,7 +291,7 @@ def page(records: list[dict]) -> str:
         "|---|---|---|---|---|---|---|",
         *(cost_row(record) for record in records),
     ]
-    return "\n".join(parts) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def inconsistent(records: list[dict], names) -> str:
@@ -395,68 +390,26 @@ def plot(records: list[dict], path: Path) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="of the zoo; none for all")
-    parser.add_argument("--inputs", type=int, default=100, metavar="N", help="of each network (default: 100)")
-    parser.add_argument("--part", action="append", choices=PARTS, help="only this; again for both (default: both)")
-    parser.add_argument("--tiny", action="store_true", help="the small forms of the networks")
-    parser.add_argument("--again", action="store_true", help="measure also what has a result")
-    parser.add_argument("--results", type=Path, default=ROOT / "docs" / "paper", metavar="DIR")
-    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "paper.md", metavar="FILE")
-    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    names = given.networks or [*SUBJECTS, *(name for name in dycl.zoo.__all__ if name not in SUBJECTS)]
-    if unknown := [name for name in names if name not in dycl.zoo.__all__]:
-        parser.error(f"the zoo has no {', '.join(unknown)}; see dycl zoo list")
+    given = parts.parse(__doc__, PARTS, inputs=100, results=ROOT / "docs" / "paper", page=ROOT / "docs" / "paper.md")
     if given.alone:
-        torch.set_num_threads(1)
-        os.environ["DYCL_CACHE"] = str(cache_of(names[0]))
-        load = round(os.getloadavg()[0], 1)
-        with torch.no_grad():
-            record = PARTS[given.part[0]](names[0], given.inputs, given.tiny)
-        about = {"network": names[0], "machine": f"{platform.machine()}, {processor()}", "tiny": given.tiny}
-        path(given, names[0], given.part[0]).write_text(json.dumps(about | {"load": load} | record) + "\n")
-        return 0
-    given.results.mkdir(parents=True, exist_ok=True)
-    wanted = [(name, part) for part in given.part or PARTS for name in names]
-    failed = [(name, part) for name, part in wanted if not measured(name, part, given)]
+        return parts.measure_alone(PARTS, given)
+    failed = parts.measure_missing(__file__, PARTS, given.networks or ORDER, given)
     if found := complete(given):
         plot(found, given.results / "speedup.svg")
         given.page.write_text(page(found))
         print(f"{given.page}: {len(found)} networks")
-    for name, part in failed:
-        print(f"error: the {part} of {name} were not measured", file=sys.stderr)
-    return 1 if failed else 0
+    return parts.report(failed)
 
 
 def complete(given: argparse.Namespace) -> list[dict]:
     """The networks of which both parts were measured, the paper's subjects first."""
     records = []
-    for name in dict.fromkeys([*SUBJECTS, *dycl.zoo.__all__]):
-        paths = [path(given, name, part) for part in PARTS]
+    for name in ORDER:
+        paths = [parts.path(given, name, part) for part in PARTS]
         if all(p.exists() for p in paths):
             results, speed = (json.loads(p.read_text()) for p in paths)
             records.append(results | speed | {"load": max(results["load"], speed["load"])})
     return records
-
-
-def path(given: argparse.Namespace, name: str, part: str) -> Path:
-    return given.results / f"{name}.{part}.json"
-
-
-def measured(name: str, part: str, given: argparse.Namespace) -> bool:
-    """Measure a part of a network in a process of its own, unless there is a result."""
-    if path(given, name, part).exists() and not given.again:
-        return True
-    print(f"{name}: {part}", flush=True)
-    command = [sys.executable, __file__, name, "--alone", f"--part={part}", f"--inputs={given.inputs}"]
-    command += [f"--results={given.results}", *(["--tiny"] if given.tiny else [])]
-    return subprocess.run(command, check=False).returncode == 0
-
-
-def processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "CPU unknown")
 
 
 if __name__ == "__main__":
