@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -21,6 +23,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["DYCL_CACHE"] = str(ROOT / "build" / "cache")
 
 RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
+Once = Callable[[str, Callable[[], Any]], Any]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,6 +57,27 @@ def run_command() -> RunCommand:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Make a value of JSON, under a name of its own, once for all processes that run tests: the others wait for it.
+
+    pytest-xdist gives a file's tests to several processes, and Vulkan's come last: a fixture would make it twice.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+
+    def make_once(name: str, make: Callable[[], Any]) -> Any:
+        made = folder / f"{name}.json"
+        with (folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                made.write_text(json.dumps(make()))
+        return json.loads(made.read_text())
+
+    return make_once
 
 
 def lack(reason: str) -> NoReturn:

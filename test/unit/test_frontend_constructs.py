@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Capturing, against eager PyTorch, without a compiler: each construct on every path, by the graph interpreter."""
+"""Capturing, against eager PyTorch, without a compiler: each construct on every path, by the graph interpreter.
+
+Results and writes are compared with eager's; decisions with what is observed of eager, as it is.
+"""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 
 import frontend_class_cases  # noqa: F401 (registers its cases)
 import frontend_container_cases  # noqa: F401
@@ -18,10 +22,14 @@ import pytest
 import size_cases  # noqa: F401 (registers its cases)
 import torch
 from frontend_cases import CASES, Case, assert_same, generated_inputs, run_eager
+from torch import fx
 
 from dycl.frontend.capture import CapturedProgram, capture
 from dycl.frontend.interpreter import Decision, Interpreter, conditions
+from dycl.frontend.recorder import WHILE, nested_graphs
 from dycl.options import Options
+from dycl.report.agreement import Agreement, Call, Predicate, compare_decisions
+from dycl.report.observe import observe
 from dycl.runtime.host_runtime import exception_of, size_problem
 
 
@@ -45,10 +53,43 @@ def run_captured(program: CapturedProgram, inputs: tuple[torch.Tensor, ...]) -> 
     return result, list(interpreter.decisions)
 
 
+def predicates_of(graph: fx.Graph, *, is_once: bool = True) -> Iterator[Predicate]:
+    for node in graph.nodes:
+        inner = list(nested_graphs(node))
+        if not inner:
+            continue
+        is_loop = node.target is WHILE
+        once = is_once and not is_loop
+        yield Predicate(node, "loop" if is_loop else "if", node.meta["location"], once)  # type: ignore[arg-type]
+        for nested in inner:
+            yield from predicates_of(nested, is_once=once)
+
+
+def compared(case: Case, program: CapturedProgram, every: int = 12) -> tuple[list[Predicate], list[Call], Agreement]:
+    """A case's captured program and eager as observed, on its inputs and some generated ones."""
+    predicates = list(predicates_of(program.graph.body))
+    files = {p.location.file for p in predicates if p.location}
+    calls: list[Call] = []
+    for inputs in [*case.inputs, *generated_inputs(case.inputs[0])[::every]]:
+        eager = observe(case.function, copy.deepcopy(inputs), {}, files)
+        _, decisions = run_captured(program, copy.deepcopy(inputs))
+        calls.append(Call(eager, [(d.node, d.value) for d in decisions]))  # type: ignore[misc]
+    return predicates, calls, compare_decisions(predicates, calls)
+
+
+def capture_case(case: Case) -> CapturedProgram:
+    return capture(case.function, copy.deepcopy(case.inputs[0]), {}, Options(), case.dynamic)
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
+def captured(request: pytest.FixtureRequest) -> tuple[Case, CapturedProgram]:
+    """A case and its captured program: captured once for both tests, which pytest runs one after the other."""
+    return request.param, capture_case(request.param)
+
+
 @pytest.mark.filterwarnings("ignore::dycl.errors.DyclWarning", "ignore:negative")
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_construct_agrees_with_eager_on_every_path(case: Case) -> None:
-    program = capture(case.function, copy.deepcopy(case.inputs[0]), {}, Options(), case.dynamic)
+def test_construct_agrees_with_eager_on_every_path(captured: tuple[Case, CapturedProgram]) -> None:
+    case, program = captured
     taken: set[Decision] = set()
     for inputs in [*case.inputs, *generated_inputs(case.inputs[0])]:
         mine, eager = copy.deepcopy(inputs), copy.deepcopy(inputs)
@@ -62,3 +103,12 @@ def test_construct_agrees_with_eager_on_every_path(case: Case) -> None:
     assert nodes, "the case has no condition on data"
     missed = {(d.line, d.value) for n in nodes for d in (Decision(n, True), Decision(n, False)) if d not in taken}
     assert len(missed) <= case.unreached, f"paths never taken, by line: {sorted(missed)}"
+
+
+@pytest.mark.filterwarnings("ignore::dycl.errors.DyclWarning", "ignore:negative")
+def test_captured_program_decides_as_observed_in_eager(captured: tuple[Case, CapturedProgram]) -> None:
+    predicates, calls, agreement = compared(*captured)
+    assert [str(d) for d in agreement.disagreements] == []
+    assert agreement.decided + sum(agreement.own.values()) == sum(
+        len(p.tokens(call)) for call in calls for p in predicates if p.node in call.by_node
+    )

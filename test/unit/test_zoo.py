@@ -263,4 +263,5 @@ def test_stored_translation_of_numerals_is_as_accurate_as_stated():
 
 
 def test_training_on_numerals_reproduces_the_accuracy():
-    assert translation.accuracy(translation.train()) >= 0.99
+    # The stored one is of more epochs, which takes a minute.
+    assert translation.accuracy(translation.train(epochs=25)) >= 0.99
