@@ -59,7 +59,10 @@ fuzz: setup ## Load 5,000 mutated bundles, each in a process of its own (some mi
 	@mkdir -p $(BUILD)/fuzz
 	@$(BIN)/dycl compile dycl.zoo:digits_early_exit -o $(BUILD)/fuzz/digits.dycl
 	@$(BIN)/dycl compile python/examples/early_exit.py:make_net -o $(BUILD)/fuzz/early_exit.dycl
-	@$(BIN)/python test/fuzz/bundles.py $(BUILD)/fuzz/digits.dycl $(BUILD)/fuzz/early_exit.dycl $(FUZZ)
+	@$(BIN)/dycl compile python/examples/early_exit.py:make_net --target llvm-cpu --target vulkan \
+	  --place region_1=vulkan -o $(BUILD)/fuzz/placed.dycl
+	@$(BIN)/python test/fuzz/bundles.py $(BUILD)/fuzz/digits.dycl $(BUILD)/fuzz/early_exit.dycl \
+	  $(BUILD)/fuzz/placed.dycl $(FUZZ)
 
 format: setup ## Format Python and C++, and mend what the linter can mend
 	@$(BIN)/ruff format -q $(PYTHON_SOURCES)

@@ -236,9 +236,7 @@ examples:
         metavar="BYTES",
         help="VMFBs and weights loaded at a time, as 500000 or 64M; the regions not called for longest are dropped",
     )
-    parser.add_argument(
-        "--trial", action="store_true", help="load it in a process of its own first, whose end does not end this one"
-    )
+    _add_trial(parser)
     _add_require_signed(parser)
     parser.add_argument(
         "--profile",
@@ -262,6 +260,7 @@ examples:
   $(dycl inspect net.dycl --iree-run-module) --input=1x3x32x32xf32=0.5""",
     )
     parser.add_argument("bundle", metavar="BUNDLE", help="a bundle that `dycl compile` wrote")
+    _add_trial(parser)
     _add_require_signed(parser)
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     parser.add_argument(
@@ -270,7 +269,7 @@ examples:
         help="print the command that runs it without Python; add --input= (and --output=) for each input (and result)",
     )
     parser.add_argument("--target", metavar="TARGET", help="for --iree-run-module: which target (default: what fits)")
-    parser.add_argument("--device", metavar="URI", help="for --iree-run-module: the HAL device")
+    parser.add_argument("--device", metavar="URI", help="for --iree-run-module and --trial: the HAL device")
     parser.set_defaults(run=_inspect)
 
 
@@ -322,6 +321,15 @@ examples:
     )
     listing.add_argument("--json", action="store_true", help="print it as JSON, with the whole descriptions")
     listing.set_defaults(run=_zoo_list)
+
+
+def _add_trial(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--trial",
+        action="store_true",
+        help="first load all of it in a process of its own, with limits of time and memory: refuses a bundle that "
+        "crashes or hangs when it is loaded. No sandbox: its code runs with your rights; see --require-signed",
+    )
 
 
 def _add_require_signed(parser: argparse.ArgumentParser) -> None:
@@ -580,6 +588,11 @@ def _zoo_list(given: argparse.Namespace) -> None:
 
 
 def _inspect(given: argparse.Namespace) -> None:
+    if given.trial:
+        from dycl.bundle import read_bundle
+        from dycl.runtime.trial import try_to_load
+
+        try_to_load(read_bundle(given.bundle, require_signed=given.require_signed).path, given.device, "python")
     if given.iree_run_module:
         print(shlex.join(_run_module_command(given)))
         return

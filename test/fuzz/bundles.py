@@ -4,9 +4,10 @@
     python test/fuzz/bundles.py BUNDLE... [--count 5000] [--seed 0]      `make fuzz` does this with bundles of its own
 
 Half of the mutations damage a file, and must be refused. The other half have their hashes made to fit: of manifest
-fields, of zip structure, of parameter archives and of VMFBs. Of these some are still valid, and load. Not mutated with
-fitting hashes are the VM's bytecode, with its tables of functions and imports, and the machine code that is loaded: a
-VMFB with other code is another program, which only a signature tells from the right one (see docs/devices.md).
+fields, of zip structure, of parameter archives and of VMFBs. Of these some are still valid, and load. VMFBs are mutated
+in two ways: anywhere but in code (the VM's bytecode, with its tables of functions and imports, machine code, SPIR-V),
+and anywhere. A VMFB with other code is another program, which no check tells from the right one, so these are loaded
+with `trial=True`. A program that is placed on several devices is left out where one of them is missing.
 """
 
 from __future__ import annotations
@@ -32,12 +33,13 @@ from pathlib import Path
 
 import dycl
 from dycl.bundle import pack
-from dycl.runtime import bundle_formats
+from dycl.runtime import bundle_formats, trial
 from dycl.runtime.bundle_reader import BundleReader
 from dycl.runtime.program import load
 
 Files = dict[str, bytes]
-SECONDS = 30
+SECONDS = 60
+TRIAL_SECONDS = 10
 ADDRESS_SPACE = 8 << 30
 NUMBERS = (0, 1, -1, 7, 255, 2**31, 2**63, 2**64 - 1, 2**70)
 VALUES = (None, True, [], {}, "", "x", "../x", "\0", "a" * 5000, 1.5, *NUMBERS)
@@ -129,7 +131,11 @@ def archive(files: Files, rng: random.Random) -> str:
     return name
 
 
-def vmfb(files: Files, rng: random.Random) -> str:
+def code(files: Files, rng: random.Random) -> str:
+    return vmfb(files, rng, anywhere=True)
+
+
+def vmfb(files: Files, rng: random.Random, anywhere: bool = False) -> str:
     name = rng.choice([name for name in files if name.endswith(".vmfb")])
     content = files[name]
     if rng.random() < 0.1:
@@ -137,13 +143,13 @@ def vmfb(files: Files, rng: random.Random) -> str:
             [content[: rng.randrange(len(content))], content + rng.randbytes(64), rng.randbytes(999)]
         )
     else:
-        files[name] = mutated_bytes(content, rng, no_code(content))
+        files[name] = mutated_bytes(content, rng, None if anywhere else no_code(content))
     return name
 
 
 def no_code(content: bytes) -> list[range]:
-    """Where in a VMFB there is neither bytecode, nor the tables by which it is linked, nor machine code."""
-    code = [*bytecode(content), *machine_code(content)]
+    """Where in a VMFB there is neither bytecode, nor the tables by which it is linked, nor code for a CPU or a GPU."""
+    code = [*bytecode(content), *machine_code(content), *spirv(content)]
     free: list[range] = []
     position = 0
     for part in sorted(code, key=lambda r: r.start):
@@ -191,10 +197,22 @@ def machine_code(content: bytes) -> Iterator[range]:
             yield range(elf + max(offset, headers_end), elf + offset + file_size)
 
 
+def spirv(content: bytes) -> Iterator[range]:
+    """Vectors of words that begin with SPIR-V's magic number."""
+    position = content.find(_SPIRV)
+    while position >= 0:
+        (words,) = struct.unpack_from("<I", content, position - 4)
+        yield range(position - 4, min(position + 4 * words, len(content)))
+        position = content.find(_SPIRV, position + 4)
+
+
+_SPIRV = struct.pack("<I", 0x07230203)
+
 FITTING: dict[str, Callable[[Files, random.Random], str]] = {
     "manifest": manifest_field,
     "archive": archive,
     "vmfb": vmfb,
+    "code": code,
 }
 
 
@@ -263,7 +281,7 @@ def make(base: Files, base_zip: bytes, number: int, seed: int, folder: Path) -> 
     return kind, path, kind.startswith("damage") and "manifest" not in kind and files != base
 
 
-def outcome(path: Path) -> str:
+def outcome(path: Path, after_trial: bool = False) -> str:
     """What a process of its own says: "program", "BundleError", another exception's text, or a signal's name."""
     sys.stdout.flush()
     read, write = os.pipe()
@@ -275,7 +293,7 @@ def outcome(path: Path) -> str:
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         try:
-            load(path, loading="eager")
+            load(path, loading="eager", trial=after_trial)
             said = "program"
         except dycl.BundleError:
             said = "BundleError"
@@ -293,18 +311,24 @@ def outcome(path: Path) -> str:
 def run(bundles: list[Path], count: int, seed: int, numbers: list[int] | None = None) -> Report:
     """Load `count` mutations of some bundles, in turn."""
     report = Report()
+    trial.SECONDS = TRIAL_SECONDS
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         bases: list[tuple[Files, bytes]] = []
         for bundle in bundles:
             reader = BundleReader(bundle)
+            if outcome(bundle) != "program":
+                if "home" not in reader.manifest["program"]:
+                    raise SystemExit(f"{bundle} cannot be loaded")
+                print(f"{bundle} is left out: a device of it is missing")
+                continue
             files = {name: reader.read(name) for name in reader.manifest["files"]}
             pack(reader, folder / "base.zip", as_zip=True)
             bases.append(({**files, "manifest.json": reader.manifest_bytes}, (folder / "base.zip").read_bytes()))
         for number in numbers if numbers is not None else range(count):
             base = bases[number // 2 % len(bases)]
             kind, path, must_fail = make(*base, number, seed, folder)
-            said = outcome(path)
+            said = outcome(path, after_trial=kind == "code")
             known = said if said in ("program", "BundleError") else "wrong"
             report.outcomes[kind, known] += 1
             if known == "wrong" or (must_fail and said == "program"):

@@ -3,7 +3,10 @@
 
 import json
 import mmap
+import platform
+import re
 import shutil
+import struct
 import subprocess
 import sys
 import threading
@@ -322,27 +325,91 @@ def with_host(copy, first_line):
     edit_manifest(copy, lambda manifest: manifest["files"].update({"host.py": entry}))
 
 
-def test_a_trial_of_what_ends_its_process(gate_bundle, tmp_path):
+@pytest.fixture
+def copied(gate_bundle, tmp_path):
+    return shutil.copytree(gate_bundle, tmp_path / "copy.dycl")
+
+
+def test_a_trial_of_what_loads(gate_bundle):
     check(dycl.load(gate_bundle, trial=True))
-    copy = shutil.copytree(gate_bundle, tmp_path / "copy.dycl")
-    with_host(copy, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-    with pytest.raises(dycl.BundleError, match=r"it ended the process that loaded it \(SIGSEGV\)"):
-        dycl.load(copy, trial=True)
 
 
-def test_a_trial_of_what_does_not_end(gate_bundle, tmp_path, monkeypatch):
-    monkeypatch.setattr("dycl.runtime.program._TRIAL_SECONDS", 1)
-    copy = shutil.copytree(gate_bundle, tmp_path / "copy.dycl")
-    with_host(copy, "import time; time.sleep(1000)")
-    with pytest.raises(dycl.BundleError, match="loading it did not end in 1 s"):
-        dycl.load(copy, trial=True)
+def test_a_trial_of_what_ends_its_process(copied):
+    with_host(copied, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    with pytest.raises(dycl.BundleError, match=r"loading host.py ended the process that tried it \(SIGSEGV\)"):
+        dycl.load(copied, trial=True)
 
 
-def test_a_trial_of_what_raises_says_what_it_raises(gate_bundle, tmp_path):
-    copy = shutil.copytree(gate_bundle, tmp_path / "copy.dycl")
-    with_host(copy, "raise RuntimeError('no')")
+def test_a_trial_of_what_exits(copied):
+    with_host(copied, "import os; os._exit(0)")
+    with pytest.raises(dycl.BundleError, match=r"loading host.py ended the process that tried it \(exit code 0\)"):
+        dycl.load(copied, trial=True)
+
+
+def test_a_trial_of_what_does_not_end(copied, monkeypatch):
+    monkeypatch.setattr("dycl.runtime.trial.SECONDS", 5)
+    with_host(copied, "import time; time.sleep(1000)")
+    with pytest.raises(dycl.BundleError, match=r"loading host.py did not end in 5 s"):
+        dycl.load(copied, trial=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
+def test_a_trial_of_what_takes_all_memory(copied):
+    with_host(copied, "held = bytearray(3 << 30)")
+    with pytest.raises(dycl.BundleError, match=r"host.py does not run: MemoryError"):
+        dycl.load(copied, trial=True)
+
+
+def test_a_trial_of_what_raises_and_prints(copied):
+    with_host(copied, "print('loaded'); raise RuntimeError('no')")
     with pytest.raises(dycl.BundleError, match=r"host.py does not run: RuntimeError\('no'\)"):
-        dycl.load(copy, trial=True)
+        dycl.load(copied, trial=True)
+
+
+def test_a_trial_names_the_region_whose_code_crashes(copied, run_command):
+    """The machine code of a region is found by the address of the only symbol that its ELF file exports."""
+    name = "regions/llvm-cpu/double.vmfb"
+    path = copied / name
+    content = bytearray(path.read_bytes())
+    entry = machine_code_entry(content)
+    content[entry : entry + 2] = b"\x0f\x0b"  # x86-64's undefined instruction
+    path.write_bytes(content)
+    listed = {"sha256": sha256(path), "size": len(content)}
+    edit_manifest(copied, lambda manifest: manifest["files"].update({name: listed}))
+    message = f"loading {name} ended the process that tried it (SIGILL)"
+    with pytest.raises(dycl.BundleError, match=re.escape(message)):
+        dycl.load(copied, trial=True)
+    for command in (("run", copied, "--input", "2x3xf32=1"), ("inspect", copied)):
+        done = run_command("dycl", *command, "--trial")
+        assert (done.returncode, message in done.stderr) == (1, True), done.stderr
+
+
+def machine_code_entry(vmfb):
+    """Where in an x86-64 VMFB the function is that IREE calls to learn what its machine code offers."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("the instruction is x86-64's")
+    elf = bytes(vmfb).index(b"\x7fELF")
+    (phoff,), (count,) = struct.unpack_from("<Q", vmfb, elf + 32), struct.unpack_from("<H", vmfb, elf + 56)
+    headers = [struct.unpack_from("<IIQQQQ", vmfb, elf + phoff + 56 * i) for i in range(count)]
+    loaded = [(offset, address, size) for kind, _, offset, address, _, size in headers if kind == 1]
+
+    def place(wanted):
+        return next(elf + o + wanted - a for o, a, size in loaded if a <= wanted < a + size)
+
+    dynamic = next(elf + offset for kind, _, offset, *_ in headers if kind == 2)
+    tables = dict(struct.unpack_from("<QQ", vmfb, dynamic + 16 * i) for i in range(16))
+    _, symbols = struct.unpack_from("<II", vmfb, place(tables[4]))
+    values = [struct.unpack_from("<Q", vmfb, place(tables[6]) + 24 * i + 8)[0] for i in range(symbols)]
+    return place(next(value for value in values if value))
+
+
+def test_a_trial_that_cannot_start(gate_bundle, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(dycl.DyclError, match="cannot start Python for the trial"):
+        dycl.load(gate_bundle, trial=True)
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with pytest.raises(dycl.DyclError, match="did not begin: exit code 1"):
+        dycl.load(gate_bundle, trial=True)
 
 
 # ---- archives -----------------------------------------------------------------------------------------------

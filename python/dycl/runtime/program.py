@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -23,6 +21,7 @@ from dycl.runtime.binding import flatten
 from dycl.runtime.bundle_reader import BundleProblem
 from dycl.runtime.graph import Node, PathEdge, Region, predicate_nodes, to_networkx, walk
 from dycl.runtime.profile import Profile
+from dycl.runtime.trial import try_to_load
 from dycl.runtime.vm_host import link_main
 
 if TYPE_CHECKING:
@@ -72,41 +71,22 @@ def load(
         memory_budget: how many bytes of VMFBs and weights may be loaded at a time; the regions that were not called
             for longest are dropped, and loaded again when they are called. Not with loading in the background.
         require_signed: the public ed25519 key with which the bundle has to be signed: PEM, or the path of a PEM file.
-        trial: load all of it in a process of its own first, so that code which ends the process that loads it does not
-            end this one. It costs another start of Python, and is no protection from malice.
+        trial: load all of it in a process of its own first, with limits of time and memory, so that code which crashes,
+            hangs or takes all memory when it is loaded does not do so here. It costs another start of Python and
+            another loading. It is no sandbox, and no protection from malice: the code runs there, and later here, with
+            your rights; nor does it try what happens when the program is called.
 
     Raises:
         BundleError: where the bundle is missing, damaged, too new, not signed, or not for this machine or device:
-            it says for each of its targets why not; where its trial ends its process.
+            it says for each of its targets why not; where its trial fails: it says at which file.
         ValueError: for an unknown host or way of loading.
     """
     bundle = read_bundle(path, require_signed=require_signed)
     if trial:
-        _try_to_load(bundle.path, device, host)
+        try_to_load(bundle.path, device, host)
     program = Program(bundle, device=device, host=host, loading=loading, memory_budget=memory_budget)
     program.prepare()
     return program
-
-
-_TRIAL = """
-import sys
-import dycl
-path, device, host = sys.argv[1:]
-dycl.load(path, device or None, host=host, loading="lazy" if host == "vm" else "eager")
-"""
-_TRIAL_SECONDS = 120
-
-
-def _try_to_load(path: Path, device: str | None, host: str) -> None:
-    """Refuse a bundle that ends, or stops, the process that loads it; what it raises, loading it here raises, too."""
-    command = [sys.executable, "-c", _TRIAL, str(path), device or "", host]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_TRIAL_SECONDS, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise BundleError(f"{path} is refused: loading it did not end in {_TRIAL_SECONDS} s") from error
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
-        raise BundleError(f"{path} is refused: it ended the process that loaded it ({name})")
 
 
 class Program:
