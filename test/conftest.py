@@ -30,9 +30,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that open a Vulkan device come last.
 
     While IREE has one of lavapipe's open, two threads of it wait by polling, and IREE keeps it for the whole process:
-    every test after it would have less than half of a core.
+    every test after it would have less than half of a core. Of these tests, those that run commands come first, so that
+    nothing polls while they wait for processes of their own.
     """
-    items.sort(key=lambda item: "vulkan" in item.nodeid or "vulkan" in getattr(item, "fixturenames", ()))
+
+    def rank(item: pytest.Item) -> tuple[bool, bool]:
+        fixtures = getattr(item, "fixturenames", ())
+        on_vulkan = "vulkan" in item.nodeid or "vulkan" in fixtures
+        return on_vulkan, on_vulkan and "run_command" not in fixtures
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
