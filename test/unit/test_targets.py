@@ -53,6 +53,9 @@ def test_triples_bring_what_their_cpus_have():
 def test_facts_come_from_the_compiler():
     assert {"avx2", "fma"} <= set(find_facts(TargetSpec.parse("llvm-cpu:x86_64-linux-gnu:znver3")).cpu_features)
     assert {"neon"} <= set(find_facts(TargetSpec.parse(ARM)).cpu_features)
+    hidden = find_facts(TargetSpec.parse("llvm-cpu:x86_64-linux-gnu:znver3:-fma,+gfni")).cpu_features
+    assert "gfni" in hidden
+    assert "fma" not in hidden
     assert replace(find_facts(TargetSpec.parse("vulkan")), description="") == TargetFacts(has_f64=False)
     assert find_facts(TargetSpec.parse("vulkan:valhall4")).subgroup_sizes == (16,)
     assert find_facts(TargetSpec.parse("vulkan::spirv:v1.3,cap:Shader,cap:Float64")).has_f64

@@ -68,8 +68,9 @@ def find_facts(target: TargetSpec) -> TargetFacts:
 
 def _read_cpu(text: str) -> TargetFacts:
     listed = re.search(r'\bcpu_features = "([^"]*)"', text)
-    wanted = listed[1].split(",") if listed else []
-    return TargetFacts(tuple(sorted({name[1:] for name in wanted if name.startswith("+")})))
+    # What the named CPU has, then what is given beside it: of the host, also what its CPU has and a hypervisor hides.
+    signs = {name[1:]: name[0] for name in listed[1].split(",") if name} if listed else {}
+    return TargetFacts(tuple(sorted(name for name, sign in signs.items() if sign == "+")))
 
 
 def _read_gpu(text: str) -> TargetFacts:
