@@ -350,6 +350,36 @@ def switch() -> tuple[nn.Module, tuple[Tensor]]:
     return model, (example,)
 
 
+def _sentences(count: int, seed: int) -> Drawn:
+    generator = seeded(seed)
+    for _ in range(count):
+        yield (tokens(generator, 1, 4),)
+
+
+@network(_sentences)
+def switch_encoder() -> tuple[nn.Module, tuple[Tensor]]:
+    """The encoder of Switch Transformers: its second layer is sparse (transformers)."""
+    from transformers import SwitchTransformersConfig, SwitchTransformersEncoderModel
+
+    torch.manual_seed(0)
+    config = SwitchTransformersConfig(
+        vocab_size=32,
+        d_model=16,
+        d_ff=16,
+        d_kv=8,
+        num_heads=2,
+        num_experts=2,
+        expert_capacity=2,
+        num_layers=2,
+        num_sparse_encoder_layers=1,
+    )
+    model = spread(SwitchTransformersEncoderModel(config).eval(), 0.5)
+    example = torch.full((1, 4), 5)
+    with torch.no_grad():
+        model(example)  # notes the dtype
+    return Fixed(model, lambda model, ids: model(input_ids=ids).last_hidden_state), (example,)
+
+
 def _tables(count: int, seed: int) -> Drawn:
     generator = seeded(seed)
     for i in range(count):
@@ -398,7 +428,7 @@ NETWORKS: dict[str, Factory[[], Any]] = {
     for made in (
         *(adaptive_gru, equilibrium, sparsemax, entmax15, crf, integrate_and_fire),
         *(canny, suppression, lightglue),
-        *(esm2, bert, mixtral, switch, slanet, generation),
+        *(esm2, bert, mixtral, switch, switch_encoder, slanet, generation),
     )
 }
 

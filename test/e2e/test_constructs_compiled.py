@@ -15,6 +15,7 @@ import frontend_number_cases  # noqa: F401
 import frontend_object_cases  # noqa: F401
 import frontend_syntax_cases  # noqa: F401
 import frontend_value_cases  # noqa: F401
+import frontend_with_cases  # noqa: F401
 import pytest
 import size_cases  # noqa: F401 (registers its cases)
 import torch
@@ -26,7 +27,7 @@ import dycl
 def run_compiled(program: dycl.Program, inputs: tuple[torch.Tensor, ...]) -> object:
     try:
         return program(*inputs)
-    except (ArithmeticError, LookupError, TypeError, ValueError, AssertionError, NameError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError, AssertionError, NameError) as error:
         return error
 
 

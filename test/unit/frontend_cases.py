@@ -54,7 +54,7 @@ def run_eager(case: Case, inputs: tuple[torch.Tensor, ...]) -> object:
     """What eager gives: a value, or the exception that leaves the function."""
     try:
         return case.function(*inputs)
-    except (ArithmeticError, LookupError, TypeError, ValueError, AssertionError, NameError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError, AssertionError, NameError) as error:
         return error
 
 

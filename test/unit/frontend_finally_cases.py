@@ -145,3 +145,57 @@ def every_path_raises(x):
     if x.sum() > 1:
         raise ValueError("positive")
     raise KeyError("not")
+
+
+@case(*ONES)
+def several_exceptions_pass_a_finally(x):
+    log = [0]
+    try:
+        if x > 0:
+            if x > 5:
+                raise IndexError("five")
+            if x > 3:
+                raise ValueError("three")
+            if x > 1:
+                raise ValueError("one")
+        x = x + 1
+    finally:
+        log[0] = log[0] + 1
+    return x, log[0]
+
+
+@case(*ONES, unreached=3)
+def several_exceptions_pass_a_finally_to_handlers(x):
+    n = 0
+    try:
+        try:
+            for i in range(3):
+                if x > 3 + i:
+                    raise KeyError(i)
+                if x < i:
+                    raise ValueError("less")
+        finally:
+            n = n + 10
+            if x > 6:
+                n = n + 1
+    except KeyError:
+        n = n + 100
+    return n
+
+
+@case(*ONES, unreached=1)
+def exceptions_with_numbers_pass_a_finally(x):
+    n = 0
+    try:
+        if x > 5:
+            raise ValueError(f"{x.item():.2f} is more than {5}")
+        if x > 3:
+            raise IndexError(int(x.item()), x.item() * 2, bool(x > 4))
+        if x > 1:
+            raise KeyError("plain")
+        n = n + 1
+    finally:
+        n = n + 10
+        if x > 4:
+            n = n + 100
+    return n

@@ -8,6 +8,7 @@ import types
 
 import torch
 from frontend_cases import B, N, X, Z, case
+from torch import nn
 
 COUNTS = tuple((x, torch.tensor(n)) for x in (X, N) for n in (0, 1, 3))
 
@@ -209,3 +210,24 @@ def copied_object_loses_an_attribute_on_each_path(x):
     z = x if x.min() < -2 else None
     out = x if y is None else y * settings.scale
     return out if z is None else z + out
+
+
+class Doubling(nn.Module):
+    def forward(self, x):
+        if x.sum() > 1:
+            return x * 2
+        return x
+
+
+class CallsAbove(Doubling):
+    def __call__(self, x):
+        return super().__call__(x) + 1
+
+
+DOUBLING, CALLS_ABOVE = Doubling(), CallsAbove()
+
+
+@case((X,), (N,), (Z,), (B,))
+def call_of_a_module_as_a_method(x):
+    run = DOUBLING.__call__
+    return run(x), CALLS_ABOVE(x)

@@ -461,3 +461,36 @@ def places_written_after_a_mask_of_a_view(x):
         return changed[changed < 1], y.reshape(-1)[y < 0]
 
     return _written_after_a_mask(x, write)
+
+
+@case((torch.ones(3),), (torch.ones(3) * 5,), (torch.tensor([0.0, 1.0, 2.0]),))
+def growing_size_is_at_least_the_first(x):
+    y, large = x, torch.zeros(2, dtype=torch.bool)
+    while y.sum() < 12 and y.shape[0] < 8:
+        steps = torch.diff(y, prepend=y[:1] - 1)  # which asks whether there is an element
+        y = torch.cat([y, steps[-1:] + y[-1:]])
+        large = large | torch.full((2,), y.shape[0] > 4, dtype=torch.bool)
+    return y, large, torch.full((1,), y.shape[0] / 2)
+
+
+@case((torch.ones(3),), (torch.ones(3) * 5,), (torch.tensor([-1.0, 3.0, 2.0]),), (torch.tensor([-1.0, -3.0, 2.0]),))
+def shrinking_size_gets_to_zero(x):
+    y, grown = x, x
+    while y.sum() > 1:
+        y = y[1:]
+        grown = torch.cat([grown, y])
+    if y.shape[0] > 0:
+        return y[-1], grown
+    return x.sum() * 100, grown
+
+
+@case((torch.ones(4),), (torch.ones(4) * 5,), (torch.tensor([2.0, -9.0, 1.0, 1.0]),))
+def size_that_grows_or_shrinks(x):
+    y = x
+    for _ in range(3):
+        y = y[2:] if y.sum() > 2 else torch.cat([y, y])
+    n = 0
+    while y.shape[0] > 0 and n < 2:
+        y = y[:-1] if y.sum() > 0 else torch.cat([y, -y])
+        n += 1
+    return y, y.shape[0]

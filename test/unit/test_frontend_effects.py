@@ -385,7 +385,7 @@ def manager_under_a_condition(x):
     return x, m.x
 
 
-@exact_or_refused
+@exact
 def return_out_of_a_manager(x):
     m = Manager(x)
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import dataclasses
 import logging
 import math
@@ -518,3 +520,25 @@ def test_size_on_data_that_library_code_asks_for(ask, asked):
     assert made is not None
     assert made[1] == __file__
     assert lines[int(made[2]) - 1].strip() == "y = x[x > 0]"
+
+
+def test_jump_on_data_out_of_a_context_of_pythons_library():
+    def forward(x):
+        with contextlib.ExitStack():
+            if x.sum() > 0:
+                return x
+        return x * 2
+
+    refused(forward, X, match="leaves a `with` statement")
+
+
+LEFT = contextvars.ContextVar("LEFT", default=0)
+
+
+def test_context_variable_that_is_left_with_another_value():
+    def forward(x):
+        if x.sum() > 0:
+            LEFT.set(1)
+        return x * LEFT.get()
+
+    refused(forward, X, match="the context variable `LEFT` is left with another value")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -114,7 +115,8 @@ class Branches:
             self._scopes.pop()
 
     @contextmanager
-    def _writing(self, cells: Sequence[CellLocation]) -> Generator[None]:
+    def writing(self, cells: Sequence[CellLocation]) -> Generator[None]:
+        """While it is entered, what runs may write the variables."""
         self._cells.append(cells)
         try:
             yield
@@ -192,7 +194,7 @@ class Branches:
         site, assumed = self._meet(predicate)
         if assumed is not None:
             return then() if assumed else orelse()
-        with self._writing(cells):
+        with self.writing(cells):
             snapshot = self._snapshot()
             a, b = self._trace_sides(predicate, then, orelse, snapshot, site)
             if a.deferred or b.deferred or a.target is b.target:
@@ -444,7 +446,7 @@ class Branches:
                 if side.target is not None and side.target.kind == "raise" and place.key not in side.delta:
                     values[i] = FrozenContents(values[1 - i].contents, (MISSING,) * len(values[1 - i].items))
         if isinstance(place, ContainerLocation) and not same_shape(values[0], values[1]):
-            if is_made_elsewhere(place):
+            if is_made_elsewhere(place) or (gc.collect() and is_made_elsewhere(place)):
                 return lambda _: base  # made on one side: what that side leaves of it is in the values that hold it
             if self._is_dropped(place, sides):
                 return lambda _: base  # nobody sees what it holds

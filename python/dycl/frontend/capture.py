@@ -43,7 +43,15 @@ from dycl.frontend.reachable import MODULE_INTERNALS, Reachable
 from dycl.frontend.recorder import Recorder, outside_modes
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sizes import is_static, same_sizes
-from dycl.frontend.state import UNDEFINED, AttributeLocation, ContainerLocation, Contents, Location, freeze
+from dycl.frontend.state import (
+    UNDEFINED,
+    AttributeLocation,
+    ContainerLocation,
+    Contents,
+    ContextLocation,
+    Location,
+    freeze,
+)
 from dycl.frontend.state_kinds import AttributeKinds, StateOfKinds, with_kinds
 from dycl.frontend.values import DisagreementError, Number, Unusable, refuse, same_constant
 from dycl.options import Options
@@ -552,6 +560,11 @@ class _Run:
         for location, old in self.control.journal.since(0).values():
             now = location.get()
             self._refuse_argument_object(location, old, now)
+            if isinstance(location, ContextLocation) and now is not old:
+                raise UnsupportedConstructError(
+                    f"{location.name} is left with another value",
+                    hint="reset it before the model returns, or keep the value in an attribute of the model",
+                )
             path = self._reachable.path_of(getattr(location, "owner", None))
             if path is None:
                 continue

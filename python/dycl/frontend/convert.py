@@ -11,11 +11,13 @@ from __future__ import annotations
 import ast
 import linecache
 import types
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from dycl.errors import SourceLocation, UnsupportedConstructError
-from dycl.frontend.rewrite import RUNTIME, is_rewritable, rewrite_function
+from dycl.frontend.rewrite import RESUME, RUNTIME, is_rewritable, is_rewritable_context, rewrite_function
 
 
 class NoSourceError(Exception):
@@ -40,19 +42,24 @@ class Converter:
         """Whether the function is rewritten code already (one defined inside a rewritten function is)."""
         return function.__code__ in self._converted
 
-    def convert(self, function: types.FunctionType) -> types.FunctionType:
+    def convert(self, function: types.FunctionType, resume: Callable[[Any], None] | None = None) -> types.FunctionType:
         """The function with its control flow rewritten.
+
+        Args:
+            function: the function.
+            resume: of a generator function, what its `yield` calls with the value that it yields.
 
         Raises:
             NoSourceError: there is no source to rewrite; the message says why.
         """
         code = function.__code__
         rewritten = self._cache.get(code)
-        if rewritten is None:
-            rewritten = self._rewrite(function)
+        if rewritten is None or (resume is None and RESUME in rewritten.co_freevars):
+            rewritten = self._rewrite(function, is_context=resume is not None)
             self._cache[code] = rewritten
         cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
         cells[RUNTIME] = types.CellType(self.runtime)
+        cells[RESUME] = types.CellType(resume)
         closure = tuple(cells[name] for name in rewritten.co_freevars)
         twin = types.FunctionType(rewritten, function.__globals__, function.__name__, function.__defaults__, closure)
         twin.__kwdefaults__ = function.__kwdefaults__
@@ -60,10 +67,10 @@ class Converter:
         twin.__module__ = function.__module__
         return twin
 
-    def _rewrite(self, function: types.FunctionType) -> types.CodeType:
+    def _rewrite(self, function: types.FunctionType, *, is_context: bool) -> types.CodeType:
         code = function.__code__
         node, class_name = find_definition(code)
-        if not is_rewritable(node):
+        if not (is_rewritable_context if is_context else is_rewritable)(node):
             raise NoSourceError("it is a generator or a coroutine")
         assert isinstance(node, (ast.FunctionDef, ast.Lambda))
         refuse_global_stores(node, code)

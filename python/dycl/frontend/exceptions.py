@@ -12,7 +12,7 @@ from __future__ import annotations
 import builtins
 import warnings
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, NoReturn
 
 from torch import fx
@@ -27,10 +27,10 @@ from dycl.frontend.locations import (
     raised_on_purpose,
     unbound_local,
 )
-from dycl.frontend.paths import Fork, Handler, Scope, Side, Signal, Unwind
+from dycl.frontend.paths import Arrested, Fork, Handler, Scope, Side, Signal, Unwind
 from dycl.frontend.specialize import Specialization
 from dycl.frontend.state import CellLocation, Delta, FrozenNode, freeze, thaw
-from dycl.frontend.text import is_shortened, portable
+from dycl.frontend.text import is_shortened, portable, with_numbers
 from dycl.frontend.values import FailingPathError, Number
 
 
@@ -47,6 +47,46 @@ class Exceptions(Specialization):
         if target is not scope:
             raise Unwind(target, value)
         return value
+
+    def arrested(self, body: Callable[[], Signal | None]) -> Arrested:
+        """Runs a body whose jumps are to be taken later (`taken`): all of its paths land at its end.
+
+        Exceptions do not.
+        """
+        with self._scope("return") as end:
+            with ExitStack() as scopes:
+                landings = {kind: scopes.enter_context(self._scope(kind)) for kind in Arrested.KINDS}
+                target, value = self._follow(body, landings["with"])
+                met: set[int] = set()
+                for number, scope in reversed(list(enumerate(landings.values()))):
+                    target, value = self._land(scope, target, value)
+                    if target is scope:
+                        met.add(number)
+                        target, value = end, (number, value if scope.kind == "return" else MISSING)
+            target, value = self._land(end, target, value)
+        if target is not end:
+            raise Unwind(target, value)
+        return Arrested(frozenset(met), *value)
+
+    def taken(self, arrested: Arrested) -> Signal | None:
+        """The jump that an arrested body was about to take, if any."""
+
+        def jump(number: int) -> Signal | None:
+            kind = Arrested.KINDS[number]
+            return None if kind == "with" else Signal(kind, arrested.value if kind == "return" else None)
+
+        return self._by_number(arrested.number, sorted(arrested.possible), jump)
+
+    def _by_number(self, number: Any, possible: Sequence[int], act: Callable[[int], Signal | None]) -> Signal | None:
+        """`act(number)`, where the number may be one on data, but is one of the possible ones."""
+        first, *others = possible
+        if not others:
+            return act(first)
+        is_first = number == first
+        predicate = self.predicate(is_first)
+        if predicate is None:
+            return act(first) if is_first else self._by_number(number, others, act)
+        return self.if_(predicate, lambda: act(first), lambda: self._by_number(number, others, act), ())
 
     def program(self, body: Callable[[], Any]) -> tuple[Any, list[Number]]:
         """Runs the whole program; exceptions that no path handles land at its end.
@@ -96,7 +136,7 @@ class Exceptions(Specialization):
         cells: Sequence[CellLocation],
     ) -> Signal | None:
         """A `try` statement. An exception under a condition runs its handler on the path that raises it."""
-        with self._writing(cells):
+        with self.writing(cells):
             if final is None:
                 with self._scope("try") as end:
                     target, value = self._try_body(body, handlers, orelse, end)
@@ -133,7 +173,7 @@ class Exceptions(Specialization):
         """Runs a `finally` clause on every path that leaves its `try`: on the parked ones, and on the open one.
 
         A jump out of the clause takes the place of the path's own. A path that goes to `passing` raises: its value is
-        the exception, which it raises again after the clause.
+        what `_pass` makes of the exception, which it raises again after the clause.
 
         Returns:
             where the open path goes, and with what value.
@@ -145,7 +185,7 @@ class Exceptions(Specialization):
             if goal is None:
                 goal, result = side.target, thaw(side.value)
                 if goal is passing:
-                    goal, result = self._run(lambda: _raise_again(result))
+                    goal, result = self._run(lambda: self._raise_again(passing, result))
             joined = self._collapse(first_fork, goal, result, None)
             if joined.deferred:
                 raise UnsupportedConstructError(
@@ -160,8 +200,22 @@ class Exceptions(Specialization):
         if goal is end:
             goal, result = target, value
             if goal is passing:
-                goal, result = self._follow(lambda: _raise_again(value), end)
+                goal, result = self._follow(lambda: self._raise_again(passing, value), end)
         return goal, result
+
+    def _raise_again(self, passing: Scope, passed: Any) -> Signal | None:
+        """Raises one of the exceptions that pass a `finally` clause, after it."""
+        number, *values = thaw(passed)
+
+        def again(number: int) -> NoReturn:
+            error, places = passing.errors[number]
+            rest = iter(places)
+            error.args = tuple(
+                with_numbers(a, lambda n: Number.of(values[next(rest)]).converted(n.type)) for a in error.args
+            )
+            raise error
+
+        return self._by_number(number, range(len(passing.errors)), again)
 
     def _on_parked(self, first: int, visit: Callable[[Side], None]) -> None:
         """Goes on for a while in each side that is parked at the forks from number `first` on."""
@@ -220,7 +274,7 @@ class Exceptions(Specialization):
         for scope in reversed(self._scopes):
             if scope.kind == "finally":
                 self._refuse_leaving(scope)
-                return scope, error  # it is raised again after the clause
+                return scope, freeze(self._pass(error, scope), self.recorder)  # it is raised again after the clause
             handler = _matching(scope, error)
             if handler is not None:
                 assert scope.end is not None
@@ -238,6 +292,24 @@ class Exceptions(Specialization):
             if scope.kind == "raise":
                 return scope, freeze(self._escape(error), self.recorder)
         raise AssertionError("no program around")
+
+    def _pass(self, error: Exception, passing: Scope) -> tuple[Any, ...]:
+        """An exception that passes a `finally` clause: its number, and the values in its arguments."""
+        values, taken, places = self._no_values(), set[int](), list[int]()
+
+        def note(number: Number) -> Number:
+            kind = float if number.type is float else int
+            places.append(self.escaping.place(kind, taken))
+            values[places[-1]] = Number.of(number, kind)
+            return number
+
+        for argument in error.args:
+            with_numbers(argument, note)
+        for number, (other, others_places) in enumerate(passing.errors):
+            if others_places == tuple(places) and _is_alike(error, other):
+                return number, *values
+        passing.errors.append((error, tuple(places)))
+        return len(passing.errors) - 1, *values
 
     def _escape(self, error: Exception) -> tuple[Any, ...]:
         """An exception that leaves the program: the values in its arguments, and its number."""
@@ -311,14 +383,12 @@ def _has_text_of_its_own(cls: type[BaseException]) -> bool:
     return any("__str__" in vars(c) and getattr(builtins, c.__name__, None) is not c for c in cls.__mro__)
 
 
-def _raise_again(error: Any) -> NoReturn:
-    if isinstance(error, Exception):
-        raise error
-    raise UnsupportedConstructError(
-        "exceptions of several paths under conditions on tensors pass one `finally` clause",
-        hint="handle them inside that `try`",
-        location=here(),
-    )
+def _is_alike(a: Exception, b: Exception) -> bool:
+    """Whether two exceptions are the same but for the values of numbers on data, and were raised in the same line."""
+    if type(a) is not type(b) or raised_at(a) != raised_at(b):
+        return False
+    forms = [[portable(v, lambda number: {"type": number.type.__name__}) for v in error.args] for error in (a, b)]
+    return forms[0] == forms[1] and None not in forms[0]
 
 
 def _matching(scope: Scope, error: Exception) -> Callable[[BaseException], Signal | None] | None:

@@ -312,7 +312,7 @@ class Join:
                 return a
             key = (expression(a), expression(b))
             if key not in merged:
-                merged[key] = sizes.fresh(self.site)
+                merged[key] = sizes.fresh(self.site, min(sizes.at_least(a), sizes.at_least(b)))
             return merged[key]
 
         return [[merge(x, y) for x, y in zip(a.shape, b.shape, strict=True)] for a, b in self._pairs]

@@ -119,7 +119,7 @@ class Loops(Exceptions):
 
     def _exits_on_data(self, test: Callable[[], Any], body: Callable[[], Signal | None]) -> bool:
         """Whether an iteration from the state as it is can leave the loop, or not, depending on data."""
-        return self._trace_loop_body(test, body, {}, self._snapshot()).exits_on_data
+        return self._trace_loop_body(test, body, {}, self._snapshot(), set()).exits_on_data
 
     def _unrolled(
         self,
@@ -128,7 +128,7 @@ class Loops(Exceptions):
         cells: Sequence[CellLocation],
         is_last: Callable[[], bool] = lambda: False,
     ) -> Signal | None:
-        with self._writing(cells):
+        with self.writing(cells):
             with self._scope("break") as loop:
                 target, value = loop, None
                 exhausted, rounds = False, 0
@@ -211,15 +211,18 @@ class Loops(Exceptions):
         end = next(s for s in reversed(self._scopes) if s.kind == "break") if loop.has_else else None
         carried: dict[tuple[Any, ...], Carried] = {}
         fresh: dict[tuple[Any, ...], Carried] = {}
+        shrinking: set[Any] = set()
         for _ in range(MAX_LOOP_ROUNDS):
-            traced = self._trace_loop_body(loop.test, loop.body, carried, snapshot, end)
+            traced = self._trace_loop_body(loop.test, loop.body, carried, snapshot, shrinking, end)
             if self._make_rows(traced.delta, snapshot):
                 return self._record_loop(first, loop, is_peeled=is_peeled)
             fresh = self._newly_carried(traced.delta, carried, snapshot, location)
             carried.update(fresh)
             # Sizes only once the kinds are known, which tell how the values before and after compare.
-            if not fresh and not self._widen_sizes(carried, traced.delta):
-                break
+            if not fresh:
+                is_wider = self._widen_sizes(carried, traced.delta)
+                if not self._find_shrinking(carried, traced.delta, shrinking) and not is_wider:
+                    break
         else:
             names = ", ".join(place.place.name for place in fresh.values()) or "the sizes of this loop's variables"
             raise UnsupportedConstructError(
@@ -319,9 +322,18 @@ class Loops(Exceptions):
         body: Callable[[], Signal | None],
         carried: dict[tuple[Any, ...], Carried],
         snapshot: Snapshot,
+        shrinking: set[Any],
         end: Scope | None = None,
     ) -> LoopBody:
-        """Traces an iteration from what the loop carries; `end` is where a `break` goes, if not to after the loop."""
+        """Traces an iteration from what the loop carries.
+
+        Args:
+            test, body: of the loop.
+            carried: what the loop carries.
+            snapshot: the state before the loop.
+            shrinking: the groups of sizes that may become less than they are at first.
+            end: where a `break` goes, if not to after the loop.
+        """
         outer, first_fork = self.recorder.graph, len(self._forks)
         self._depth += 1
         self._loops_around += 1
@@ -352,7 +364,9 @@ class Loops(Exceptions):
 
         try:
             with self._new_context(), self.recorder.writes() as writes:
-                shared: dict[Any, torch.SymInt] = {}
+                first = self._first_sizes(carried)
+                floors = {group: 0 if group in shrinking else low for group, low in first.items()}
+                shared = {group: self.recorder.sizes.fresh(low=low) for group, low in floors.items()}
                 for place in carried.values():
                     place.begin(self.recorder, snapshot, shared)
                 side = self._apart(iteration)
@@ -421,6 +435,32 @@ class Loops(Exceptions):
                 groups.setdefault(group, set()).add(after)
         wider = [place.widen_sizes(delta[key][1], groups) for key, place in carried.items() if key in delta]
         return any(wider)
+
+    def _first_sizes(self, carried: Mapping[tuple[Any, ...], Carried]) -> dict[Any, int]:
+        """What the sizes of each group of those that change are at least before the loop."""
+        found: dict[Any, int] = {}
+        for place in carried.values():
+            for group, size in place.first_sizes():
+                low = self.recorder.sizes.at_least(size)
+                found[group] = min(low, found.get(group, low))
+        return found
+
+    def _find_shrinking(self, carried: Mapping[tuple[Any, ...], Carried], delta: Delta, shrinking: set[Any]) -> bool:
+        """Adds the groups of sizes that an iteration may make less than they are at first; says whether there are any.
+
+        The body is traced with each size at least what it is at first, which holds in all iterations if an iteration
+        keeps it so.
+        """
+        count = len(shrinking)
+        first = self._first_sizes(carried)
+        for key, place in carried.items():
+            if key not in delta:
+                continue
+            for where, (_, now) in place.sizes_after(delta[key][1]).items():
+                group = place.dynamic[where]
+                if self.recorder.sizes.at_least(now) < first[group]:
+                    shrinking.add(group)
+        return len(shrinking) > count
 
     def _note_shared_storage(self, carried: Mapping[tuple[Any, ...], Carried], delta: Delta) -> None:
         """Notes which of the loop's results share storage after an iteration: one is a view of the other."""
@@ -594,18 +634,27 @@ class Carried:
         if isinstance(self.place, TensorLocation) or self.unusable is not None:
             return found
 
-        def raws(value: Any) -> list[torch.Tensor | None]:
-            as_carried = fitted(value, self.kind, lambda tag, table: 0)  # noqa: ARG005 (a tag has no size)
-            return [v.raw if isinstance(v, FrozenTensor) else None for v, _ in leaves(as_carried, self.kind)]
-
-        before = self._placeholders or raws(self.init)
-        for i, (old, new) in enumerate(zip(before, raws(after), strict=True)):
+        before = self._placeholders or self._raws(self.init)
+        for i, (old, new) in enumerate(zip(before, self._raws(after), strict=True)):
             if old is None or new is None:
                 continue
             for d, (a, b) in enumerate(zip(old.shape, new.shape, strict=True)):
                 if not same_size(a, b) or (i, d) in self.dynamic:
                     found[i, d] = (self.dynamic.get((i, d), ("init", expression(a))), expression(b))
         return found
+
+    def _raws(self, value: Any) -> list[torch.Tensor | None]:
+        """The recorded tensors of a value of this kind, leaf by leaf; None for one that is none."""
+        as_carried = fitted(value, self.kind, lambda tag, table: 0)  # noqa: ARG005 (a tag has no size)
+        return [v.raw if isinstance(v, FrozenTensor) else None for v, _ in leaves(as_carried, self.kind)]
+
+    def first_sizes(self) -> Iterable[tuple[Any, Any]]:
+        """The sizes that change, as they are before the loop, each with its group."""
+        if self.dynamic:
+            before = self._raws(self.init)
+            for (i, d), group in self.dynamic.items():
+                raw = before[i]
+                yield group, 0 if raw is None else raw.shape[d]
 
     def widen_sizes(self, after: Any, groups: Mapping[Any, set[Any]]) -> bool:
         """Takes up the sizes that an iteration changes; `groups` holds what each group's sizes became."""
@@ -615,10 +664,10 @@ class Carried:
             self.dynamic[where] = group if len(groups[group]) == 1 else (group, now)
         return is_wider
 
-    def begin(self, recorder: Recorder, snapshot: Snapshot, shared: dict[Any, torch.SymInt]) -> None:
+    def begin(self, recorder: Recorder, snapshot: Snapshot, shared: Mapping[Any, torch.SymInt]) -> None:
         """Puts placeholders of the body's graph in the place.
 
-        `shared` holds the symbol of each group of sizes that change, in this body; added to.
+        `shared` holds the symbol of each group of sizes that change, in this body.
         """
         if self.unusable is not None:
             snapshot.write(self.place, self.unusable)
@@ -629,9 +678,7 @@ class Carried:
 
             def size(d: int, size: Any) -> Any:
                 group = self.dynamic.get((len(made), d))
-                if group is None:
-                    return size
-                return shared[group] if group in shared else shared.setdefault(group, recorder.sizes.fresh())
+                return size if group is None else shared[group]
 
             def placeholder(raw: torch.Tensor) -> torch.Tensor:
                 shape = [size(d, n) for d, n in enumerate(raw.shape)]

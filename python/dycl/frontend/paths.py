@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import fx
 
 from dycl.errors import SourceLocation
+from dycl.frontend.kinds import MISSING
 from dycl.frontend.state import Delta, Snapshot
 from dycl.frontend.values import Site
 
@@ -37,7 +38,8 @@ class Scope:
 
     `kind` is "return", "break" or "continue" for the end of a function, of a loop, of an iteration, where the signals
     of that kind land; "try" for the end of a `try` statement and "raise" for the end of the program, where exceptions
-    land; "handlers" while `except` clauses are in force, "finally" while a `finally` clause is.
+    land; "handlers" while `except` clauses are in force, "finally" while a `finally` clause is, "with" for a body that
+    runs inside of another function.
     """
 
     kind: str
@@ -48,6 +50,8 @@ class Scope:
     """Of "handlers": the end of their `try` statement."""
     final: Callable[[], Signal | None] | None = None
     """Of "finally": the clause."""
+    errors: list[tuple[Exception, tuple[int, ...]]] = field(default_factory=list[tuple[Exception, tuple[int, ...]]])
+    """... and the exceptions that pass it, each with where the values in its arguments are."""
 
 
 class Unwind(BaseException):
@@ -57,6 +61,23 @@ class Unwind(BaseException):
         super().__init__()
         self.target = target
         self.value = value
+
+
+@dataclass(frozen=True)
+class Arrested:
+    """How a body ended, whose jump is to be taken later.
+
+    Attributes:
+        possible: which of `KINDS` it may be, by number.
+        number: which it is; an int, or a number on data.
+        value: what is returned, if it is a return.
+    """
+
+    KINDS: ClassVar = ("return", "break", "continue", "with")
+    """... of a jump; "with" is none."""
+    possible: frozenset[int] = frozenset({3})
+    number: Any = 3
+    value: Any = MISSING
 
 
 @dataclass(eq=False)

@@ -35,6 +35,9 @@ from dycl.frontend import desugar
 RUNTIME = "dycl__"
 """The name under which rewritten code finds the operators."""
 
+RESUME = "dycl__resume"
+"""The name under which a rewritten generator function finds what runs at its `yield`."""
+
 GENERATED_MARK = "__dycl_"
 """Stands in the name of every generated function, between the user's function name and what it is."""
 
@@ -56,8 +59,8 @@ def rewrite_function(
         class_name: the class whose body holds it, for the mangling of `__private` names.
 
     Returns:
-        `def dycl__factory(dycl__, <free names>): def f(...): ...; return f`. The caller takes the inner code object
-        and gives it the original's cells.
+        `def dycl__factory(dycl__, dycl__resume, <free names>): def f(...): ...; return f`. The caller takes the inner
+        code object and gives it the original's cells.
     """
     function_name = node.name if isinstance(node, ast.FunctionDef) else "lambda"
     rewriter = _Rewriter(function_name, class_name, frozenset(free_names))
@@ -69,7 +72,7 @@ def rewrite_function(
     else:
         inner = ast.Assign([_name("dycl__lambda", store=True)], rewriter.visit(node))
         result = _name("dycl__lambda")
-    parameters = [ast.arg(name) for name in dict.fromkeys([RUNTIME, *free_names])]
+    parameters = [ast.arg(name) for name in dict.fromkeys([RUNTIME, RESUME, *free_names])]
     body: list[ast.stmt] = [inner, ast.Return(result)]
     if isinstance(node, ast.FunctionDef) and node.name not in free_names:
         # A function at module level finds itself, in a recursion, among its globals and not in the factory.
@@ -107,6 +110,12 @@ def is_rewritable(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> 
     if isinstance(node, ast.AsyncFunctionDef):
         return False
     return not any(isinstance(n, (ast.Yield, ast.YieldFrom, ast.Await)) for n in _walk_scope(node))
+
+
+def is_rewritable_context(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> bool:
+    """Whether a generator function can be rewritten as one that calls what runs at its `yield`."""
+    others = (ast.YieldFrom, ast.Await)
+    return isinstance(node, ast.FunctionDef) and not any(isinstance(n, others) for n in _walk_scope(node))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -486,12 +495,22 @@ class _Rewriter(ast.NodeTransformer):
     def _loop_may_jump(node: ast.For | ast.While) -> bool:
         return _has_jump(node.body, (ast.Return,)) or _has_jump(node.orelse, (ast.Return, ast.Break, ast.Continue))
 
-    def visit_With(self, node: ast.With) -> ast.AST:
-        for item in node.items:
-            manager = self.visit(item.context_expr)
-            item.context_expr = _locate(_call("context", manager), manager)
-        node.body = self._statements(node.body)
-        return node
+    def visit_With(self, node: ast.With) -> list[ast.stmt]:
+        item, *others = node.items
+        statements = [_locate(ast.With(others, node.body), node)] if others else node.body
+        manager = self.visit(item.context_expr)
+        bind: list[ast.stmt] = []
+        if item.optional_vars is not None:
+            bind = self._statements([_locate(ast.Assign([item.optional_vars], _name("dycl__item")), node)])
+        writes = self._writes([item, *node.body, *others])
+        body = self._make_body(self._generated("with", node), statements, node, writes, bind, "dycl__item")
+        call = _locate(_call("with_", manager, _name(body.name), _names_tuple(writes)), item.context_expr)
+        return [body, *self._pass_on(call, _has_jump(node.body, (ast.Return, ast.Break, ast.Continue)), node)]
+
+    def visit_Yield(self, node: ast.Yield) -> ast.AST:
+        # Of a generator function that `contextlib.contextmanager` makes a context manager of.
+        value = self.visit(node.value) if node.value is not None else ast.Constant(None)
+        return _locate(ast.Call(_name(RESUME), [value], []), node)
 
     def visit_Try(self, node: ast.Try) -> list[ast.stmt]:
         everything = [*node.body, *node.handlers, *node.orelse, *node.finalbody]

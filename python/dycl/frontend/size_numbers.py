@@ -32,6 +32,11 @@ def as_number(value: Any) -> Any:
     return _number(expression(value), value) if isinstance(value, Symbolic) else value
 
 
+def number_unless_size(value: Any) -> Any:
+    """A condition on sizes, or a fraction of them, as a number: torch's ops take symbolic sizes, but not these."""
+    return as_number(value) if isinstance(value, (torch.SymBool, torch.SymFloat)) else value
+
+
 def as_size(number: Number, recorder: Recorder, low: int | None = None) -> torch.SymInt:
     """A Python int on data, where torch takes a plain one; `low` is what it is known to be at least."""
     if number.type is float:

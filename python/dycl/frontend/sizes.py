@@ -266,12 +266,12 @@ class Sizes:
         self._inputs[symbol] = DynamicSize(name, low, high)
         return size
 
-    def fresh(self, site: Site | None = None) -> torch.SymInt:
-        """A size that depends on data; `site` is the condition whose sides make it differ, if any."""
+    def fresh(self, site: Site | None = None, low: int = 0) -> torch.SymInt:
+        """A size that depends on data, and is at least `low`; `site` is the condition whose sides make it differ."""
         size = self.env.create_unbacked_symint()
         if site is not None:
             self.env.sites[size.node.expr] = site
-        self.env.constrain_symbol_range(size.node.expr, 0, LARGEST)
+        self.env.constrain_symbol_range(size.node.expr, low, LARGEST)
         self.env.pending_fresh_unbacked_symbols.clear()
         return size
 
@@ -286,6 +286,12 @@ class Sizes:
         self.env.pending_fresh_unbacked_symbols.clear()
         self._origins[size.node.expr] = _Origin(node, None)
         return size
+
+    def at_least(self, size: Any) -> int:
+        """What a size, or an expression of sizes, is known to be at least."""
+        expr = self.env.replace(expression(size))
+        low = bound_sympy(expr, {s: self.env.var_to_range[s] for s in expr.free_symbols}).lower
+        return max(int(low), 0) if low.is_Integer else 0
 
     def bind(self, tensor: torch.Tensor, node: fx.Node) -> None:
         """Notes the symbols that a recorded tensor brings: they can be read off its sizes."""
@@ -317,7 +323,7 @@ class Sizes:
             expr = expression(size)
             if not any(is_inner(s) for s in expr.free_symbols):
                 return size
-            return fresh[expr] if expr in fresh else fresh.setdefault(expr, self.fresh())
+            return fresh[expr] if expr in fresh else fresh.setdefault(expr, self.fresh(low=self.at_least(expr)))
 
         return [one(size) for size in shape]
 

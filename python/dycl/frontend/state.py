@@ -13,6 +13,7 @@ since a view's later contents follow its base, which by then is back to what it 
 
 from __future__ import annotations
 
+import contextvars
 import dataclasses
 import sys
 import types
@@ -152,6 +153,32 @@ class ItemLocation(Location):
     @property
     def journaled(self) -> Location:
         return ContainerLocation.of(self.owner)
+
+
+_SET_FIRST: dict[contextvars.ContextVar[Any], contextvars.Token[Any]] = {}
+"""The tokens of context variables that had no value before dycl gave them one: what unsets them again."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ContextLocation(Location):
+    """The value of a context variable."""
+
+    variable: contextvars.ContextVar[Any]
+
+    @staticmethod
+    def of(variable: contextvars.ContextVar[Any]) -> ContextLocation:
+        return ContextLocation(("context", id(variable)), f"the context variable `{variable.name}`", variable)
+
+    def get(self) -> Any:
+        return self.variable.get(UNDEFINED)
+
+    def set(self, value: Any) -> None:
+        if value is not UNDEFINED:
+            token = self.variable.set(value)
+            if token.old_value is contextvars.Token.MISSING:
+                _SET_FIRST[self.variable] = token
+        elif self.get() is not UNDEFINED:
+            self.variable.reset(_SET_FIRST.pop(self.variable))
 
 
 class Contents:

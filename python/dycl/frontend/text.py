@@ -109,6 +109,16 @@ def is_shortened(argument: Any) -> bool:
     return isinstance(argument, Text) and UNKNOWN in argument.pieces
 
 
+def with_numbers(argument: Any, change: Callable[[Number], Number]) -> Any:
+    """An argument of an exception with other numbers on data in it."""
+    if isinstance(argument, Number):
+        return change(argument)
+    if not isinstance(argument, Text):
+        return argument
+    pieces = (dataclasses.replace(p, number=change(p.number)) if isinstance(p, Piece) else p for p in argument.pieces)
+    return Text(tuple(pieces))
+
+
 def portable(argument: Any, value_of: Callable[[Number], dict[str, Any]]) -> tuple[Any] | None:
     """An argument of an exception as `Signature.exceptions` has it, in a tuple; None if it cannot leave the program.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dycl.frontend.operators import (
     builtin_functions,
     container_methods,
+    context_variables,
     higher_order,
     mathematics,
     sequences,
@@ -25,6 +26,7 @@ __all__ = [
     "Operators",
     "builtin_functions",
     "container_methods",
+    "context_variables",
     "higher_order",
     "mathematics",
     "sequences",

@@ -28,6 +28,7 @@ from dycl.frontend.operators.iteration import PlacedIterator
 from dycl.frontend.operators.objects import Objects
 from dycl.frontend.operators.replacements import replacement_of
 from dycl.frontend.operators.selection import Selection
+from dycl.frontend.size_numbers import number_unless_size
 from dycl.frontend.values import Number, Unusable, refuse
 
 _MUTATING = {
@@ -115,6 +116,8 @@ class Calls(Objects):
             return replacement(self, owner, *args, **kwargs)
         if isinstance(owner, nn.Module):
             self.adopt(owner)
+            if method.__func__ is nn.Module.__call__:
+                return self._call_hooked(owner, args, kwargs)  # `module.__call__`, `super().__call__`
             if self._is_user_forward(owner, method):
                 return self.function(self.converter.convert(method.__func__))(owner, *args, **kwargs)  # type: ignore[arg-type]
         if isinstance(method.__func__, types.FunctionType):
@@ -147,6 +150,10 @@ class Calls(Objects):
         method = user_method(module, "__call__")
         if method is not None:
             return self.call(method, module, *args, **kwargs)
+        return self._call_hooked(module, args, kwargs)
+
+    def _call_hooked(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What `nn.Module.__call__` does: the forward between its hooks."""
         args, kwargs = self._run_pre_hooks(module, args, kwargs)
         result = self.call(module.forward, *args, **kwargs)
         return self._run_hooks(module, args, kwargs, result)
@@ -178,6 +185,8 @@ class Calls(Objects):
 
     def _call_builtin(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         owner = getattr(function, "__self__", None)
+        args = tuple(map(number_unless_size, args))
+        kwargs = {k: number_unless_size(a) for k, a in kwargs.items()}
         if function.__module__ in _MUTATING_MODULES:
             for value in args:
                 self.touch(known_items(value))

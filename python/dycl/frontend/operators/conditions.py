@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# pyright: reportPrivateUsage=false
 """Conditions: `if`, ternaries, `and`/`or`/`not`, comparisons, `assert`, `try` and `with`."""
 
 from __future__ import annotations
@@ -6,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import operator
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +15,12 @@ import torch
 from torch.utils import _pytree as pytree
 
 from dycl.frontend.control import cell_locations
+from dycl.frontend.convert import NoSourceError
 from dycl.frontend.locations import is_internal
 from dycl.frontend.operators.core import Body, nothing, user_method, written_outer_cells
 from dycl.frontend.operators.growing import known_items
 from dycl.frontend.operators.special_methods import SpecialMethods, operator_method
-from dycl.frontend.paths import Handler, Signal
+from dycl.frontend.paths import Arrested, Handler, Signal
 from dycl.frontend.text import Text, is_on_data, text_of
 from dycl.frontend.values import Number, TruthOnly, Unusable, is_single, refuse
 
@@ -223,23 +226,94 @@ class Conditions(SpecialMethods):
         functions = [body, *(handler for _, handler in handlers), orelse, final]
         return self.control.try_(body, handlers, orelse, final, cell_locations(names, *functions))
 
-    def guarded_context(self) -> contextlib.AbstractContextManager[None]:
-        """What refuses jumps on data out of a `with`."""
-        return self.control.guarded_context()
+    def with_(self, manager: Any, body: Callable[[Any], Signal | None], names: tuple[str, ...]) -> Signal | None:
+        """A `with` statement of one context manager; `body` is given what is entered.
 
-    def context(self, manager: Any) -> Any:
-        """A context manager of a `with`: as it is if it is torch's, else one that no jump on data may leave."""
+        One of torch's is as it is. One of a generator function (`contextlib.contextmanager`) is that function,
+        rewritten, with the body called where it yields; one of a class of the user's, a `try` around the body. No jump
+        or exception on data may leave the others.
+        """
+        if isinstance(manager, Unusable):
+            refuse(manager)
+        if type(manager) is contextlib._GeneratorContextManager and hasattr(manager, "args"):
+            try:
+                return self._with_generator(manager, body, names)
+            except NoSourceError:
+                pass  # as it is
+        enter, leave = user_method(manager, "__enter__"), user_method(manager, "__exit__")
+        if enter is not None and leave is not None and not _is_of_pythons_library(type(manager)):
+            return self._with_methods(manager, enter, leave, body, names)
         is_plain = is_internal(inspect.getfile(type(manager))) if type(manager).__module__ != "builtins" else True
-        return manager if is_plain or isinstance(manager, contextlib.nullcontext) else _Context(manager, self)
+        is_plain = is_plain or isinstance(manager, contextlib.nullcontext)
+        with manager if is_plain else _Context(manager, self) as value:
+            return body(value)
+
+    def _with_generator(self, manager: Any, body: Callable[[Any], Signal | None], names: tuple[str, ...]) -> Any:
+        number, returned = Arrested.number, Arrested.value
+        possible = set(Arrested.possible)
+        has_yielded: Any = False
+
+        def resume(value: Any) -> None:
+            nonlocal number, returned, has_yielded
+
+            def again() -> None:
+                raise RuntimeError("generator didn't stop")
+
+            self.if_(has_yielded, again, None, ())
+            has_yielded = True
+            arrested = self.control.arrested(lambda: body(value))
+            number, returned = arrested.number, arrested.value
+            possible.update(arrested.possible)
+
+        def never() -> None:
+            raise RuntimeError("generator didn't yield")
+
+        run = self.function(self.converter.convert(manager.func, resume))
+        own = cell_locations(("number", "returned", "has_yielded"), resume)
+        with self.control.writing([*cell_locations(names, body), *own]):
+            run(*manager.args, **manager.kwds)
+            self.if_(self.not_(has_yielded), never, None, ())
+        return self.control.taken(Arrested(frozenset(possible), number, returned))
+
+    def _with_methods(
+        self, manager: Any, enter: Any, leave: Any, body: Callable[[Any], Signal | None], names: tuple[str, ...]
+    ) -> Signal | None:
+        number, returned = Arrested.number, Arrested.value
+        possible = set(Arrested.possible)
+
+        def run() -> None:
+            nonlocal number, returned
+            arrested = self.control.arrested(lambda: body(value))
+            number, returned = arrested.number, arrested.value
+            possible.update(arrested.possible)
+
+        def failed(error: BaseException) -> None:
+            def again() -> None:
+                raise error
+
+            handled = self.call(leave, manager, type(error), error, error.__traceback__)
+            self.if_(handled, nothing, again, ())
+
+        def passed() -> None:
+            self.call(leave, manager, None, None, None)
+
+        value = self.call(enter, manager)
+        own = cell_locations(("number", "returned"), run)
+        self.control.try_(run, [(lambda: BaseException, failed)], passed, None, [*cell_locations(names, body), *own])
+        return self.control.taken(Arrested(frozenset(possible), number, returned))
+
+
+def _is_of_pythons_library(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] in sys.stdlib_module_names
 
 
 class _Context:
-    """A context manager of the user's: entered and left by rewritten code."""
+    """A context manager of Python's library: entered and left by rewritten code, by one path."""
 
     def __init__(self, manager: Any, operators: Conditions) -> None:
         self._manager = manager
         self._operators = operators
-        self._guard = operators.guarded_context()
+        self._guard = operators.control.guarded_context()
 
     def __enter__(self) -> Any:
         enter = user_method(self._manager, "__enter__")

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.replacements import replaces
-from dycl.frontend.size_numbers import as_size
+from dycl.frontend.size_numbers import as_size, number_unless_size
 from dycl.frontend.values import Number
 
 _WITH_SIZES: tuple[Callable[..., Any], ...] = (
@@ -92,6 +92,8 @@ def _number(value: Any) -> Any:
 def _register(function: Callable[..., Any], *, are_sizes: bool, only_first: bool = False) -> None:
     @replaces(function)
     def sized(ops: Calls, *args: Any, **kwargs: Any) -> Any:  # pyright: ignore[reportUnusedFunction]
+        args = tuple(map(number_unless_size, args))
+        kwargs = {k: number_unless_size(v) for k, v in kwargs.items()}
         # The tensor that a method is called on comes first.
         start = 1 if function not in _FACTORIES and args and isinstance(args[0], torch.Tensor) else 0
         end = start + 1 if only_first else len(args)
