@@ -69,7 +69,7 @@ def assert_same(got: object, expected: object, *, tolerance: float = 0.0) -> Non
     for a, b in zip(got_leaves, expected_leaves, strict=True):
         assert type(a) is type(b)
         if isinstance(a, torch.Tensor):
-            torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
+            torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
         elif isinstance(a, float) and tolerance:
             assert a == pytest.approx(b, rel=tolerance, abs=tolerance)
         else:

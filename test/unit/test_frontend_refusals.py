@@ -154,6 +154,20 @@ def test_exception_whose_message_a_method_of_the_users_makes():
     refused(forward, X, match="`Mine` leaves the program")
 
 
+def test_op_that_torch_mlir_does_not_lower():
+    def forward(x):
+        if x.sum() > 0:
+            return x.cummax(0)[0]
+        return x
+
+    with pytest.raises(
+        UnsupportedConstructError, match="`cummax` of these tensors, which torch-mlir does not"
+    ) as raised:
+        import_program(forward, (X,))
+    assert raised.value.location is not None
+    assert raised.value.location.line == forward.__code__.co_firstlineno + 2
+
+
 def test_tensor_in_the_message_of_an_exception_is_left_out_with_a_warning():
     def forward(x):
         assert x.sum() > 0, f"all of {x} in {x.shape[0]}"

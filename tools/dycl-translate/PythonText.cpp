@@ -137,7 +137,8 @@ std::string dycl::pythonArray(DenseElementsAttr values) {
 
   ArrayRef<int64_t> shape = values.getType().getShape();
   SmallVector<std::string> sizes = llvm::map_to_vector(shape, [](int64_t size) { return std::to_string(size); });
-  if (values.isSplat())
+  // An empty tensor counts as a splat.
+  if (values.isSplat() && !elements.empty())
     return "np.full(" + pythonTuple(sizes) + ", " + elements.front() + ", dtype=" + dtype.str() + ")";
   std::string array = "np.array([" + join(elements) + "], dtype=" + dtype.str() + ")";
   return shape.size() == 1 ? array : array + ".reshape(" + join(sizes) + ")";

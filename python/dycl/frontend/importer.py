@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -32,6 +33,7 @@ from torch_mlir.extras.fx_importer import ContextCache, FxImporter, GraphNodeImp
 from torch_mlir.passmanager import PassManager
 
 from dycl.compiler.tools import failure
+from dycl.errors import SourceLocation, UnsupportedConstructError
 from dycl.frontend.graph import Graph
 from dycl.frontend.recorder import COND, POISON, WHILE, graph_outputs, nested_graphs
 from dycl.frontend.sizes import is_static
@@ -413,12 +415,32 @@ def _lower(module: ir.Module, as_torch: str) -> None:
         PassManager.parse(_PIPELINE).run(module.operation)
     except ir.MLIRError as error:
         errors.extend(f"{_describe(d.location)}: error: {d.message}" for d in error.error_diagnostics)
+        _refuse_unknown_op(errors, error)
         tool = str(Path(ir.__file__).parent / "_mlir_libs" / "torch-mlir-opt")
         command = [tool, f"-pass-pipeline={_PIPELINE}"]
         diagnostics = "\n".join(dict.fromkeys(errors))
         raise failure(command, as_torch, doing="phase import", diagnostics=diagnostics, status=1) from error
     finally:
         handler.detach()
+
+
+_UNKNOWN_OP = re.compile(
+    r"(?P<file>.*):(?P<line>\d+):(?P<column>\d+): error: failed to legalize (?:unresolved )?operation "
+    r"'torch\.(?:aten\.(?P<op>\w+)|operator)'.*?(?:<\{name = \"torch\.aten\.(?P<other>\w+)|$)",
+    re.DOTALL,
+)
+
+
+def _refuse_unknown_op(errors: Sequence[str], cause: Exception) -> None:
+    """Raises if torch-mlir failed at an op that it has no lowering for."""
+    found = next(filter(None, map(_UNKNOWN_OP.match, errors)), None)
+    name = found and (found["op"] or found["other"])
+    if found and name:
+        raise UnsupportedConstructError(
+            f"`{name}` of these tensors, which torch-mlir does not lower",
+            hint="write it with other operations, or compute it outside of the model",
+            location=SourceLocation(found["file"], int(found["line"]), column=int(found["column"])),
+        ) from cause
 
 
 def _lower_reshapes(module: ir.Module, reshapes: Mapping[str, fx.Node]) -> None:

@@ -18,6 +18,7 @@ from dycl.frontend.operators.iteration import DataRange
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.operators.selection import Selection
 from dycl.frontend.size_numbers import as_number
+from dycl.frontend.sorting import stable_order
 from dycl.frontend.text import Text
 from dycl.frontend.values import Number, TruthOnly, check_truth
 
@@ -143,27 +144,11 @@ def sorted_(ops: Calls, items: Any, *, key: Any = None, reverse: bool = False) -
             hint=f"it is done for up to {MAX_SORTED}; use `torch.sort`",
             location=here(),
         )
-    return [ops.getitem(items, position) for position in _order(torch.stack(tensors), bool(reverse))]
+    return [ops.getitem(items, position) for position in stable_order(torch.stack(tensors), bool(reverse))]
 
 
 MAX_SORTED = 32
 """How many values `sorted` sorts at most."""
-
-
-def _order(ranks: torch.Tensor, descending: bool) -> torch.Tensor:
-    """The positions of `ranks` (n) in a stable order, NaN being the largest; sorts of IREE's are not stable."""
-    count = len(ranks)
-    rows, columns = ranks[:, None], ranks[None, :]
-    # Whether the element of the column comes before that of the row.
-    before = columns > rows if descending else columns < rows
-    is_tie = columns == rows
-    if ranks.is_floating_point():
-        row_is_nan, column_is_nan = rows != rows, columns != columns
-        nan_first = column_is_nan & ~row_is_nan if descending else row_is_nan & ~column_is_nan
-        before, is_tie = before | nan_first, is_tie | (row_is_nan & column_is_nan)
-    index = torch.arange(count)
-    place = (before | (is_tie & (index[None, :] < index[:, None]))).to(torch.int64).sum(1)
-    return torch.where(place[None, :] == index[:, None], index[None, :], 0).sum(1)
 
 
 def _scalar(value: Any) -> Any:

@@ -95,6 +95,20 @@ def as_tensor(ops: Calls, data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
     return _tensor(torch.as_tensor, data, *args, **kwargs)
 
 
+@replaces(torch.equal, torch.Tensor.equal)
+def equal(ops: Calls, tensor: torch.Tensor, other: torch.Tensor) -> Any:  # noqa: ARG001
+    """`torch.equal(a, b)`: a bool on data."""
+    if tensor.shape != other.shape:
+        return False
+    return Number.of_tensor((tensor == other).all())
+
+
+@replaces(torch.allclose, torch.Tensor.allclose)
+def allclose(ops: Calls, tensor: torch.Tensor, other: torch.Tensor, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001
+    """`torch.allclose(a, b)`: a bool on data."""
+    return Number.of_tensor(torch.isclose(tensor, other, *args, **kwargs).all())
+
+
 class _Context:
     """What the `forward` of an autograd function gets as `ctx`: what it keeps there only gradients would need."""
 

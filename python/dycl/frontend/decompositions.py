@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What ops are made of before torch-mlir gets them: torch's and torch-mlir's tables, and those below.
+
+Ours are of ops that torch-mlir does not lower, and of those that it lowers to something else than PyTorch computes.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+from torch._decomp import get_decompositions
+from torch.fx.experimental.symbolic_shapes import statically_known_true
+from torch_mlir.extras.fx_decomp_util import get_decomposition_table
+
+from dycl.frontend import elementwise, nans, sorting
+from dycl.frontend.bounds import from_the_start
+from dycl.frontend.sizes import is_static, may_be_zero
+
+aten = torch.ops.aten
+
+
+def decompositions() -> dict[Any, Callable[..., Any]]:
+    table = dict(get_decomposition_table())
+    # The dispatcher reaches bilinear upsampling by another overload than the table has.
+    bilinear = aten.upsample_bilinear2d.default
+    table[bilinear] = get_decompositions([bilinear])[bilinear]
+    table[aten.addmm.default] = _addmm
+    for name in ("eq", "ne", "lt", "le", "gt", "ge"):
+        packet = getattr(aten, name)
+        table[packet.Scalar] = functools.partial(_compare_with_number, packet.Tensor)
+    table[aten.constant_pad_nd.default] = _constant_pad
+    table[aten.index.Tensor] = _index
+    table[aten.index_put.default] = _index_put
+    table[aten.masked_select.default] = _masked_select
+    table[aten.cumsum.default] = table[aten.cumprod.default] = _cumulative
+    table[aten.unique_consecutive.default] = _unique_consecutive
+    return table | elementwise.DECOMPOSITIONS | nans.DECOMPOSITIONS | sorting.DECOMPOSITIONS
+
+
+def _masked_select(tensor: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    tensor, mask = torch.broadcast_tensors(tensor, mask)
+    return tensor[mask]
+
+
+def _cumulative(tensor: torch.Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Any:  # noqa: ARG001 (the op's)
+    """Of one number, itself; torch-mlir wants a dimension."""
+    if tensor.dim():
+        return NotImplemented
+    return tensor.to(dtype or (tensor.dtype if tensor.is_floating_point() else torch.int64), copy=True)
+
+
+def _unique_consecutive(
+    tensor: torch.Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """The elements that differ from the one before; for each element, which it is of them; how often each comes.
+
+    torch-mlir does not lower it. What is not asked for is empty, as in eager.
+    """
+    if dim is not None:
+        return NotImplemented
+    flat = tensor.reshape(-1)
+    # NaNs differ from one another, as in eager.
+    before = torch.cat([flat.new_zeros((1,)), flat]).narrow(0, 0, flat.shape[0])
+    first = (torch.arange(flat.shape[0]) == 0) | (flat != before)
+    inverse = counts = torch.empty((0,), dtype=torch.int64)
+    if return_inverse:
+        inverse = (first.to(torch.int64).cumsum(0) - 1).reshape(tensor.shape)
+    if return_counts:
+        counts = _distances(first)
+    return flat[first], inverse, counts
+
+
+def _distances(first: torch.Tensor) -> torch.Tensor:
+    """How far it is from each place that is marked to the next, or to the end."""
+    starts = first.nonzero().reshape(-1)
+    ends = torch.cat([starts, torch.full((1,), first.shape[0], dtype=torch.int64)]).narrow(0, 1, starts.shape[0])
+    return ends - starts
+
+
+def _constant_pad(tensor: torch.Tensor, pad: Sequence[int | torch.SymInt], value: float = 0) -> Any:
+    """Padding by amounts that are or may be negative, which cut off: torch-mlir makes a slice outside of the tensor."""
+    if all(statically_known_true(amount >= 0) for amount in pad):
+        return NotImplemented
+    for i in range(0, len(pad), 2):
+        dim = tensor.dim() - 1 - i // 2
+        before, after = (cast("torch.SymInt", torch.sym_max(-amount, 0)) for amount in pad[i : i + 2])
+        tensor = tensor.narrow(dim, before, tensor.shape[dim] - before - after)
+    return aten.constant_pad_nd.default(tensor, [torch.sym_max(amount, 0) for amount in pad], value)
+
+
+def _index(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> Any:
+    """Indexing by what torch-mlir does not lower.
+
+    By a mask, it is indexing by the positions where it holds; by several tensors of positions whose number is data,
+    indexing by one.
+    """
+    positions = _positions(indices)
+    if positions is not None:
+        return aten.index.Tensor(tensor, positions)
+    if sum(index is not None for index in indices) < 2 or not _vary(indices):
+        return NotImplemented
+    rows, dim, place = _as_one(tensor, indices)
+    return aten.index.Tensor(rows, [*[None] * dim, place])
+
+
+def _index_put(
+    tensor: torch.Tensor, indices: Sequence[torch.Tensor | None], values: torch.Tensor, accumulate: bool = False
+) -> Any:
+    """Writing to places whose number is data, so that there may be none: IREE 3.13 writes something else there.
+
+    By a mask, it is a choice for each row; to given places, one more row is written, which is then left out.
+    """
+    positions = _positions(indices)
+    if positions is None:
+        return NotImplemented if accumulate or not _may_be_none(indices) else _put_some(tensor, indices, values)
+    if accumulate or len(indices) != 1:
+        return aten.index_put.default(tensor, positions, values, accumulate)
+    (mask,) = indices
+    assert mask is not None
+    rest = tensor.shape[mask.dim() :]
+    chosen = mask.reshape(mask.shape + (1,) * len(rest)).to(torch.bool)
+    if values.dim() > len(rest) and not (is_static(values.shape[0]) and int(values.shape[0]) == 1):
+        # Row i of the values goes to where the mask holds for the i-th time. One row more, so that there always is one.
+        rows = torch.cat([values, torch.zeros((1, *values.shape[1:]), dtype=values.dtype)])
+        place = mask.reshape(-1).to(torch.int64).cumsum(0) - 1
+        values = rows[place.clamp(min=0)].reshape(mask.shape + values.shape[1:])
+    elif values.dim() > len(rest):
+        values = values[0]
+    return torch.where(chosen, values.to(tensor.dtype), tensor)
+
+
+def _put_some(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None], values: torch.Tensor) -> torch.Tensor:
+    rows, dim, place = _as_one(tensor, indices)
+    before, size, after = rows.shape[:dim], rows.shape[dim], rows.shape[dim + 1 :]
+    values = values.expand(*before, *place.shape, *after).reshape(*before, -1, *after)
+    one = (*before, 1, *after)
+    rows = torch.cat([rows, torch.zeros(one, dtype=rows.dtype)], dim)
+    values = torch.cat([values, torch.zeros(one, dtype=values.dtype)], dim)
+    place = torch.cat([place.reshape(-1), torch.full((1,), size, dtype=place.dtype)])
+    written = aten.index_put.default(rows, [*[None] * dim, place], values).narrow(dim, 0, size)
+    order = _indexed_first(tensor, indices)
+    written = written.reshape([tensor.shape[d] for d in order])
+    return written.permute([order.index(d) for d in range(tensor.dim())])
+
+
+def _vary(indices: Sequence[torch.Tensor | None]) -> bool:
+    """Whether it depends on data how many places are indexed."""
+    return any(not is_static(size) for index in indices if index is not None for size in index.shape)
+
+
+def _may_be_none(indices: Sequence[torch.Tensor | None]) -> bool:
+    """Whether it can be that no place is indexed."""
+    return any(may_be_zero(size) for index in indices if index is not None for size in index.shape)
+
+
+def _as_one(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> tuple[torch.Tensor, int, torch.Tensor]:
+    """The tensor with those dimensions that are indexed as one, which one that is, and the places in it, from 0."""
+    order = _indexed_first(tensor, indices)
+    dims = [d for d, index in enumerate(indices) if index is not None]
+    dim = order.index(dims[0])
+    place: Any = 0
+    for d in dims:
+        index, size = indices[d], tensor.shape[d]
+        assert index is not None
+        place = place * size + from_the_start(index, size)
+    return tensor.permute(order).flatten(dim, dim + len(dims) - 1), dim, place
+
+
+def _indexed_first(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> list[int]:
+    """The order of dimensions in which those that are indexed stand together.
+
+    If others are between them they come first, as in the result of torch's indexing.
+    """
+    dims = [d for d, index in enumerate(indices) if index is not None]
+    if dims[-1] - dims[0] < len(dims):
+        return list(range(tensor.dim()))
+    return [*dims, *(d for d in range(tensor.dim()) if d not in dims)]
+
+
+def _positions(indices: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None] | None:
+    """The indices with the positions where it holds for each mask; None where there is no mask."""
+    if not any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in indices):
+        return None
+    found: list[torch.Tensor | None] = []
+    for index in indices:
+        if index is None or index.dtype not in (torch.bool, torch.uint8):
+            found.append(index)
+        else:
+            places = index.nonzero()
+            found.extend(places[:, d] for d in range(index.dim()))
+    return found
+
+
+def _compare_with_number(compare: Any, tensor: torch.Tensor, number: Any) -> Any:
+    """`tensor > number` in the tensor's precision, as torch has it; torch-mlir would compare both as f64."""
+    dtype = torch.result_type(tensor, number)
+    if not dtype.is_floating_point or not isinstance(number, (int, float)):
+        return NotImplemented
+    return compare(tensor.to(dtype), torch.full((), number, dtype=dtype))
+
+
+def _addmm(bias: torch.Tensor, a: torch.Tensor, b: torch.Tensor, *, beta: float = 1, alpha: float = 1) -> torch.Tensor:
+    """Without the multiplications by one that the usual decomposition leaves behind."""
+    product = torch.mm(a, b)
+    product = product if alpha == 1 else product * alpha
+    return product + (bias if beta == 1 else bias * beta)
