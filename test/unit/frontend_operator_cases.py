@@ -121,3 +121,20 @@ def integers_of_8_bits(x):
     if n[0] > 2:
         return n * 50, n - 3, n // 2, n % 3, n.max(), n.to(torch.uint8) * 100 > 50
     return n.abs().to(torch.uint8) * 3, n.amin(0), 5 - n, n / 2, torch.masked_select(n, n < -1)
+
+
+@case(*QUOTIENTS, tolerance=1e-5)
+def powers_of_tensors(x):
+    y = torch.tensor([2.0, 3.0, -1.0, 0.0, 0.5])
+    if x[0] > 0:
+        return x**y, (-x) ** y, (-2.0) ** y, 2 ** x.clamp(-9, 9)
+    return y ** x.round().clamp(-5, 5), x.flip(0) ** torch.tensor(0.0), y ** torch.tensor(2), y**-1
+
+
+@case((torch.arange(20.0).reshape(4, 5),), (-torch.arange(20.0).reshape(4, 5),))
+def writes_at_places(x):
+    rows, along = torch.tensor([2, 0]), torch.tensor([[1, 0], [4, 2]])
+    if x.sum() > 0:
+        y = x.index_put((x[:, 1] > 2,), torch.arange(5.0), accumulate=True)
+        return y, x.scatter(-1, along, torch.ones(2, 2)), x.scatter_add(-2, along.clamp(max=3), x)
+    return x.index_put((rows,), torch.arange(5.0)), x.index_put((rows, along[:, 0]), torch.tensor(3.0), accumulate=True)

@@ -491,6 +491,6 @@ def size_that_grows_or_shrinks(x):
         y = y[2:] if y.sum() > 2 else torch.cat([y, y])
     n = 0
     while y.shape[0] > 0 and n < 2:
-        y = y[:-1] if y.sum() > 0 else torch.cat([y, -y])
+        y = y[:-1] if y.sum() > 0 else torch.cat([y, -y - 1])  # no sum that is zero but for rounding
         n += 1
     return y, y.shape[0]

@@ -115,7 +115,13 @@ def _index_put(
     """
     positions = _positions(indices)
     if positions is None:
-        return NotImplemented if accumulate or not _may_be_none(indices) else _put_some(tensor, indices, values)
+        if _may_be_none(indices):
+            return _put_some(tensor, indices, values, accumulate)
+        shape = _indexed_shape(tensor, indices)
+        if values.dim() == len(shape):
+            return NotImplemented
+        # torch-mlir takes fewer dimensions for the first ones, not for the last.
+        return aten.index_put.default(tensor, indices, values.expand(shape), accumulate)
     if accumulate or len(indices) != 1:
         return aten.index_put.default(tensor, positions, values, accumulate)
     (mask,) = indices
@@ -132,7 +138,9 @@ def _index_put(
     return torch.where(chosen, values.to(tensor.dtype), tensor)
 
 
-def _put_some(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None], values: torch.Tensor) -> torch.Tensor:
+def _put_some(
+    tensor: torch.Tensor, indices: Sequence[torch.Tensor | None], values: torch.Tensor, accumulate: bool
+) -> torch.Tensor:
     rows, dim, place = _as_one(tensor, indices)
     before, size, after = rows.shape[:dim], rows.shape[dim], rows.shape[dim + 1 :]
     values = values.expand(*before, *place.shape, *after).reshape(*before, -1, *after)
@@ -140,10 +148,20 @@ def _put_some(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None], valu
     rows = torch.cat([rows, torch.zeros(one, dtype=rows.dtype)], dim)
     values = torch.cat([values, torch.zeros(one, dtype=values.dtype)], dim)
     place = torch.cat([place.reshape(-1), torch.full((1,), size, dtype=place.dtype)])
-    written = aten.index_put.default(rows, [*[None] * dim, place], values).narrow(dim, 0, size)
+    written = aten.index_put.default(rows, [*[None] * dim, place], values, accumulate).narrow(dim, 0, size)
     order = _indexed_first(tensor, indices)
     written = written.reshape([tensor.shape[d] for d in order])
     return written.permute([order.index(d) for d in range(tensor.dim())])
+
+
+def _indexed_shape(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> list[Any]:
+    """The shape of `tensor[indices]`."""
+    dims = [d for d, index in enumerate(indices) if index is not None]
+    places = torch.broadcast_shapes(*(index.shape for index in indices if index is not None))
+    order = _indexed_first(tensor, indices)
+    kept = [tensor.shape[d] for d in order if d not in dims]
+    first = order.index(dims[0])
+    return [*kept[:first], *places, *kept[first:]]
 
 
 def _vary(indices: Sequence[torch.Tensor | None]) -> bool:

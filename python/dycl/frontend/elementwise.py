@@ -14,6 +14,9 @@ from typing import Any
 
 import torch
 
+from dycl.errors import UnsupportedConstructError
+from dycl.frontend.locations import here
+
 aten = torch.ops.aten
 
 
@@ -23,11 +26,22 @@ def _floor_divide(a: Any, b: Any) -> Any:
     if not dtype.is_floating_point:
         return NotImplemented
     a, b = torch.as_tensor(a, dtype=dtype), torch.as_tensor(b, dtype=dtype)
+    _refuse_f64(a, "//")
     remainder = torch.remainder(a, b)
     quotient = (a - remainder) / b
     nearest = torch.floor(quotient)
     nearest = torch.where(quotient - nearest > 0.5, nearest + 1, nearest)
     return torch.where(b == 0, a / b, nearest)
+
+
+def _refuse_f64(tensor: torch.Tensor, name: str) -> None:
+    """Refuses what needs the remainder of f64, which IREE takes from a C library that is not there."""
+    if tensor.dtype is torch.float64:
+        raise UnsupportedConstructError(
+            f"`{name}` of tensors of 64-bit floats",
+            hint="do it in 32 bits, or write `torch.floor(x / y)`, which rounds the quotient",
+            location=here(),
+        )
 
 
 def _div_mode(a: Any, b: Any, *, rounding_mode: str | None = None) -> Any:
@@ -40,6 +54,7 @@ def _fmod(a: torch.Tensor, b: Any) -> Any:
     if not dtype.is_floating_point:
         return NotImplemented
     a, b = a.to(dtype), torch.as_tensor(b, dtype=dtype)
+    _refuse_f64(a, "fmod")
     remainder = torch.remainder(a.abs(), b.abs())
     return torch.where(a < 0, -remainder, remainder)
 
@@ -83,6 +98,56 @@ def _asinh(x: torch.Tensor) -> Any:
     return torch.where(x < 0, -result, result)
 
 
+def signed_power(magnitude: torch.Tensor, base: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
+    """`base ** exponent`, given the power of the base without its sign: below, that is of a logarithm."""
+    magnitude = torch.where((exponent == 0) | (base.abs() == 1), torch.ones((), dtype=magnitude.dtype), magnitude)
+    half = exponent / 2
+    is_whole, is_even = torch.floor(exponent) == exponent, torch.floor(half) == half
+    negative = torch.where(is_whole & torch.logical_not(is_even), -magnitude, magnitude)
+    is_real = is_whole | torch.isinf(base)
+    negative = torch.where(is_real, negative, torch.full((), float("nan"), dtype=magnitude.dtype))
+    power = torch.where(base < 0, negative, magnitude)
+    # Whatever the other one is, also a NaN.
+    power = torch.where(exponent != exponent, exponent, power)
+    return torch.where((exponent == 0) | (base == 1), torch.ones((), dtype=magnitude.dtype), power)
+
+
+def int_power(base: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
+    """`base ** exponent` of integers; torch-mlir has none. A negative exponent gives what eager gives: 0, 1 or -1."""
+    result, square = torch.ones_like(base), base
+    for bit in range(6):  # of 64 bits, all that 0, 1 and -1 do not decide
+        is_set = exponent.bitwise_and(1 << bit) != 0
+        result = torch.where(is_set, result * square, result)
+        square = square * square
+    # With an exponent of 64 or more, what is neither 0 nor 1 nor -1 overflows.
+    is_small = base.abs() <= 1
+    parity = torch.where(exponent.bitwise_and(1) == 1, base, base.abs())
+    few = torch.where(is_small, parity, torch.zeros_like(base))
+    return torch.where((exponent >= 0) & (exponent < 64), result, few)
+
+
+def _pow(base: torch.Tensor, exponent: torch.Tensor) -> Any:
+    dtype = torch.result_type(base, exponent)
+    if dtype.is_floating_point:
+        return NotImplemented
+    return int_power(base.to(dtype), exponent.to(dtype))
+
+
+def _pow_of_number(x: torch.Tensor, exponent: int | float) -> Any:
+    dtype = torch.result_type(x, exponent)
+    if not dtype.is_floating_point:
+        return int_power(x.to(dtype), torch.full((), exponent, dtype=dtype))
+    if not x.is_floating_point():
+        return torch.pow(x.to(dtype), exponent)
+    # Below, the inverse of zero has the wrong sign.
+    return torch.reciprocal(torch.pow(x, -exponent)) if exponent < 0 else NotImplemented
+
+
+def _number_to_the_power(base: float, exponent: torch.Tensor) -> torch.Tensor:
+    dtype = torch.result_type(base, exponent)
+    return torch.pow(torch.full((), base, dtype=dtype), exponent.to(dtype))
+
+
 def _log10(x: torch.Tensor) -> torch.Tensor:
     return torch.log(x) * math.log10(math.e)
 
@@ -109,6 +174,9 @@ DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     aten.div.Scalar_mode: _div_mode,
     aten.fmod.Tensor: _fmod,
     aten.fmod.Scalar: _fmod,
+    aten.pow.Tensor_Scalar: _pow_of_number,
+    aten.pow.Tensor_Tensor: _pow,
+    aten.pow.Scalar: _number_to_the_power,
     aten.asinh.default: _asinh,
     aten.log10.default: _log10,
     aten.fmax.default: _fmax,

@@ -75,7 +75,10 @@ def in_bounds(
         return tuple(bounded), padded
     tensor, dim_at, index_at = _ALONG[func]
     if args[tensor].dim():
-        dim = 0 if dim_at is None else args[dim_at] % args[tensor].dim()
+        dim = 0
+        if dim_at is not None:
+            # torch-mlir crashes on a scatter along a dimension that counts from the end.
+            dim = bounded[dim_at] = args[dim_at] % args[tensor].dim()
         bounded[tensor], bounded[index_at] = _bounded(args[tensor], dim, args[index_at], node_of, padded)
     else:
         bounded[index_at] = torch.zeros_like(args[index_at])

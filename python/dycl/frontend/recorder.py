@@ -380,12 +380,23 @@ class Recorder(TorchDispatchMode):
             if narrow_integers.is_narrow(out):
                 with self:
                     return narrow_integers.in_32_bits(func, args, kwargs, out.dtype)
+        if func is aten.pow.Tensor_Tensor and torch.result_type(*args).is_floating_point:
+            return self._record_power(*args)
         if func in elementwise.PERIODIC:
             with self:
                 args = (elementwise.within_half_a_turn(args[0]),)
         if is_indexing(func):
             return self._record_in_bounds(func, args, kwargs)
         return self._record(func, args, kwargs)
+
+    def _record_power(self, base: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
+        with self:
+            dtype = torch.result_type(base, exponent)
+            base, exponent = base.to(dtype), exponent.to(dtype)
+            size = base.abs()
+        magnitude = self._record(aten.pow.Tensor_Tensor, (size, exponent), {})
+        with self:
+            return elementwise.signed_power(magnitude, base, exponent)
 
     def _record_in_bounds(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Records an op that reads or writes at indices, none of them outside of the tensor."""

@@ -22,6 +22,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from dycl.errors import SourceLocation, UnsupportedConstructError
+from dycl.frontend.elementwise import int_power
 from dycl.frontend.locations import here
 from dycl.frontend.scalar_arguments import SCALAR_FORMS
 
@@ -363,9 +364,9 @@ def python_arithmetic(
         )
     a, b = Number.of(left, kind).tensor, Number.of(right, kind).tensor
     if name == "%" and kind is float:
-        return Number(a - torch.div(a, b, rounding_mode="floor") * b, kind)
+        return Number(a - torch.floor(a / b) * b, kind)
     if name == "//":
-        return Number(torch.div(a, b, rounding_mode="floor"), kind)
+        return Number(torch.floor(a / b) if kind is float else torch.div(a, b, rounding_mode="floor"), kind)
     if name == "%":
         return Number(torch.remainder(a, b), kind)
     return Number(function(a, b), kind)
@@ -378,20 +379,6 @@ def _plain_type(value: PythonNumber) -> type:
 
 def _is_power_of_two(value: Any) -> bool:
     return not isinstance(value, Number) and abs(math.frexp(value)[0]) == 0.5
-
-
-def int_power(base: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
-    """`base ** exponent` for 0-d i64 tensors, of which `exponent` is not negative; torch-mlir has no power of ints."""
-    result, square = torch.ones_like(base), base
-    for bit in range(6):  # of 64 bits, all that 0, 1 and -1 do not decide
-        is_set = exponent.bitwise_and(1 << bit) != 0
-        result = torch.where(is_set, result * square, result)
-        square = square * square
-    # With an exponent of 64 or more, what is neither 0 nor 1 nor -1 overflows.
-    is_small = base.abs() <= 1
-    parity = torch.where(exponent.bitwise_and(1) == 1, base, base.abs())
-    zero = torch.zeros_like(base)
-    return torch.where(exponent < 64, result, torch.where(is_small, parity, zero))
 
 
 def _shifted(left: Any, right: Any, function: Callable[[Any, Any], Any], name: str, right_is_checked: bool) -> Number:

@@ -13,11 +13,12 @@ from typing import Any
 import torch
 
 from dycl.errors import UnsupportedConstructError
+from dycl.frontend.elementwise import int_power
 from dycl.frontend.locations import here
 from dycl.frontend.operators.indexing import Indexing
 from dycl.frontend.operators.special_methods import operator_method
 from dycl.frontend.text import UNKNOWN, Text, is_on_data
-from dycl.frontend.values import Number, int_power, python_arithmetic
+from dycl.frontend.values import Number, python_arithmetic
 
 _DIVISIONS = {"Div": (operator.truediv, "/"), "FloorDiv": (operator.floordiv, "//"), "Mod": (operator.mod, "%")}
 _SHIFTS = {"LShift": (operator.lshift, "<<"), "RShift": (operator.rshift, ">>")}
@@ -130,7 +131,4 @@ class Arithmetic(Indexing):
             bad = Number(is_zero.tensor & is_negative.tensor, bool)
             self.raise_if(bad, lambda: kind_of(base)(0) ** kind_of(exponent)(-1))
         x, y = (Number.of(v, float).tensor for v in (base, exponent))
-        # Below, a power is a logarithm and an exponential: of a negative base or of zero it has to be taken apart.
-        power = torch.where(y == 0, 1.0, torch.pow(x.abs(), y))
-        is_odd = torch.floor(y / 2) * 2 != y
-        return Number(torch.where((x < 0) & is_odd, -power, power), float)
+        return Number(torch.pow(x, y), float)
