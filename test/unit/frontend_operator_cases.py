@@ -138,3 +138,16 @@ def writes_at_places(x):
         y = x.index_put((x[:, 1] > 2,), torch.arange(5.0), accumulate=True)
         return y, x.scatter(-1, along, torch.ones(2, 2)), x.scatter_add(-2, along.clamp(max=3), x)
     return x.index_put((rows,), torch.arange(5.0)), x.index_put((rows, along[:, 0]), torch.tensor(3.0), accumulate=True)
+
+
+@case(*((torch.tensor(v),) for v in ([2**60 + 1, 3, -(2**53) - 1], [-(2**62) + 5, -2, 7])), unreached=1)
+def whole_quotients_of_integers(x):
+    n = x[0].item()
+    if n > 0:
+        return x // 3, x // (x.flip(0) | 1), x % -7, n // 3, n % 1000
+    return (
+        torch.div(x, x[1] | 1, rounding_mode="floor"),
+        torch.div(x, 7, rounding_mode="trunc"),
+        n // 5,
+        torch.fmod(x, 7),
+    )

@@ -4,7 +4,7 @@
 import json
 import re
 import threading
-from collections import Counter, namedtuple
+from collections import Counter, defaultdict, namedtuple
 from dataclasses import dataclass
 
 import handwritten
@@ -516,6 +516,7 @@ def lose_device(monkeypatch):
     ("upload"), so many of them, fail as where Vulkan has lost the device.
     """
     to_lose = Counter()
+    texts = defaultdict(lambda: "DATA_LOSS; [vkWaitSemaphores] VK_ERROR_DEVICE_LOST")
 
     class Losing(dycl.runtime.program._Loaded):
         def __init__(self, *args, **options):
@@ -527,13 +528,15 @@ def lose_device(monkeypatch):
         def run(*given, **options):
             if to_lose[what]:
                 to_lose[what] -= 1
-                raise problem("DATA_LOSS; [vkWaitSemaphores] VK_ERROR_DEVICE_LOST")
+                raise problem(texts[what])
             return function(*given, **options)
 
         return run
 
-    def lose(times, what="main"):
+    def lose(times, what="main", text=""):
         to_lose[what] = times
+        if text:
+            texts[what] = text
 
     monkeypatch.setattr("dycl.runtime.program._Loaded", Losing)
     return lose
@@ -552,11 +555,11 @@ def test_a_lost_device_is_opened_again(gate_bundle, lose_device, what):
 
 
 def test_a_device_that_is_lost_while_a_program_is_loaded_is_opened_again(gate_bundle, lose_device):
-    lose_device(1, "load")
+    lose_device(1, "load", "Error creating vm context with modules: DATA_LOSS; hal.fence.await")
     with pytest.warns(RuntimeWarning, match="the device was lost"):
         program = dycl.load(gate_bundle)
     np.testing.assert_allclose(program(UP), handwritten.gate_reference(UP), rtol=1e-6)
-    lose_device(2, "load")
+    lose_device(2, "load", "DATA_LOSS; [vkWaitSemaphores] VK_ERROR_DEVICE_LOST")
     with pytest.warns(RuntimeWarning), pytest.raises(dycl.BundleError, match="VK_ERROR_DEVICE_LOST"):
         dycl.load(gate_bundle)
 

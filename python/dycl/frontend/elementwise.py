@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Elementwise ops as exact as PyTorch's, where torch-mlir's or IREE's are not, and some that they lack.
 
-`x // y` of floats was `floor(x / y)`, one too large for four in ten quotients by 0.1, and `fmod` was computed of such a
-quotient. IREE's sine loses 3e-8 of its argument (2.8e-5 at 1000, where rotary embeddings have their positions), and its
-asinh of a large negative number is -inf.
+`x // y` was `floor(x / y)`, of floats one too large for four in ten quotients by 0.1, of integers in 64-bit floats, and
+`fmod` was computed of such a quotient. IREE's sine loses 3e-8 of its argument (2.8e-5 at 1000, where rotary embeddings
+have their positions), and its asinh of a large negative number is -inf.
 """
 
 from __future__ import annotations
@@ -21,17 +21,30 @@ aten = torch.ops.aten
 
 
 def _floor_divide(a: Any, b: Any) -> Any:
-    """The quotient of what divides without remainder: Python's `//`."""
+    """The quotient of what divides without remainder: Python's `//`. Below, it would be computed in 64-bit floats."""
     dtype = torch.result_type(a, b)
+    a, b = torch.as_tensor(a, dtype=dtype), torch.as_tensor(safe_divisor(a, b), dtype=dtype)
     if not dtype.is_floating_point:
-        return NotImplemented
-    a, b = torch.as_tensor(a, dtype=dtype), torch.as_tensor(b, dtype=dtype)
+        quotient = torch.div(a, b, rounding_mode="trunc")
+        remainder = a - quotient * b
+        is_above = (remainder != 0) & ((remainder < 0) != (b < 0))
+        return quotient - is_above.to(dtype)
     _refuse_f64(a, "//")
     remainder = torch.remainder(a, b)
     quotient = (a - remainder) / b
     nearest = torch.floor(quotient)
     nearest = torch.where(quotient - nearest > 0.5, nearest + 1, nearest)
     return torch.where(b == 0, a / b, nearest)
+
+
+INTEGER_DIVISIONS = {aten.remainder.Tensor, aten.fmod.Tensor, aten.div.Tensor_mode}
+
+
+def safe_divisor(dividend: Any, divisor: Any) -> Any:
+    """What integers are divided by: 1 in the place of 0, where eager raises and the processor would end the process."""
+    if not isinstance(divisor, torch.Tensor) or torch.result_type(dividend, divisor).is_floating_point:
+        return divisor
+    return torch.where(divisor == 0, torch.ones((), dtype=divisor.dtype), divisor)
 
 
 def _refuse_f64(tensor: torch.Tensor, name: str) -> None:
@@ -52,7 +65,7 @@ def _fmod(a: torch.Tensor, b: Any) -> Any:
     """The remainder with the sign of `a`; torch-mlir's `remainder`, with that of `b`, is exact."""
     dtype = torch.result_type(a, b)
     if not dtype.is_floating_point:
-        return NotImplemented
+        return NotImplemented if isinstance(b, torch.Tensor) else torch.fmod(a, torch.full((), b, dtype=dtype))
     a, b = a.to(dtype), torch.as_tensor(b, dtype=dtype)
     _refuse_f64(a, "fmod")
     remainder = torch.remainder(a.abs(), b.abs())
@@ -167,6 +180,15 @@ def _logaddexp(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.where((a == b) & torch.isinf(a), a, most + torch.log1p(torch.exp(-(a - b).abs())))
 
 
+def _with_number(of_tensors: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """An op on a tensor and a number by that on two tensors."""
+
+    def decomposition(x: torch.Tensor, number: int) -> torch.Tensor:
+        return of_tensors(x, torch.full((), number, dtype=torch.result_type(x, number)))
+
+    return decomposition
+
+
 DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     aten.floor_divide.default: _floor_divide,
     aten.floor_divide.Scalar: _floor_divide,
@@ -177,6 +199,9 @@ DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     aten.pow.Tensor_Scalar: _pow_of_number,
     aten.pow.Tensor_Tensor: _pow,
     aten.pow.Scalar: _number_to_the_power,
+    aten.bitwise_and.Scalar: _with_number(torch.bitwise_and),
+    aten.bitwise_or.Scalar: _with_number(torch.bitwise_or),
+    aten.bitwise_xor.Scalar: _with_number(torch.bitwise_xor),
     aten.asinh.default: _asinh,
     aten.log10.default: _log10,
     aten.fmax.default: _fmax,

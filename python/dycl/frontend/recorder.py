@@ -382,6 +382,9 @@ class Recorder(TorchDispatchMode):
                     return narrow_integers.in_32_bits(func, args, kwargs, out.dtype)
         if func is aten.pow.Tensor_Tensor and torch.result_type(*args).is_floating_point:
             return self._record_power(*args)
+        if func in elementwise.INTEGER_DIVISIONS:
+            with self:
+                args = (args[0], elementwise.safe_divisor(*args))
         if func in elementwise.PERIODIC:
             with self:
                 args = (elementwise.within_half_a_turn(args[0]),)

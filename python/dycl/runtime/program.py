@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import threading
 import time
@@ -37,7 +38,9 @@ HOSTS = ("python", "vm")
 
 # IREE 3.13 takes the number of a wake-up and signals it in two steps; where two of its threads do so at a time, the
 # numbers can go down, and Mesa then gives the device up: seen on lavapipe, under load once in some hundred calls.
-_DEVICE_LOST = "VK_ERROR_DEVICE_LOST"
+_DEVICE_LOST = re.compile(r"VK_ERROR_DEVICE_LOST|DATA_LOSS; hal\.fence\.await")
+"""What IREE says of a lost device; where a fence waits for it, only the kind of the error is left."""
+
 _LOSSES = (DyclError, *host_runtime.IREE_ERRORS)  # among others: see `_note_loss`
 
 
@@ -307,7 +310,7 @@ class Program:
         try:
             return self._run_on(loaded, inputs)
         except _LOSSES as problem:
-            if _DEVICE_LOST in str(problem) and self.signature.state:
+            if _DEVICE_LOST.search(str(problem)) and self.signature.state:
                 message = f"{problem}; the device was lost, and the program's state with it: load the program again"
                 raise DyclError(message) from problem
             _note_loss(problem)
@@ -434,7 +437,7 @@ def _note_loss(problem: Exception) -> None:
 
     IREE shares a device by its URI, a lost one too, and has no public way to drop it. Programs that use one keep it.
     """
-    if _DEVICE_LOST not in str(problem):
+    if not _DEVICE_LOST.search(str(problem)):
         raise problem
     system_setup._GLOBAL_DEVICES_BY_URI.clear()  # pyright: ignore[reportPrivateUsage]
     warnings.warn(f"the device was lost ({problem}); it is opened again, for the same call", RuntimeWarning, 2)
