@@ -155,7 +155,7 @@ def _compile_region(
         doing = f"compiling region {job.name} for {job.target.text}"
         if re.search(r"\bf64\b", diagnostics) and not find_facts(job.target).has_f64:
             doing = f"{job.target.text} has no f64, which may be the cause (see --demote-f64): {doing}"
-        raise failure([*command, "-o", os.devnull], job.module, doing=doing, diagnostics=diagnostics, status=status)
+        raise failure(command, job.module, doing=doing, diagnostics=diagnostics, status=status, takes_output=True)
     if cache is not None and key is not None and not children.stopped:
         cache.keep(key, job.output)
 

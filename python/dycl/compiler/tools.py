@@ -65,11 +65,17 @@ def run_filter(tool: str, flags: Sequence[str], text: str, *, doing: str) -> str
     return done.stdout
 
 
-def failure(command: Sequence[str], text: str, *, doing: str, diagnostics: str, status: int) -> CompileError:
-    """The error of a tool that failed on `text`, which is kept in a file for the command to run again."""
+def failure(
+    command: Sequence[str], text: str, *, doing: str, diagnostics: str, status: int, takes_output: bool = False
+) -> CompileError:
+    """The error of a tool that failed on `text`, which is kept in a file for the command to run again.
+
+    A tool that takes `-o` writes beside that file: not to /dev/null, which a tool run by root may replace.
+    """
     kept = Path(tempfile.mkdtemp(prefix="dycl-failed-")) / "input.mlir"
     kept.write_text(text)
     lines = diagnostics.splitlines()
     reason = next((line for line in lines if "error: " in line), "") or f"{Path(command[0]).name} ended with {status}"
     message = f"{doing} failed: {reason}\nits input is kept in {kept}"
-    return CompileError(message, diagnostics=diagnostics, command=shlex.join([*command, str(kept)]))
+    output = ["-o", str(kept.with_name("output"))] if takes_output else []
+    return CompileError(message, diagnostics=diagnostics, command=shlex.join([*command, *output, str(kept)]))
