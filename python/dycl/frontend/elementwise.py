@@ -86,6 +86,11 @@ def _parts(number: float, bits: tuple[int, ...]) -> list[float]:
 _TURN = _parts(2 * math.pi, (7, 7, 7))
 
 
+def _constant(value: float, like: torch.Tensor) -> torch.Tensor:
+    """A number in a tensor's precision: of a Python number, torch-mlir leaves f64, which GPUs may lack."""
+    return torch.full((), value, dtype=like.dtype)
+
+
 PERIODIC = {aten.sin.default, aten.cos.default, aten.tan.default}
 
 
@@ -94,9 +99,9 @@ def within_half_a_turn(x: torch.Tensor) -> torch.Tensor:
     if x.is_floating_point() and x.dtype is not torch.float32:
         return x
     x = x.to(torch.float32)
-    turns = torch.round(x * (0.5 / math.pi))
+    turns = torch.round(x * _constant(0.5 / math.pi, x))
     for part in _TURN:
-        x = x - turns * part
+        x = x - turns * _constant(part, x)
     return x
 
 
@@ -107,7 +112,7 @@ def _asinh(x: torch.Tensor) -> Any:
     square = size * size
     small = torch.log1p(size + square / (1 + torch.sqrt(1 + square)))
     # Its square may overflow.
-    result = torch.where(size > 1e4, torch.log(size) + math.log(2), small)
+    result = torch.where(size > 1e4, torch.log(size) + _constant(math.log(2), x), small)
     return torch.where(x < 0, -result, result)
 
 
@@ -162,7 +167,8 @@ def _number_to_the_power(base: float, exponent: torch.Tensor) -> torch.Tensor:
 
 
 def _log10(x: torch.Tensor) -> torch.Tensor:
-    return torch.log(x) * math.log10(math.e)
+    x = x if x.is_floating_point() else x.to(torch.get_default_dtype())
+    return torch.log(x) * _constant(math.log10(math.e), x)
 
 
 def _fmax(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
