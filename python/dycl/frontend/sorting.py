@@ -29,18 +29,16 @@ def stable_order(values: torch.Tensor, descending: bool = False) -> torch.Tensor
     size = values.shape[-1]
     if is_static(size) and int(size) <= 1:
         return torch.zeros_like(values, dtype=torch.int64)
-    if not values.is_floating_point():
-        # torch-mlir compares bools as signed numbers of one bit.
-        values = values.to(torch.int32) if values.dtype in (torch.bool, torch.uint8) else values
-    turn = torch.arange(size, dtype=torch.int32)
+    turn = torch.arange(size, dtype=torch.int32).expand(values.shape)
     if values.is_floating_point():
         # A NaN is an infinity that comes after all others.
         is_nan = values != values
         values = torch.where(is_nan, torch.full((), float("inf"), dtype=values.dtype), values)
         beyond = is_nan.to(torch.int32) * size
         turn = turn - beyond if descending else turn + beyond
-    else:
-        turn = turn.expand(values.shape)
+    elif values.dtype in (torch.bool, torch.uint8):
+        # torch-mlir compares bools as signed numbers of one bit.
+        values = values.to(torch.int32)
     mine, others = values.unsqueeze(-1), values.unsqueeze(-2)
     before = others > mine if descending else others < mine
     before = before | ((others == mine) & (turn.unsqueeze(-2) < turn.unsqueeze(-1)))
@@ -90,13 +88,13 @@ def _first(values: torch.Tensor, count: int, descending: bool) -> torch.Tensor:
     size = values.shape[-1]
     if not is_static(size) or int(size) <= 4 * CHUNK or 4 * count > CHUNK:
         return stable_order(values, descending).narrow(-1, 0, count)
-    missing = -int(size) % CHUNK
-    chunks = _padded(values, missing, descending).unflatten(-1, (-1, CHUNK))
-    starts = torch.arange(0, int(size) + missing, CHUNK)
+    padded = _padded(values, -int(size) % CHUNK, descending)
+    chunks = padded.unflatten(-1, (-1, CHUNK))
+    starts = torch.arange(0, padded.shape[-1], CHUNK)
     best = (stable_order(chunks, descending).narrow(-1, 0, count) + starts.unsqueeze(-1)).flatten(-2)
     # The order of candidates is that of their positions where they are equal, so it stays stable.
-    best = best.clamp(0, int(size) - 1) if missing else best
-    return best.gather(-1, _first(values.gather(-1, best), count, descending))
+    found = best.gather(-1, _first(padded.gather(-1, best), count, descending))
+    return found.clamp(0, int(size) - 1)  # in range anyway, as above
 
 
 def _padded(values: torch.Tensor, missing: int, descending: bool) -> torch.Tensor:
@@ -110,7 +108,9 @@ def _padded(values: torch.Tensor, missing: int, descending: bool) -> torch.Tenso
     else:
         limits = torch.iinfo(values.dtype)
         last = limits.min if descending else limits.max
-    return torch.nn.functional.pad(values, (0, missing), value=last)
+    # Not `pad`, whose value goes through a float.
+    more = torch.full((*values.shape[:-1], missing), last, dtype=values.dtype)
+    return torch.cat([values, more], -1)
 
 
 def _kthvalue(values: torch.Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
