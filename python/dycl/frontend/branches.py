@@ -446,10 +446,12 @@ class Branches:
                 if side.target is not None and side.target.kind == "raise" and place.key not in side.delta:
                     values[i] = FrozenContents(values[1 - i].contents, (MISSING,) * len(values[1 - i].items))
         if isinstance(place, ContainerLocation) and not same_shape(values[0], values[1]):
-            if is_made_elsewhere(place) or (gc.collect() and is_made_elsewhere(place)):
-                return lambda _: base  # made on one side: what that side leaves of it is in the values that hold it
-            if self._is_dropped(place, sides):
-                return lambda _: base  # nobody sees what it holds
+            # Made on one side: what that side leaves of it is in the values that hold it. Or nobody sees what it holds.
+            if is_made_elsewhere(place) or self._is_dropped(place, sides):
+                return lambda _: base
+            # Garbage may hold it. Collecting takes a tenth of a second, so it comes last.
+            if gc.collect() and is_made_elsewhere(place):
+                return lambda _: base
         plan = join.plan(values[0], values[1], place.name)
         if isinstance(place, AttributeLocation) and (values[0] is UNDEFINED) is not (values[1] is UNDEFINED):
             # Reading an attribute is not seen, so that only its use is refused, not its loss.

@@ -23,7 +23,7 @@ aten = torch.ops.aten
 def _floor_divide(a: Any, b: Any) -> Any:
     """The quotient of what divides without remainder: Python's `//`. Below, it would be computed in 64-bit floats."""
     dtype = torch.result_type(a, b)
-    a, b = torch.as_tensor(a, dtype=dtype), torch.as_tensor(safe_divisor(a, b), dtype=dtype)
+    a, b = torch.as_tensor(a, dtype=dtype), torch.as_tensor(_safe_divisor(a, b), dtype=dtype)
     if not dtype.is_floating_point:
         quotient = torch.div(a, b, rounding_mode="trunc")
         remainder = a - quotient * b
@@ -37,10 +37,7 @@ def _floor_divide(a: Any, b: Any) -> Any:
     return torch.where(b == 0, a / b, nearest)
 
 
-INTEGER_DIVISIONS = {aten.remainder.Tensor, aten.fmod.Tensor, aten.div.Tensor_mode}
-
-
-def safe_divisor(dividend: Any, divisor: Any) -> Any:
+def _safe_divisor(dividend: Any, divisor: Any) -> Any:
     """What integers are divided by: 1 in the place of 0, where eager raises and the processor would end the process."""
     if not isinstance(divisor, torch.Tensor) or torch.result_type(dividend, divisor).is_floating_point:
         return divisor
@@ -91,10 +88,7 @@ def _constant(value: float, like: torch.Tensor) -> torch.Tensor:
     return torch.full((), value, dtype=like.dtype)
 
 
-PERIODIC = {aten.sin.default, aten.cos.default, aten.tan.default}
-
-
-def within_half_a_turn(x: torch.Tensor) -> torch.Tensor:
+def _within_half_a_turn(x: torch.Tensor) -> torch.Tensor:
     """An argument near zero for a function of period 2 pi; f64 is left as it is."""
     if x.is_floating_point() and x.dtype is not torch.float32:
         return x
@@ -118,16 +112,15 @@ def _asinh(x: torch.Tensor) -> Any:
 
 def signed_power(magnitude: torch.Tensor, base: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
     """`base ** exponent`, given the power of the base without its sign: below, that is of a logarithm."""
-    magnitude = torch.where((exponent == 0) | (base.abs() == 1), torch.ones((), dtype=magnitude.dtype), magnitude)
+    one = _constant(1, magnitude)
+    magnitude = torch.where(base.abs() == 1, one, magnitude)  # also of an infinite exponent
     half = exponent / 2
     is_whole, is_even = torch.floor(exponent) == exponent, torch.floor(half) == half
     negative = torch.where(is_whole & torch.logical_not(is_even), -magnitude, magnitude)
-    is_real = is_whole | torch.isinf(base)
-    negative = torch.where(is_real, negative, torch.full((), float("nan"), dtype=magnitude.dtype))
+    negative = torch.where(is_whole | torch.isinf(base), negative, _constant(float("nan"), magnitude))
     power = torch.where(base < 0, negative, magnitude)
     # Whatever the other one is, also a NaN.
-    power = torch.where(exponent != exponent, exponent, power)
-    return torch.where((exponent == 0) | (base == 1), torch.ones((), dtype=magnitude.dtype), power)
+    return torch.where((exponent == 0) | (base == 1), one, power)
 
 
 def int_power(base: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
@@ -171,15 +164,6 @@ def _log10(x: torch.Tensor) -> torch.Tensor:
     return torch.log(x) * _constant(math.log10(math.e), x)
 
 
-def _fmax(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """The larger one, and the other one of a NaN."""
-    return torch.where((a >= b) | (b != b), a, b)
-
-
-def _fmin(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    return torch.where((a <= b) | (b != b), a, b)
-
-
 def _logaddexp(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     most = torch.maximum(a, b)
     # The difference of two infinities is none.
@@ -210,8 +194,16 @@ DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     aten.bitwise_xor.Scalar: _with_number(torch.bitwise_xor),
     aten.asinh.default: _asinh,
     aten.log10.default: _log10,
-    aten.fmax.default: _fmax,
-    aten.fmin.default: _fmin,
     aten.logaddexp.default: _logaddexp,
 }
 """Decompositions of elementwise ops, for the recorder."""
+
+PREPARED: dict[Any, Callable[..., tuple[Any, ...]]] = {
+    aten.remainder.Tensor: lambda a, b: (a, _safe_divisor(a, b)),
+    aten.fmod.Tensor: lambda a, b: (a, _safe_divisor(a, b)),
+    aten.div.Tensor_mode: lambda a, b: (a, _safe_divisor(a, b)),
+    aten.sin.default: lambda x: (_within_half_a_turn(x),),
+    aten.cos.default: lambda x: (_within_half_a_turn(x),),
+    aten.tan.default: lambda x: (_within_half_a_turn(x),),
+}
+"""Ops that are recorded as they are, with other arguments: what makes these of theirs."""

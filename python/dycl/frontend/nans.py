@@ -23,16 +23,16 @@ def _eq(a: torch.Tensor, b: torch.Tensor) -> Any:
     return torch.logical_not(a != b)
 
 
-def _larger(a: torch.Tensor, b: torch.Tensor) -> Any:
+def _extreme_of_two(is_extreme: Callable[..., torch.Tensor], a: torch.Tensor, b: torch.Tensor) -> Any:
+    """A NaN, if one of them is."""
     if not torch.result_type(a, b).is_floating_point:
         return NotImplemented
-    return torch.where((a > b) | (a != a), a, b)
+    return torch.where(is_extreme(a, b) | (a != a), a, b)
 
 
-def _smaller(a: torch.Tensor, b: torch.Tensor) -> Any:
-    if not torch.result_type(a, b).is_floating_point:
-        return NotImplemented
-    return torch.where((a < b) | (a != a), a, b)
+def _number_of_two(is_extreme: Callable[..., torch.Tensor], a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """The other one, if one of them is a NaN."""
+    return torch.where(is_extreme(a, b) | (b != b), a, b)
 
 
 def _clamp(x: torch.Tensor, least: Any = None, most: Any = None) -> Any:
@@ -85,8 +85,10 @@ def _with_position(extreme: Callable[..., torch.Tensor], x: torch.Tensor, dim: i
 
 DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     aten.eq.Tensor: _eq,
-    aten.maximum.default: _larger,
-    aten.minimum.default: _smaller,
+    aten.maximum.default: functools.partial(_extreme_of_two, torch.gt),
+    aten.minimum.default: functools.partial(_extreme_of_two, torch.lt),
+    aten.fmax.default: functools.partial(_number_of_two, torch.ge),
+    aten.fmin.default: functools.partial(_number_of_two, torch.le),
     aten.clamp.default: _clamp,
     aten.clamp_min.default: _clamp,
     aten.clamp_max.default: lambda x, most: _clamp(x, None, most),

@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.utils import _pytree as pytree
 
 aten = torch.ops.aten
 
@@ -31,7 +30,7 @@ def is_arithmetic(func: Any, args: Any, kwargs: dict[str, Any]) -> bool:
     if func is aten.full.default:
         return kwargs.get("dtype") in _NARROW
     computes = torch.Tag.pointwise in func.tags or func in _ARITHMETIC
-    return computes and func not in _MOVES and any(map(is_narrow, pytree.tree_leaves((args, kwargs))))
+    return computes and func not in _MOVES and any(map(is_narrow, (*args, *kwargs.values())))
 
 
 def is_narrow(value: Any) -> bool:

@@ -382,12 +382,10 @@ class Recorder(TorchDispatchMode):
                     return narrow_integers.in_32_bits(func, args, kwargs, out.dtype)
         if func is aten.pow.Tensor_Tensor and torch.result_type(*args).is_floating_point:
             return self._record_power(*args)
-        if func in elementwise.INTEGER_DIVISIONS:
+        prepare = elementwise.PREPARED.get(func)
+        if prepare is not None:
             with self:
-                args = (args[0], elementwise.safe_divisor(*args))
-        if func in elementwise.PERIODIC:
-            with self:
-                args = (elementwise.within_half_a_turn(args[0]),)
+                args = prepare(*args)
         if is_indexing(func):
             return self._record_in_bounds(func, args, kwargs)
         return self._record(func, args, kwargs)

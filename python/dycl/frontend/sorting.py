@@ -77,9 +77,6 @@ def _sort_stable(values: torch.Tensor, *, stable: bool | None, dim: int = -1, de
 
 
 def _topk(values: torch.Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:  # noqa: A002, ARG001
-    if values.dim() == 0:
-        found, order = _sort(values)
-        return (found, order) if k else (found.reshape(1)[:0], order.reshape(1)[:0])
     return _along_the_last(values, dim, lambda v: _first(v, k, largest))
 
 
@@ -142,8 +139,6 @@ def _nanmedian(values: torch.Tensor, dim: int, keepdim: bool = False) -> Any:
 
 def _select(values: torch.Tensor, dim: int, keepdim: bool, do: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     """One element of each row along `dim`, and its position; `do` gives that of rows in the last dimension."""
-    if values.dim() == 0:
-        return values.clone(), torch.zeros_like(values, dtype=torch.int64)
     found, position = _along_the_last(values, dim, do)
     return (found, position) if keepdim else (found.squeeze(dim), position.squeeze(dim))
 
