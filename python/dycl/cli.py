@@ -352,6 +352,7 @@ def _compile(given: argparse.Namespace) -> None:
     missing = [name for name in ("torch", "torch_mlir", "iree.compiler") if find_spec(name) is None]
     if missing:
         raise CompileError(f"compiling needs {', '.join(missing)}: pip install 'dycl[compiler]'")
+    from dycl.bundle import read_bundle
     from dycl.compiler import build, compile_to
     from dycl.compiler.api import import_model
     from dycl.compiler.placement import parse_placement
@@ -387,7 +388,7 @@ def _compile(given: argparse.Namespace) -> None:
         _write_text(given.output, compile_to(imported, options, targets))
         return
     build(imported, targets, options, given.output)
-    summary = _summary(given.output)
+    summary = _summary(read_bundle(given.output), given.output)
     print(json.dumps(summary) if given.json else _one_line(summary))
 
 
@@ -563,7 +564,7 @@ def _bundle(given: argparse.Namespace) -> None:
             print(f"{path}: {_size(path.stat().st_size)}")
         return
     pack(source, given.output, as_zip=given.zip, strip=given.strip, key=given.sign)
-    print(_one_line(_summary(given.output)))
+    print(_one_line(_summary(read_bundle(given.output), given.output)))
 
 
 # ---- dycl zoo -----------------------------------------------------------------------------------------------------
@@ -588,32 +589,26 @@ def _zoo_list(given: argparse.Namespace) -> None:
 
 
 def _inspect(given: argparse.Namespace) -> None:
+    from dycl.bundle import read_bundle
+
+    read = read_bundle(given.bundle, require_signed=given.require_signed)
     if given.trial:
-        from dycl.bundle import read_bundle
         from dycl.runtime.trial import try_to_load
 
-        try_to_load(read_bundle(given.bundle, require_signed=given.require_signed).path, given.device, "python")
+        try_to_load(read.path, given.device, "python")
     if given.iree_run_module:
-        print(shlex.join(_run_module_command(given)))
+        from dycl.runtime.vm_host import run_module_command
+
+        print(shlex.join(run_module_command(read.path, read.manifest, target=given.target, device=given.device)))
         return
-    summary = _summary(given.bundle, given.require_signed)
+    summary = _summary(read, given.bundle, is_verified=given.require_signed is not None)
     print(json.dumps(summary, indent=1) if given.json else _report(summary))
 
 
-def _run_module_command(given: argparse.Namespace) -> list[str]:
-    from dycl.bundle import read_bundle
-    from dycl.runtime.vm_host import run_module_command
-
-    read = read_bundle(given.bundle, require_signed=given.require_signed)
-    return run_module_command(read.path, read.manifest, target=given.target, device=given.device)
-
-
-def _summary(bundle: str, require_signed: str | None = None) -> dict[str, Any]:
-    """What a bundle holds, after its files have been checked; sizes are in bytes."""
-    from dycl.bundle import read_bundle
+def _summary(read: Bundle, path: str, *, is_verified: bool = False) -> dict[str, Any]:
+    """What a bundle, read from `path` as given, holds; sizes are in bytes."""
     from dycl.runtime.graph import runs_on
 
-    read = read_bundle(bundle, require_signed=require_signed)
     files = read.manifest["files"]
     targets = read.manifest["targets"]
     regions = [
@@ -628,9 +623,9 @@ def _summary(bundle: str, require_signed: str | None = None) -> dict[str, Any]:
     ]
     nodes = read.hcfg["nodes"]
     return {
-        "bundle": bundle,
+        "bundle": path,
         "form": "zip" if read.reader.is_zip else "folder",
-        "signed": _signed(read.reader.signature_bytes is not None, require_signed is not None),
+        "signed": _signed(read.reader.signature_bytes is not None, is_verified),
         "weights": _weights(read),
         "name": read.signature.name,
         "dycl_version": read.manifest["dycl_version"],

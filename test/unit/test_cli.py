@@ -243,10 +243,10 @@ def test_wrong_usage(capsys, arguments, message):
 
 
 def test_failure_that_dycl_does_not_expect_says_so(nets, capsys, monkeypatch):
-    def surprise(*_):
+    def surprise(*_, **__):
         raise ZeroDivisionError("half of nothing")
 
-    monkeypatch.setattr("dycl.cli._summary", surprise)
+    monkeypatch.setattr("dycl.bundle.read_bundle", surprise)
     error = failure(capsys, "inspect", "net.dycl")
     assert error.startswith("error: ZeroDivisionError: half of nothing (not an error that dycl expects; --debug ")
     with pytest.raises(ZeroDivisionError):
@@ -254,10 +254,10 @@ def test_failure_that_dycl_does_not_expect_says_so(nets, capsys, monkeypatch):
 
 
 def test_interrupt_gives_130(capsys, monkeypatch):
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dycl.cli._summary", interrupt)
+    monkeypatch.setattr("dycl.bundle.read_bundle", interrupt)
     assert main(["inspect", "net.dycl"]) == 130
     assert capsys.readouterr() == ("", "")
 

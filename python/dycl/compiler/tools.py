@@ -70,7 +70,7 @@ def failure(
 ) -> CompileError:
     """The error of a tool that failed on `text`, which is kept in a file for the command to run again.
 
-    A tool that takes `-o` writes beside that file: not to /dev/null, which a tool run by root may replace.
+    A tool that takes `-o` writes beside that file.
     """
     kept = Path(tempfile.mkdtemp(prefix="dycl-failed-")) / "input.mlir"
     kept.write_text(text)
