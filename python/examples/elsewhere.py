@@ -52,6 +52,17 @@ def tokens(generator: torch.Generator, *shape: int, low: int = 3, high: int = 32
     return torch.randint(low, high, shape, generator=generator)
 
 
+def texts(length: int, *, low: int = 3, high: int = 32) -> Callable[[int, int], Drawn]:
+    """What draws inputs of one text of so many tokens."""
+
+    def draw(count: int, seed: int) -> Drawn:
+        generator = seeded(seed)
+        for _ in range(count):
+            yield (tokens(generator, 1, length, low=low, high=high),)
+
+    return draw
+
+
 # Halting and fixed points -------------------------------------------------------------------------------------------
 
 
@@ -301,13 +312,7 @@ def bert() -> tuple[nn.Module, tuple[Tensor, ...]]:
     return Fixed(model, encode), (torch.full((2, 6), 5), torch.ones(2, 6, dtype=torch.long))
 
 
-def _prompts(count: int, seed: int) -> Drawn:
-    generator = seeded(seed)
-    for _ in range(count):
-        yield (tokens(generator, 1, 2),)
-
-
-@network(_prompts)
+@network(texts(2))
 def mixtral() -> tuple[nn.Module, tuple[Tensor]]:
     """Mixtral: each expert that some token chose computes for the tokens that chose it (transformers)."""
     from transformers import MixtralConfig, MixtralForCausalLM
@@ -350,13 +355,7 @@ def switch() -> tuple[nn.Module, tuple[Tensor]]:
     return model, (example,)
 
 
-def _sentences(count: int, seed: int) -> Drawn:
-    generator = seeded(seed)
-    for _ in range(count):
-        yield (tokens(generator, 1, 4),)
-
-
-@network(_sentences)
+@network(texts(4))
 def switch_encoder() -> tuple[nn.Module, tuple[Tensor]]:
     """The encoder of Switch Transformers: its second layer is sparse (transformers)."""
     from transformers import SwitchTransformersConfig, SwitchTransformersEncoderModel
@@ -398,13 +397,7 @@ def slanet() -> tuple[nn.Module, tuple[Tensor]]:
     return Fixed(model, lambda model, hidden: model(hidden).last_hidden_state), (torch.zeros(1, 5, 8),)
 
 
-def _short_prompts(count: int, seed: int) -> Drawn:
-    generator = seeded(seed)
-    for _ in range(count):
-        yield (tokens(generator, 1, 3, low=0, high=8),)
-
-
-@network(_short_prompts)
+@network(texts(3, low=0, high=8))
 def generation() -> tuple[nn.Module, tuple[Tensor]]:
     """Greedy decoding with a cache of keys and values, until the end token (x-transformers)."""
     from x_transformers import AutoregressiveWrapper, Decoder, TransformerWrapper

@@ -334,15 +334,21 @@ def test_a_trial_of_what_loads(gate_bundle):
     check(dycl.load(gate_bundle, trial=True))
 
 
-def test_a_trial_of_what_ends_its_process(copied):
-    with_host(copied, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-    with pytest.raises(dycl.BundleError, match=r"loading host.py ended the process that tried it \(SIGSEGV\)"):
-        dycl.load(copied, trial=True)
-
-
-def test_a_trial_of_what_exits(copied):
-    with_host(copied, "import os; os._exit(0)")
-    with pytest.raises(dycl.BundleError, match=r"loading host.py ended the process that tried it \(exit code 0\)"):
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+            r"loading host.py ended the process that tried it \(SIGSEGV\)",
+        ),
+        ("import os; os._exit(0)", r"loading host.py ended the process that tried it \(exit code 0\)"),
+        ("print('loaded'); raise RuntimeError('no')", r"host.py does not run: RuntimeError\('no'\)"),
+    ],
+    ids=["crashes", "exits", "raises_and_prints"],
+)
+def test_a_trial_of_what_does_not_load(copied, host, message):
+    with_host(copied, host)
+    with pytest.raises(dycl.BundleError, match=message):
         dycl.load(copied, trial=True)
 
 
@@ -357,12 +363,6 @@ def test_a_trial_of_what_does_not_end(copied, monkeypatch):
 def test_a_trial_of_what_takes_all_memory(copied):
     with_host(copied, "held = bytearray(3 << 30)")
     with pytest.raises(dycl.BundleError, match=r"host.py does not run: MemoryError"):
-        dycl.load(copied, trial=True)
-
-
-def test_a_trial_of_what_raises_and_prints(copied):
-    with_host(copied, "print('loaded'); raise RuntimeError('no')")
-    with pytest.raises(dycl.BundleError, match=r"host.py does not run: RuntimeError\('no'\)"):
         dycl.load(copied, trial=True)
 
 
