@@ -683,6 +683,52 @@ def DyclPartitionModulesPass : Pass<"dycl-partition-modules", "::mlir::ModuleOp"
   let statistics = [Statistic<"numModules", "num-modules", "Modules made">];
 }
 
+def DyclLegalizeForSpirvPass : Pass<"dycl-legalize-for-spirv", "::mlir::func::FuncOp"> {
+  let summary = "Write what IREE makes no SPIR-V of, or wrong, in another way";
+  let description = [{
+    Input: a region's function. Output: the same for the target vulkan, where
+
+    - a reduction over a size that is not static, and a depthwise convolution, compute each element by itself, with a
+      loop in the body. IREE 3.13 tiles the first with a buffer of that size in shared memory ("uses … bytes of shared
+      memory; exceeded the limit"), and of the second left half of the elements unwritten;
+    - a quotient or remainder of i64 in the body of a tensor operation is one of i32, where both numbers are that short,
+      or computed bit by bit. IREE emulates i64 for SPIR-V, but not its division.
+
+    Limits: one thread reduces alone, which is slow where it reduces much. A reduction stays where a result has not one
+    element for each iteration of the parallel loops. Of a division by 0 the result is any number. Needs unregistered
+    dialects allowed, which `dycl-opt` does.
+
+    Example:
+
+    ```mlir
+    %0 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>],
+                         iterator_types = ["reduction", "parallel"]}
+        ins(%x : tensor<?x8xf32>) outs(%init : tensor<8xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %1 = arith.addf %in, %out : f32
+      linalg.yield %1 : f32
+    } -> tensor<8xf32>
+    // becomes
+    %size = tensor.dim %x, %c0 : tensor<?x8xf32>
+    %0 = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+        outs(%init : tensor<8xf32>) {
+    ^bb0(%out: f32):
+      %i = linalg.index 0 : index
+      %1 = scf.for %k = %c0 to %size step %c1 iter_args(%sum = %out) -> (f32) {
+        %in = tensor.extract %x[%k, %i] : tensor<?x8xf32>
+        %2 = arith.addf %in, %sum : f32
+        scf.yield %2 : f32
+      }
+      linalg.yield %1 : f32
+    } -> tensor<8xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::affine::AffineDialect"];
+  let statistics = [Statistic<"numReductions", "num-reductions", "Operations that reduce in their body">,
+                    Statistic<"numDivisions", "num-divisions", "Divisions of i64 expanded">];
+}
+
 //===----------------------------------------------------------------------===//
 // The host as a VM module
 //===----------------------------------------------------------------------===//

@@ -15,6 +15,8 @@ import pytest
 
 import dycl
 from dycl.bundle import read_bundle
+from dycl.compiler import pipeline
+from dycl.compiler.pipeline import PartitionedProgram
 from dycl.compiler.target_facts import TargetFacts, find_facts
 from dycl.compiler.targets import TargetSpec
 from dycl.runtime import host_runtime
@@ -35,7 +37,10 @@ def test_a_gpu_target_in_full():
         "--iree-vulkan-target=valhall4",
         "--iree-vulkan-target-features=spirv:v1.3,cap:Shader",
     )
-    assert TargetSpec.parse("vulkan").compiler_flags() == ("--iree-hal-target-device=vulkan",)
+    assert TargetSpec.parse("vulkan:rdna3").compiler_flags()[1:] == ("--iree-vulkan-target=rdna3",)
+    device, features = TargetSpec.parse("vulkan").compiler_flags()
+    assert device == "--iree-hal-target-device=vulkan"
+    assert "cap:StorageBuffer8BitAccess" in features
     assert TargetSpec.parse("cuda:sm_75").compiler_flags()[1:] == ("--iree-cuda-target=sm_75",)
 
 
@@ -56,7 +61,11 @@ def test_facts_come_from_the_compiler():
     hidden = find_facts(TargetSpec.parse("llvm-cpu:x86_64-linux-gnu:znver3:-fma,+gfni")).cpu_features
     assert "gfni" in hidden
     assert "fma" not in hidden
-    assert replace(find_facts(TargetSpec.parse("vulkan")), description="") == TargetFacts(has_f64=False)
+    needs = "storageBuffer8BitAccess", "storageBuffer16BitAccess", "shaderInt8", "shaderFloat16"
+    facts = find_facts(TargetSpec.parse("vulkan"))
+    assert replace(facts, description="") == TargetFacts(gpu_features=needs, has_f64=False, stored_bits=(8, 16, 32))
+    assert find_facts(TargetSpec.parse("vulkan:adreno")).stored_bits == (16, 32, 64)
+    assert find_facts(TargetSpec.parse("vulkan::spirv:v1.3,cap:Shader")).stored_bits == (32,)
     assert find_facts(TargetSpec.parse("vulkan:valhall4")).subgroup_sizes == (16,)
     assert find_facts(TargetSpec.parse("vulkan::spirv:v1.3,cap:Shader,cap:Float64")).has_f64
     assert find_facts(TargetSpec.parse("cuda")).has_f64
@@ -156,6 +165,47 @@ def test_subgroups_of_another_size_are_refused(vulkan, tmp_path):
         dycl.load(folder)
 
 
+def test_a_gpu_without_a_feature_is_refused(vulkan, monkeypatch):
+    target = entry("vulkan")
+    requires = {**target["requires"], "gpu_features": ["shaderInt8", "shaderFloat16", "unheardOf"]}
+    assert pick({**target, "requires": requires}) == ("vulkan", "vulkan")
+
+    class Driver:
+        def dump_device_info(self, device_id):
+            return f"device {device_id}: shaderInt8=yes shaderFloat16=no minSubgroupSize=8 maxSubgroupSize=8"
+
+    monkeypatch.setattr(host_runtime.rt, "get_driver", lambda name: Driver())
+    assert host_runtime._why_not_this_gpu(target, "vulkan", 0) is None
+    assert host_runtime._why_not_this_gpu({**target, "requires": requires}, "vulkan", 0) == (
+        "this GPU has no shaderFloat16"
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "type_", "fits"),
+    [
+        ("vulkan:adreno", "tensor<3xi1>", False),
+        ("vulkan:adreno", "tensor<?x6xi8>", False),
+        ("vulkan:adreno", "tensor<?x8xi8>", True),
+        ("vulkan:adreno", "tensor<3xf16>", True),
+        ("vulkan::spirv:v1.3,cap:Shader", "tensor<8xf16>", False),
+        ("vulkan::spirv:v1.3,cap:Shader", "tensor<i1>", False),
+        ("vulkan", "tensor<i1>", True),
+        ("llvm-cpu", "tensor<i1>", True),
+    ],
+)
+def test_parts_of_words_are_refused_where_there_are_only_words(target, type_, fits):
+    program = PartitionedProgram(
+        "", {"regions": [{"name": "r", "module": "m", "inputs": [type_], "results": [], "location": None}]}, {"m": ""}
+    )
+    if fits:
+        pipeline._check_narrow(program, TargetSpec.parse(target))
+        return
+    with pytest.raises(dycl.UnsupportedConstructError, match=r"region r has a tensor<.*-bit storage") as caught:
+        pipeline._check_narrow(program, TargetSpec.parse(target))
+    assert "llvm-cpu" in caught.value.hint
+
+
 # ---- running on it ------------------------------------------------------------------------------------------
 
 
@@ -199,7 +249,6 @@ def main(regions, decide, x):
 def wide_program():
     """y = 4x in f64."""
     from dycl.compiler.imported import ImportedProgram, plain_signature
-    from dycl.compiler.pipeline import PartitionedProgram
     from dycl.signature import TensorSpec
 
     signature = plain_signature("wide", (TensorSpec("x", "f64", (2,)),), (TensorSpec("y", "f64", (2,)),))

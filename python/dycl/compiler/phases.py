@@ -34,6 +34,12 @@ def partition(module: str, placement: str = "") -> str:
     return _dycl_opt(pipeline, module, phase="partition")
 
 
+def legalize_for_spirv(partitioned: str) -> str:
+    """A partitioned module, its regions written so that IREE makes SPIR-V of them, for the target vulkan."""
+    pipeline = "--pass-pipeline=builtin.module(builtin.module(func.func(dycl-legalize-for-spirv)))"
+    return _dycl_opt(pipeline, partitioned, phase="partition for vulkan")
+
+
 def host_source(partitioned: str) -> str:
     """The host program as Python; contract D of ARCHITECTURE.md.
 

@@ -8,7 +8,8 @@ import re
 import shutil
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
 _F64_WEIGHT = re.compile(r'parameter\.named<"model"::"([^"]*)"> : tensor<[^<>]*f64>')
+_WEIGHT_TYPE = re.compile(r'parameter\.named<"model"::"[^"]*"> : (tensor<[^<>]*>)')
 _F64_TENSOR = re.compile(r"\btensor<[^<>]*f64\b")
 
 # The phases that give text, in order; `ImportedProgram.phase` is one of them.
@@ -47,12 +49,18 @@ class PartitionedProgram:
         description: the regions, their signatures, and the HCFG (contract C of ARCHITECTURE.md).
         modules: the text of each region's module, by the module's name.
         host_module: the control flow as a module for IREE's VM; "" for none: see `vm_host_problem`.
+        own_modules: by backend, the modules as written for that alone, where `modules` are not for it.
     """
 
     host: str
     description: Mapping[str, Any]
     modules: Mapping[str, str]
     host_module: str = ""
+    own_modules: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def module(self, region: Mapping[str, Any], target: TargetSpec) -> str:
+        """The text of a region's module for a target."""
+        return self.own_modules.get(target.backend, self.modules)[region["module"]]
 
 
 def build(imported: ImportedProgram, target: str | Sequence[str], options: Options, destination: str | Path) -> Path:
@@ -115,7 +123,10 @@ def partition_program(
     used = [_describe(target, options) for target in used_targets(description, targets, rules)]
     has_vm_host = vm_host_problem(description, used) is None
     host_module = phases.host_module(text, len(imported.signature.state)) if has_vm_host else ""
-    program = PartitionedProgram(phases.host_source(text), description, split_regions(text), host_module)
+    own_modules: dict[str, Mapping[str, str]] = {}
+    if any(target["backend"] == "vulkan" for target in used):
+        own_modules["vulkan"] = split_regions(phases.legalize_for_spirv(text))
+    program = PartitionedProgram(phases.host_source(text), description, split_regions(text), host_module, own_modules)
     dump.partitioned(program)
     return program
 
@@ -137,7 +148,7 @@ def write_program(
     parameters = _used_parameters(program, imported)
     for target in targets:
         _check_f64(program, target, options)
-        _check_depthwise(program, target)
+        _check_narrow(program, target)
     may_pack = options.pack_weights and any(target.is_cpu for target in targets)
     packing = {name for name, text in program.modules.items() if may_pack and packs_weights(text)}
     with staged(destination) as folder, _embedding(parameters, options) as flags:
@@ -202,9 +213,8 @@ def _run_until(
 def _job(region: Mapping[str, Any], program: PartitionedProgram, target: TargetSpec, folder: Path) -> RegionJob:
     output = folder / "regions" / target.folder / f"{region['name']}.vmfb"
     output.parent.mkdir(parents=True, exist_ok=True)
-    module = program.modules[region["module"]]
     cost = region["cost"]["flops"] if region["cost"] else 0
-    return RegionJob(region["name"], module, target, output, cost)
+    return RegionJob(region["name"], program.module(region, target), target, output, cost)
 
 
 def _host_jobs(program: PartitionedProgram, targets: Sequence[TargetSpec], folder: Path) -> list[RegionJob]:
@@ -258,31 +268,50 @@ def _check_f64(program: PartitionedProgram, target: TargetSpec, options: Options
             )
 
 
-def _check_depthwise(program: PartitionedProgram, target: TargetSpec) -> None:
-    """Refuse convolutions that IREE 3.13 compiles wrongly: of depthwise ones for Vulkan, half of the elements were not
-    written on lavapipe, whatever the flags.
+def _check_narrow(program: PartitionedProgram, target: TargetSpec) -> None:
+    """Refuse tensors of less than 32 bits an element that cross a region's border, where a target has only wider ones.
 
     Raises:
-        UnsupportedConstructError: at the first region with one.
+        UnsupportedConstructError: at the first region that takes, gives or has as a weight such a tensor.
     """
-    if target.backend != "vulkan":
-        return
-    for name, module, location in _regions_on(program, target):
-        if "linalg.depthwise_conv" in module:
-            raise UnsupportedConstructError(
-                f"region {name} has a depthwise convolution, which IREE compiles wrongly for {target.text}",
-                hint=f"compile for llvm-cpu, or put this region there: --place {name}=llvm-cpu",
-                location=location,
-            )
+    stored = find_facts(target).stored_bits
+    for region in program.description["regions"] if 8 not in stored or 16 not in stored else ():
+        if not runs_on(region, target.folder):
+            continue
+        weights = (match[1] for match in _WEIGHT_TYPE.finditer(program.module(region, target)))
+        for type_ in (*region["inputs"], *region["results"], *weights):
+            if (bits := _narrow_bits(type_)) and bits not in stored:
+                raise UnsupportedConstructError(
+                    f"region {region['name']} has a {type_} outside, which IREE reads and writes wrongly for "
+                    f"{target.text}: it has no {bits}-bit storage",
+                    hint="compile for vulkan, whose code needs that, or for llvm-cpu; or convert: x.to(torch.int32)",
+                    location=_place_of(region),
+                )
+
+
+def _narrow_bits(type_: str) -> int:
+    """The bits in which IREE stores an element of a tensor's type; 0 for 32 or more, or for whole words of f32's size.
+
+    16-bit numbers in floating point count in any number: emulated, they are computed wrongly.
+    """
+    match = re.fullmatch(r"tensor<((?:[0-9?]+x)*)(i1|i8|i16|f16|bf16)>", type_)
+    if match is None:
+        return 0
+    bits = 8 if match[2] in ("i1", "i8") else 16
+    known = prod(int(size) for size in match[1].split("x") if size not in ("", "?"))
+    return 0 if match[2].startswith("i") and known * bits % 32 == 0 else bits
+
+
+def _place_of(region: Mapping[str, Any]) -> SourceLocation | None:
+    place = region["location"]
+    return SourceLocation(place["file"], place["line"]) if place else None
 
 
 def _regions_on(program: PartitionedProgram, target: TargetSpec) -> Generator[tuple[str, str, SourceLocation | None]]:
     """The name, the module's text and the place in the source of each region that is compiled for a target."""
     for region in program.description["regions"]:
         if runs_on(region, target.folder):
-            place = region["location"]
-            location = SourceLocation(place["file"], place["line"]) if place else None
-            yield region["name"], program.modules[region["module"]], location
+            yield region["name"], program.module(region, target), _place_of(region)
 
 
 def _used_parameters(program: PartitionedProgram, imported: ImportedProgram) -> Weights[Any]:
@@ -299,8 +328,9 @@ class PhaseDump:
     """The folder that keeps each phase's result; without a folder it keeps nothing.
 
     It holds 1-rewrite.py, 2-import.mlir, 3-optimize.mlir, 4-outline.mlir, 5-partition.mlir,
-    5-partition/{REGION_MODULE.mlir, host.mlir, host.py, program.json} and 6-compile/TARGET/REGION.vmfb; and beside them
-    parameters.irpa, state.irpa and signature.json, with which any of the .mlir files can be resumed.
+    5-partition/{REGION_MODULE.mlir, vulkan/REGION_MODULE.mlir, host.mlir, host.py, program.json} and
+    6-compile/TARGET/REGION.vmfb; and beside them parameters.irpa, state.irpa and signature.json, with which any of the
+    .mlir files can be resumed.
     """
 
     def __init__(self, folder: str | None) -> None:
@@ -324,6 +354,9 @@ class PhaseDump:
     def partitioned(self, program: PartitionedProgram) -> None:
         for name, module in program.modules.items():
             self._write(f"5-partition/{name}.mlir", module)
+        for backend, modules in program.own_modules.items():
+            for name, module in modules.items():
+                self._write(f"5-partition/{backend}/{name}.mlir", module)
         self._write("5-partition/host.py", program.host)
         self._write("5-partition/host.mlir", program.host_module)
         self._write("5-partition/program.json", json.dumps(program.description, indent=1))

@@ -31,6 +31,14 @@ _UNRELATED = frozenset((
     "shstk", "tsxldtrk", "uintr", "waitpkg", "wbnoinvd", "xsavec", "xsaveopt", "xsaves",
 ))  # fmt: skip
 
+# SPIR-V's capabilities, and what Vulkan and IREE's runtime call the features of a GPU that has them.
+_VULKAN_NAMES = {
+    "StorageBuffer8BitAccess": "storageBuffer8BitAccess",
+    "StorageBuffer16BitAccess": "storageBuffer16BitAccess",
+    "Int8": "shaderInt8",
+    "Float16": "shaderFloat16",
+}
+
 
 @dataclass(frozen=True)
 class TargetFacts:
@@ -39,18 +47,26 @@ class TargetFacts:
     Attributes:
         cpu_features: LLVM's names of the CPU features that it may use: "avx2", "neon"; none for a GPU.
         subgroup_sizes: the subgroup sizes that it is right for; none where it does not depend on them.
+        gpu_features: Vulkan's names of the features that it uses, of those that IREE's runtime tells of a GPU.
         has_f64: whether the target computes in f64.
+        stored_bits: the widths of numbers that it reads and writes as such; others as parts of wider ones.
         description: IREE's whole text of a small program for the target, from which the others are read.
     """
 
     cpu_features: tuple[str, ...] = ()
     subgroup_sizes: tuple[int, ...] = ()
+    gpu_features: tuple[str, ...] = ()
     has_f64: bool = True
+    stored_bits: tuple[int, ...] = (8, 16, 32, 64)
     description: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """What the manifest records, for whoever loads the bundle to check."""
-        return {"cpu_features": list(self.cpu_features), "subgroup_sizes": list(self.subgroup_sizes)}
+        return {
+            "cpu_features": list(self.cpu_features),
+            "subgroup_sizes": list(self.subgroup_sizes),
+            "gpu_features": list(self.gpu_features),
+        }
 
 
 @cache
@@ -123,12 +139,17 @@ def _read_cpu(text: str) -> TargetFacts:
 
 def _read_gpu(text: str) -> TargetFacts:
     compute = re.search(r"\bcompute = ([\w|]+)", text)
+    storage = re.search(r"\bstorage = ([\w|]+)", text)
     features = re.search(r'\bfeatures = "([^"]*)"', text)
+    capabilities = re.findall(r"\bcap:(\w+)", features[1]) if features else []
+    stored = {int(name[1:]) for name in storage[1].split("|") if name != "none"} if storage else {32}
+    stored |= {bits for bits in (8, 16) if f"StorageBuffer{bits}BitAccess" in capabilities}
     subgroup = re.search(r"\bsubgroup = ([\w|]+)", text)
     sizes = re.search(r"\bsubgroup_size_choices = \[([\d, ]*)\]", text)
     uses_subgroups = subgroup is not None and subgroup[1] != "none"
     return TargetFacts(
         subgroup_sizes=tuple(map(int, sizes[1].split(","))) if sizes and uses_subgroups else (),
-        has_f64=bool(compute and "fp64" in compute[1].split("|"))
-        or bool(features and "cap:Float64" in features[1].split(",")),
+        gpu_features=tuple(name for capability, name in _VULKAN_NAMES.items() if capability in capabilities),
+        has_f64=bool(compute and "fp64" in compute[1].split("|")) or "Float64" in capabilities,
+        stored_bits=tuple(sorted(stored)),
     )

@@ -199,13 +199,16 @@ def _why_not_this_cpu(target: dict[str, Any]) -> str | None:
 
 
 def _why_not_this_gpu(target: dict[str, Any], driver: str, device_id: int) -> str | None:
-    """A wrong subgroup size gives wrong results, which no driver reports."""
+    """A wrong subgroup size, or a feature that is missing, may give wrong results, which no driver reports."""
     wanted = target["requires"]["subgroup_sizes"]
-    if driver != "vulkan" or not wanted:
+    features = target["requires"].get("gpu_features", ())  # Bundles of dycl 0.1 before it knew of these have none.
+    if driver != "vulkan" or not (wanted or features):
         return None
     info: str = rt.get_driver(driver).dump_device_info(device_id)  # pyright: ignore[reportAttributeAccessIssue]
+    if missing := [name for name in features if f" {name}=no" in info]:
+        return f"this GPU has no {', '.join(missing)}"
     sizes = re.search(r"minSubgroupSize=(\d+) maxSubgroupSize=(\d+)", info)
-    if sizes is None or any(int(sizes[1]) <= size <= int(sizes[2]) for size in wanted):
+    if not wanted or sizes is None or any(int(sizes[1]) <= size <= int(sizes[2]) for size in wanted):
         return None
     return f"it is for subgroups of {' or '.join(map(str, wanted))}, and this GPU has {sizes[1]} to {sizes[2]}"
 

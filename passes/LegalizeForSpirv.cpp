@@ -1,0 +1,379 @@
+//===- LegalizeForSpirv.cpp - What IREE makes no SPIR-V of ----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Affine/Utils.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StructuredOpsUtils.h"
+#include "mlir/IR/IRMapping.h"
+#include "passes/Passes.h"
+#include "passes/Utils/IreeOps.h"
+
+namespace dycl {
+#define GEN_PASS_DEF_DYCLLEGALIZEFORSPIRVPASS
+#include "passes/Passes.h.inc"
+} // namespace dycl
+
+using namespace mlir;
+using namespace dycl;
+
+//===----------------------------------------------------------------------===//
+// 64-bit integers as halves
+//===----------------------------------------------------------------------===//
+// IREE computes i64 as two i32 for SPIR-V, but carries none through loops.
+
+namespace {
+
+/// An i64 as two i32.
+struct Halves {
+  Value low, high;
+};
+
+} // namespace
+
+static Value getConstant(OpBuilder &builder, Location location, Type type, int64_t value) {
+  return arith::ConstantOp::create(builder, location, builder.getIntegerAttr(type, value));
+}
+
+static Halves split(OpBuilder &builder, Location location, Value value) {
+  Type half = builder.getI32Type();
+  Value bits = getConstant(builder, location, value.getType(), 32);
+  Value high = arith::ShRUIOp::create(builder, location, value, bits);
+  return {arith::TruncIOp::create(builder, location, half, value),
+          arith::TruncIOp::create(builder, location, half, high)};
+}
+
+static Value join(OpBuilder &builder, Location location, Halves halves) {
+  Type whole = builder.getI64Type();
+  Value low = arith::ExtUIOp::create(builder, location, whole, halves.low);
+  Value high = arith::ExtUIOp::create(builder, location, whole, halves.high);
+  Value bits = getConstant(builder, location, whole, 32);
+  return arith::OrIOp::create(builder, location, arith::ShLIOp::create(builder, location, high, bits), low);
+}
+
+/// `values` as a loop carries them.
+static SmallVector<Value> splitAll(OpBuilder &builder, Location location, ValueRange values) {
+  SmallVector<Value> carried;
+  for (Value value : values) {
+    if (!value.getType().isInteger(64)) {
+      carried.push_back(value);
+      continue;
+    }
+    Halves halves = split(builder, location, value);
+    carried.append({halves.low, halves.high});
+  }
+  return carried;
+}
+
+/// What `splitAll` made `carried` of, which had these types.
+static SmallVector<Value> joinAll(OpBuilder &builder, Location location, ValueRange carried, TypeRange types) {
+  SmallVector<Value> values;
+  for (Type type : types) {
+    if (!type.isInteger(64)) {
+      values.push_back(carried.front());
+      carried = carried.drop_front();
+      continue;
+    }
+    values.push_back(join(builder, location, {carried[0], carried[1]}));
+    carried = carried.drop_front(2);
+  }
+  return values;
+}
+
+//===----------------------------------------------------------------------===//
+// Reductions
+//===----------------------------------------------------------------------===//
+
+/// Whether IREE 3.13 makes wrong SPIR-V, or none, of `op`: a reduction over a size that is not static is tiled with a
+/// buffer of that size in shared memory; of a depthwise convolution half of the elements were not written.
+static bool needsLoopInBody(linalg::LinalgOp op) {
+  if (op->getName().stripDialect().starts_with("depthwise_conv"))
+    return true;
+  SmallVector<unsigned> reductions;
+  op.getReductionDims(reductions);
+  SmallVector<int64_t> ranges = op.getStaticLoopRanges();
+  return llvm::any_of(reductions, [&](unsigned dim) { return ShapedType::isDynamic(ranges[dim]); });
+}
+
+/// For each result, which element of it an iteration of the parallel loops alone computes; nothing where that is not
+/// one element each.
+static std::optional<SmallVector<AffineMap>> getResultMaps(linalg::LinalgOp op) {
+  SmallVector<unsigned> parallel;
+  op.getParallelDims(parallel);
+  // The parallel loops in their order; no result map has the others.
+  SmallVector<AffineExpr> renumbered(op.getNumLoops(), getAffineConstantExpr(0, op.getContext()));
+  for (auto [i, dim] : llvm::enumerate(parallel))
+    renumbered[dim] = getAffineDimExpr(i, op.getContext());
+  SmallVector<AffineMap> maps;
+  for (OpOperand &init : op.getDpsInitsMutable()) {
+    AffineMap map = op.getMatchingIndexingMap(&init);
+    if (!map.isProjectedPermutation() || map.getNumResults() != parallel.size())
+      return std::nullopt;
+    maps.push_back(map.replaceDimsAndSymbols(renumbered, {}, parallel.size(), 0));
+  }
+  return maps;
+}
+
+/// The values of the inputs of `op` at `indices`, one a loop.
+static SmallVector<Value> readInputs(OpBuilder &builder, linalg::LinalgOp op, ValueRange indices) {
+  Location location = op.getLoc();
+  SmallVector<Value> elements;
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    if (!isa<TensorType>(input->get().getType())) {
+      elements.push_back(input->get());
+      continue;
+    }
+    SmallVector<Value> position;
+    for (AffineExpr expression : op.getMatchingIndexingMap(input).getResults())
+      position.push_back(affine::expandAffineExpr(builder, location, expression, indices, {}));
+    elements.push_back(tensor::ExtractOp::create(builder, location, input->get(), position));
+  }
+  return elements;
+}
+
+/// The body of `op` once, on these elements: what it yields.
+static SmallVector<Value> cloneBody(OpBuilder &builder, linalg::LinalgOp op, ValueRange elements, ValueRange indices) {
+  IRMapping mapping;
+  mapping.map(op.getBlock()->getArguments(), elements);
+  for (Operation &inner : op.getBlock()->without_terminator()) {
+    Operation *clone = builder.clone(inner, mapping);
+    clone->walk([&](linalg::IndexOp index) {
+      index.getResult().replaceAllUsesWith(indices[index.getDim()]);
+      if (clone == index)
+        mapping.map(inner.getResult(0), indices[index.getDim()]);
+      index.erase();
+    });
+  }
+  return llvm::map_to_vector(op.getBlock()->getTerminator()->getOperands(),
+                             [&](Value value) { return mapping.lookupOrDefault(value); });
+}
+
+/// `op` as a computation of each element by itself, with the reduction as a loop in it: one thread an element.
+static bool putLoopInBody(linalg::LinalgOp op) {
+  std::optional<SmallVector<AffineMap>> maps = getResultMaps(op);
+  if (!maps || !op.hasPureTensorSemantics())
+    return false;
+  OpBuilder builder(op);
+  Location location = op.getLoc();
+  SmallVector<Range> ranges = op.createLoopRanges(builder, location);
+  SmallVector<unsigned> reductions;
+  op.getReductionDims(reductions);
+  SmallVector<Value> lowers, uppers, steps;
+  for (unsigned dim : reductions) {
+    lowers.push_back(getValueOrCreateConstantIndexOp(builder, location, ranges[dim].offset));
+    uppers.push_back(getValueOrCreateConstantIndexOp(builder, location, ranges[dim].size));
+    steps.push_back(getValueOrCreateConstantIndexOp(builder, location, ranges[dim].stride));
+  }
+
+  auto buildElement = [&](OpBuilder &builder, Location location, ValueRange initial) {
+    SmallVector<Value> indices(op.getNumLoops());
+    SmallVector<unsigned> parallel;
+    op.getParallelDims(parallel);
+    for (auto [i, dim] : llvm::enumerate(parallel))
+      indices[dim] = linalg::IndexOp::create(builder, location, i);
+    auto buildStep = [&](OpBuilder &builder, Location location, ValueRange loops, ValueRange carried) {
+      for (auto [dim, loop] : llvm::zip_equal(reductions, loops))
+        indices[dim] = loop;
+      SmallVector<Value> elements = readInputs(builder, op, indices);
+      llvm::append_range(elements, joinAll(builder, location, carried, initial.getTypes()));
+      return splitAll(builder, location, cloneBody(builder, op, elements, indices));
+    };
+    scf::LoopNest nest = scf::buildLoopNest(builder, location, lowers, uppers, steps,
+                                            splitAll(builder, location, initial), buildStep);
+    linalg::YieldOp::create(builder, location, joinAll(builder, location, nest.results, initial.getTypes()));
+  };
+  SmallVector<utils::IteratorType> iterators(op.getNumParallelLoops(), utils::IteratorType::parallel);
+  auto generic = linalg::GenericOp::create(builder, location, op->getResultTypes(), /*inputs=*/ValueRange(),
+                                           op.getDpsInits(), *maps, iterators, buildElement);
+  op->replaceAllUsesWith(generic);
+  op->erase();
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// Division
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// An unsigned division of i64, in halves.
+struct Division {
+  Halves quotient, remainder;
+};
+
+} // namespace
+
+/// One step of a long division: the next bit of `dividend` goes into the remainder, a bit of the quotient into
+/// `dividend`, whose bits are shifted out above.
+static Division buildDivisionStep(OpBuilder &builder, Location location, Halves dividend, Halves remainder,
+                                  Halves divisor) {
+  Type half = builder.getI32Type();
+  Value one = getConstant(builder, location, half, 1), top = getConstant(builder, location, half, 31);
+  auto shift = [&](Value value, Value carriedIn) -> Value {
+    Value shifted = arith::ShLIOp::create(builder, location, value, one);
+    return arith::OrIOp::create(builder, location, shifted, carriedIn);
+  };
+  auto topBit = [&](Value value) -> Value { return arith::ShRUIOp::create(builder, location, value, top); };
+  auto compare = [&](arith::CmpIPredicate predicate, Value left, Value right) -> Value {
+    return arith::CmpIOp::create(builder, location, predicate, left, right);
+  };
+  // The bit that the remainder loses, where it is that long, counts as well.
+  Value overflow = topBit(remainder.high);
+  Halves next = {shift(remainder.low, topBit(dividend.high)), shift(remainder.high, topBit(remainder.low))};
+  Value lowIsLess = compare(arith::CmpIPredicate::ult, next.low, divisor.low);
+  Value borrow = arith::ExtUIOp::create(builder, location, half, lowIsLess);
+  Halves less = {arith::SubIOp::create(builder, location, next.low, divisor.low),
+                 arith::SubIOp::create(builder, location,
+                                       arith::SubIOp::create(builder, location, next.high, divisor.high), borrow)};
+  Value highIsEqual = compare(arith::CmpIPredicate::eq, next.high, divisor.high);
+  Value lowFits = compare(arith::CmpIPredicate::uge, next.low, divisor.low);
+  Value fits = arith::OrIOp::create(builder, location, compare(arith::CmpIPredicate::ugt, next.high, divisor.high),
+                                    arith::AndIOp::create(builder, location, highIsEqual, lowFits));
+  fits = arith::OrIOp::create(builder, location, fits, arith::TruncIOp::create(builder, location, builder.getI1Type(),
+                                                                               overflow));
+  Value bit = arith::ExtUIOp::create(builder, location, half, fits);
+  return {{shift(dividend.low, bit), shift(dividend.high, topBit(dividend.low))},
+          {arith::SelectOp::create(builder, location, fits, less.low, next.low),
+           arith::SelectOp::create(builder, location, fits, less.high, next.high)}};
+}
+
+/// 32 bits by 32 bits where both are that short, as indices are; else bit by bit.
+static Division buildDivision(OpBuilder &builder, Location location, Halves dividend, Halves divisor) {
+  Type half = builder.getI32Type();
+  Value zero = getConstant(builder, location, half, 0);
+  Value highs = arith::OrIOp::create(builder, location, dividend.high, divisor.high);
+  Value areShort = arith::CmpIOp::create(builder, location, arith::CmpIPredicate::eq, highs, zero);
+  auto buildShort = [&](OpBuilder &builder, Location location) {
+    Value quotient = arith::DivUIOp::create(builder, location, dividend.low, divisor.low);
+    Value remainder = arith::RemUIOp::create(builder, location, dividend.low, divisor.low);
+    scf::YieldOp::create(builder, location, ValueRange{quotient, zero, remainder, zero});
+  };
+  auto buildLong = [&](OpBuilder &builder, Location location) {
+    Value one = getConstant(builder, location, half, 1), bits = getConstant(builder, location, half, 64);
+    auto loop = scf::ForOp::create(
+        builder, location, zero, bits, one, ValueRange{dividend.low, dividend.high, zero, zero},
+        [&](OpBuilder &builder, Location location, Value, ValueRange carried) {
+          Division next = buildDivisionStep(builder, location, {carried[0], carried[1]}, {carried[2], carried[3]},
+                                            divisor);
+          scf::YieldOp::create(builder, location, ValueRange{next.quotient.low, next.quotient.high,
+                                                             next.remainder.low, next.remainder.high});
+        });
+    scf::YieldOp::create(builder, location, loop.getResults());
+  };
+  auto choice = scf::IfOp::create(builder, location, areShort, buildShort, buildLong);
+  return {{choice.getResult(0), choice.getResult(1)}, {choice.getResult(2), choice.getResult(3)}};
+}
+
+/// A quotient or a remainder of i64 in operations of i32, rounded as `op` does.
+static Value expandDivision(OpBuilder &builder, Operation *op) {
+  Location location = op->getLoc();
+  Value left = op->getOperand(0), right = op->getOperand(1);
+  Value zero = getConstant(builder, location, left.getType(), 0);
+  auto isNegative = [&](Value value) -> Value {
+    return arith::CmpIOp::create(builder, location, arith::CmpIPredicate::slt, value, zero);
+  };
+  auto negateIf = [&](Value condition, Value value) -> Value {
+    Value negative = arith::SubIOp::create(builder, location, zero, value);
+    return arith::SelectOp::create(builder, location, condition, negative, value);
+  };
+  bool isSigned = !isa<arith::DivUIOp, arith::RemUIOp>(op);
+  Value leftIsNegative, quotientIsNegative;
+  if (isSigned) {
+    leftIsNegative = isNegative(left);
+    Value rightIsNegative = isNegative(right);
+    quotientIsNegative = arith::XOrIOp::create(builder, location, leftIsNegative, rightIsNegative);
+    left = negateIf(leftIsNegative, left);
+    right = negateIf(rightIsNegative, right);
+  }
+  Division division =
+      buildDivision(builder, location, split(builder, location, left), split(builder, location, right));
+  if (isa<arith::RemSIOp, arith::RemUIOp>(op)) {
+    Value remainder = join(builder, location, division.remainder);
+    return isSigned ? negateIf(leftIsNegative, remainder) : remainder;
+  }
+  Value quotient = join(builder, location, division.quotient);
+  if (!isSigned)
+    return quotient;
+  quotient = negateIf(quotientIsNegative, quotient);
+  if (!isa<arith::FloorDivSIOp, arith::CeilDivSIOp>(op))
+    return quotient;
+  // Truncated so far: one more or less, unless it is exact or truncation is that rounding.
+  Value remainder = join(builder, location, division.remainder);
+  Value isInexact = arith::CmpIOp::create(builder, location, arith::CmpIPredicate::ne, remainder, zero);
+  Value one = getConstant(builder, location, quotient.getType(), 1);
+  Value none = arith::ConstantOp::create(builder, location, builder.getBoolAttr(true));
+  if (isa<arith::FloorDivSIOp>(op)) {
+    Value corrected = arith::SubIOp::create(builder, location, quotient, one);
+    Value below = arith::AndIOp::create(builder, location, isInexact, quotientIsNegative);
+    return arith::SelectOp::create(builder, location, below, corrected, quotient);
+  }
+  Value isPositive = arith::XOrIOp::create(builder, location, quotientIsNegative, none);
+  Value corrected = arith::AddIOp::create(builder, location, quotient, one);
+  Value above = arith::AndIOp::create(builder, location, isInexact, isPositive);
+  return arith::SelectOp::create(builder, location, above, corrected, quotient);
+}
+
+static bool isLongDivision(Operation *op) {
+  return isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::FloorDivSIOp, arith::CeilDivSIOp>(
+             op) &&
+         op->getResult(0).getType().isInteger(64);
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+struct LegalizeForSpirvPass : public dycl::impl::DyclLegalizeForSpirvPassBase<LegalizeForSpirvPass> {
+  using DyclLegalizeForSpirvPassBase::DyclLegalizeForSpirvPassBase;
+
+  void runOnOperation() override {
+    if (getOperation().isExternal())
+      return;
+    SmallVector<linalg::LinalgOp> reductions;
+    SmallVector<Operation *> divisions;
+    getOperation().walk([&](linalg::LinalgOp op) {
+      if (needsLoopInBody(op))
+        reductions.push_back(op);
+      // Not scalars of the function, which run on the host.
+      op->walk([&](Operation *inner) {
+        if (isLongDivision(inner))
+          divisions.push_back(inner);
+      });
+    });
+    for (Operation *op : divisions) {
+      OpBuilder builder(op);
+      op->getResult(0).replaceAllUsesWith(expandDivision(builder, op));
+      op->erase();
+      ++numDivisions;
+    }
+    for (linalg::LinalgOp op : reductions)
+      numReductions += putLoopInBody(op);
+    if (!divisions.empty() || !reductions.empty())
+      hideConstants();
+  }
+
+private:
+  /// Keeps i64 constants out of dispatches: what is not vectorized, as a body with a branch, cannot read them there.
+  void hideConstants() {
+    getOperation().walk([](arith::ConstantOp constant) {
+      auto elements = dyn_cast<DenseElementsAttr>(constant.getValue());
+      if (!elements || elements.isSplat() || !elements.getElementType().isInteger(64))
+        return;
+      OpBuilder builder(constant->getContext());
+      builder.setInsertionPointAfter(constant);
+      Operation *hidden = createIreeOp(builder, constant.getLoc(), "util.optimization_barrier", constant.getResult(),
+                                       constant.getType());
+      constant.getResult().replaceAllUsesExcept(hidden->getResult(0), hidden);
+    });
+  }
+};
+
+} // namespace
