@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
+import shutil
 import subprocess
 
 import numpy as np
@@ -116,6 +118,26 @@ def test_nothing_of_the_bundle_is_executed_as_python(account, monkeypatch):
     dycl.load(account, host="vm")(*account_inputs(*INPUTS[0]))
     with pytest.raises(AssertionError, match="a file of the bundle is executed"):
         dycl.load(account)
+
+
+def test_a_trial_loads_the_vm_host(account, tmp_path):
+    """Its module too: one that calls a region that is not there is refused, and named."""
+    program = dycl.load(account, host="vm", trial=True)
+    torch.testing.assert_close(
+        program(*account_inputs(*INPUTS[1])), Account().eval()(*account_inputs(*INPUTS[1])), check_dtype=False
+    )
+    damaged = shutil.copytree(account, tmp_path / "damaged.dycl")
+    manifest = json.loads((damaged / "manifest.json").read_text())
+    (name,) = (name for name in manifest["files"] if name.startswith("host.") and name.endswith(".vmfb"))
+    content = (damaged / name).read_bytes()
+    assert b"region_0_module.region_0" in content
+    content = content.replace(b"region_0_module.region_0", b"region_0_module.region_x")
+    (damaged / name).write_bytes(content)
+    manifest["files"][name]["sha256"] = hashlib.sha256(content).hexdigest()
+    (damaged / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(dycl.BundleError, match=rf"{name} cannot be loaded .*region_x"):
+        dycl.load(damaged, host="vm", trial=True)
+    dycl.load(damaged, trial=True)  # host.py does not need it.
 
 
 def test_command_line_runs_either_host(account, run_command):
