@@ -8,9 +8,13 @@ import subprocess
 
 import numpy as np
 import pytest
+import torch
 from test_bundle_forms import keys  # noqa: F401 - a fixture
 
+import dycl
 from dycl.cli import main
+from dycl.compiler import build
+from dycl.compiler.api import import_model
 
 
 def run(capsys, *arguments):
@@ -93,6 +97,65 @@ def test_c_sources_hold_what_the_vmfbs_hold(capsys, gate_bundle, tmp_path):
         original = (gate_bundle / f"regions/llvm-cpu/{region}.vmfb").read_bytes()
         embedded = (tmp_path / "c" / region).read_bytes()
         assert hashlib.sha256(embedded).digest() == hashlib.sha256(original).digest()
+
+
+_PRINT_PLACED = """
+#include <stdio.h>
+#include "signs.h"
+static void print(const char *what, int index) {
+  const iree_file_toc_t *file = signs_modules_create() + index;
+  printf("%s %s %zu\\n", what, file->name, file->size);
+}
+int main(void) {
+  for (int i = 0; i < SIGNS_TARGET_COUNT; ++i) {
+    printf("%s %s\\n", signs_targets[i].name, signs_targets[i].backend);
+    print("device", signs_targets[i].device_index);
+  }
+  for (int i = 0; i < SIGNS_REGION_COUNT; ++i)
+    print(signs_targets[signs_regions[i].target].name, signs_regions[i].index);
+  print("host", SIGNS_HOST_INDEX);
+  return signs_modules_size() != SIGNS_HOST_INDEX + 1 + SIGNS_TARGET_COUNT;
+}
+"""
+
+
+def signs(x):
+    y = x * 2
+    return y + 1 if y.sum() > 0 else y - x
+
+
+def test_c_sources_of_a_program_on_several_devices(capsys, tmp_path):
+    """At home on Vulkan; no device is opened."""
+    options = dycl.Options(place=("region_1=llvm-cpu",))
+    bundle = tmp_path / "signs.dycl"
+    imported = import_model(signs, (torch.ones(3),), None, options)
+    build(imported, ["vulkan", "llvm-cpu"], options, bundle)
+    run(capsys, "bundle", bundle, "--embed", "c", "-o", tmp_path / "c")
+    (tmp_path / "c/main.c").write_text(_PRINT_PLACED)
+    subprocess.run(
+        ["cc", "-Wall", "-Werror", "main.c", "signs_modules.c", "-o", "main"], cwd=tmp_path / "c", check=True
+    )
+    said = subprocess.run(["./main"], cwd=tmp_path / "c", check=True, capture_output=True, text=True).stdout
+
+    def embedded(name):
+        return f"{name.replace('/', '_')} {(bundle / name).stat().st_size}"
+
+    regions = json.loads((bundle / "manifest.json").read_text())["program"]["regions"]
+    assert {region["name"]: region["affinity"] for region in regions} == {
+        "region_0": "vulkan",
+        "region_1": "llvm-cpu",
+        "region_2": "vulkan",
+    }
+    assert said.splitlines() == [
+        "vulkan vulkan",
+        "device " + embedded("device.vulkan.vmfb"),
+        "llvm-cpu llvm-cpu",
+        "device " + embedded("device.llvm-cpu.vmfb"),
+        *(f"{r['affinity']} " + embedded(f"regions/{r['affinity']}/{r['name']}.vmfb") for r in regions),
+        "host " + embedded("host.vulkan.vmfb"),
+    ]
+    arguments = "bundle", bundle, "--embed", "c", "--target", "vulkan", "-o", tmp_path / "other"
+    assert "runs on vulkan and llvm-cpu at once; leave out --target" in failure(capsys, *arguments)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from dycl.errors import BundleError
 from dycl.runtime.bundle_reader import BundleProblem
-from dycl.runtime.host_runtime import PARAMETERS
+from dycl.runtime.graph import runs_on
+from dycl.runtime.host_runtime import PARAMETERS, device_file
+from dycl.runtime.vm_host import vm_host_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,40 +27,48 @@ _TOOL = "iree-c-embed-data"
 
 
 def embed_c(source: BundleReader, destination: str | Path, *, target: str | None = None) -> tuple[Path, ...]:
-    """Write a bundle's VMFBs for one target as C sources, by IREE's own embedding tool, and a header of ours.
+    """Write a bundle's VMFBs as C sources, by IREE's own embedding tool, and a header of ours.
 
-    The folder gets NAME_modules.c and .h (the bytes), NAME.h (which region is which), and parameters.irpa, which stays
-    a file: weights as C text would be five times as large. `embed_parameters` at compile time makes it unnecessary.
+    They are those for one target or, of a program on several devices, each region's for its own. The folder gets
+    NAME_modules.c and .h (the bytes), NAME.h (which region is which), and parameters.irpa, which stays a file: weights
+    as C text would be five times as large. `embed_parameters` at compile time makes it unnecessary.
 
     Args:
         source: the bundle.
         destination: a folder, which may be there already.
-        target: which of the bundle's targets, as it was given to `compile`; None for the only one.
+        target: which of the bundle's targets, as it was given to `compile`; None for the only one, and for a program on
+            several devices.
 
     Returns:
         The files that were written.
 
     Raises:
-        BundleError: where the tool is not installed, the target is not in the bundle, the program is placed on several
-            devices, or a file cannot be written.
+        BundleError: where the tool is not installed, the target is not in the bundle, or a file cannot be written.
     """
-    chosen = _choose(source, target)
+    targets = _choose(source, target)
     name = re.sub(r"\W", "_", source.manifest["program"]["name"], flags=re.ASCII)
     name = name if name[:1].isalpha() else f"net_{name}"
     regions = source.manifest["program"]["regions"]
-    vmfbs = {f"{region['name']}.vmfb": f"regions/{chosen['folder']}/{region['name']}.vmfb" for region in regions}
-    host = f"host.{chosen['folder']}.vmfb"
+    # Where each region runs, by its place among the targets; the host's modules come after the regions'.
+    places = [next(i for i, t in enumerate(targets) if runs_on(region, t["folder"])) for region in regions]
+    vmfbs = [
+        f"regions/{targets[place]['folder']}/{region['name']}.vmfb"
+        for region, place in zip(regions, places, strict=True)
+    ]
+    host = vm_host_file(targets[0])
     if host in source:
-        vmfbs["host.vmfb"] = host
+        vmfbs.append(host)
+        vmfbs += [device_file(dict(entry)) for entry in targets] if len(targets) > 1 else []
     folder = Path(destination)
     try:
         folder.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="dycl-") as work:
-            for short, path in vmfbs.items():
+            files = [path.replace("/", "_") for path in vmfbs]
+            for short, path in zip(files, vmfbs, strict=True):
                 (Path(work) / short).write_bytes(source.read(path))
-            written = _run_tool(name, list(vmfbs), Path(work), folder)
+            written = _run_tool(name, files, Path(work), folder)
         header = folder / f"{name}.h"
-        header.write_text(_header(name, chosen, regions, "host.vmfb" in vmfbs))
+        header.write_text(_header(name, targets, list(zip(regions, places, strict=True)), host in vmfbs))
         written = (*written, header)
         if PARAMETERS in source:
             with (folder / PARAMETERS).open("wb") as file:
@@ -71,16 +81,20 @@ def embed_c(source: BundleReader, destination: str | Path, *, target: str | None
     return written
 
 
-def _choose(source: BundleReader, target: str | None) -> Mapping[str, Any]:
-    targets = source.manifest["targets"]
-    if "home" in source.manifest["program"]:
-        placed = " and ".join(entry["target"] for entry in targets)
-        raise BundleError(f"{source.path} runs on {placed} at once; C sources are for a program on one device")
+def _choose(source: BundleReader, target: str | None) -> list[Mapping[str, Any]]:
+    """The targets of the sources; where they are several, the home first."""
+    targets: list[Mapping[str, Any]] = source.manifest["targets"]
+    home = source.manifest["program"].get("home")
+    if home is not None:
+        if target is not None:
+            placed = " and ".join(entry["target"] for entry in targets)
+            raise BundleError(f"{source.path} runs on {placed} at once; leave out --target")
+        return sorted(targets, key=lambda entry: entry["folder"] != home)
     fitting = [entry for entry in targets if target in (None, entry["target"])]
     if len(fitting) != 1:
         known = ", ".join(entry["target"] for entry in targets)
         raise BundleError(f"{source.path} holds {known}; say with --target which of them to embed")
-    return fitting[0]
+    return fitting
 
 
 def _run_tool(name: str, files: Sequence[str], work: Path, folder: Path) -> tuple[Path, ...]:
@@ -115,22 +129,46 @@ def _find_tool() -> str:
     return on_path
 
 
-def _header(name: str, target: Mapping[str, Any], regions: Sequence[Mapping[str, Any]], has_host: bool) -> str:
-    """The table of the regions: which VMFB, which function of it, what it takes and gives."""
+def _header(
+    name: str,
+    targets: Sequence[Mapping[str, Any]],
+    placed_regions: Sequence[tuple[Mapping[str, Any], int]],
+    has_host: bool,
+) -> str:
+    """The tables of targets and regions: which VMFB for which device, which function of it, what it takes and gives."""
+    upper, n_regions, modules = name.upper(), len(placed_regions), f"{name}_modules_create()"
+    devices = range(n_regions + 1, n_regions + 1 + len(targets)) if has_host and len(targets) > 1 else None
+    target_rows = [
+        f"    {{{_c(entry['target'])}, {_c(entry['backend'])}, {-1 if devices is None else devices[i]}}},"
+        for i, entry in enumerate(targets)
+    ]
     rows = [
         f'    {{"{region["name"]}", {_c(region["module"] + "." + region["function"])}, '
-        f"{_c(', '.join(region['inputs']))}, {_c(', '.join(region['results']))}, {i}}},"
-        for i, region in enumerate(regions)
+        f"{_c(', '.join(region['inputs']))}, {_c(', '.join(region['results']))}, {i}, {place}}},"
+        for i, (region, place) in enumerate(placed_regions)
     ]
-    host = f"#define {name.upper()}_HOST_INDEX {len(regions)}  // the control flow, in {name}_modules_create()\n"
-    return f"""// Made by dycl of the program {name}, for {target["target"].replace(chr(10), " ")}.
-// {name}_modules_create()[region.index] holds a region's VMFB: its data and size. Append each to an
+    described = " and ".join(entry["target"].replace(chr(10), " ") for entry in targets)
+    host = f"#define {upper}_HOST_INDEX {n_regions}  // the control flow, in {modules}\n"
+    several = f"""//
+// The program runs on {len(targets)} devices at once. An iree_runtime_session_t has one device: make an
+// iree_vm_context_t instead. Its HAL module has a device for each target, in the order of {name}_targets, and the
+// modules of these (device_index) come before those of the regions. The control flow copies what a region takes from
+// another device; who calls regions without it has to do that.
+"""
+    return f"""// Made by dycl of the program {name}, for {described}.
+// {modules}[region.index] holds a region's VMFB: its data and size. Append each to an
 // iree_runtime_session_t with iree_runtime_session_append_bytecode_module_from_memory, after a parameter module of the
 // scope "model" over {PARAMETERS} if the program has weights in it.
-#ifndef DYCL_{name.upper()}_H_
-#define DYCL_{name.upper()}_H_
+{several if len(targets) > 1 else ""}#ifndef DYCL_{upper}_H_
+#define DYCL_{upper}_H_
 
 #include "{name}_modules.h"
+
+typedef struct {{
+  const char *name;     // as it was given to dycl
+  const char *backend;  // llvm-cpu, vulkan or cuda
+  int device_index;     // of the VMFB that gives the control flow the device; -1 where it needs none
+}} {name}_target_t;
 
 typedef struct {{
   const char *name;      // of the region, in the manifest
@@ -138,14 +176,20 @@ typedef struct {{
   const char *inputs;    // MLIR types
   const char *results;
   size_t index;          // of its VMFB
+  size_t target;         // that it runs on, in {name}_targets
 }} {name}_region_t;
 
-#define {name.upper()}_REGION_COUNT {len(regions)}
-{host if has_host else ""}static const {name}_region_t {name}_regions[{name.upper()}_REGION_COUNT] = {{
+#define {upper}_TARGET_COUNT {len(targets)}
+static const {name}_target_t {name}_targets[{upper}_TARGET_COUNT] = {{
+{chr(10).join(target_rows)}
+}};
+
+#define {upper}_REGION_COUNT {n_regions}
+{host if has_host else ""}static const {name}_region_t {name}_regions[{upper}_REGION_COUNT] = {{
 {chr(10).join(rows)}
 }};
 
-#endif  // DYCL_{name.upper()}_H_
+#endif  // DYCL_{upper}_H_
 """
 
 
