@@ -151,9 +151,9 @@ def _header(
     host = f"#define {upper}_HOST_INDEX {n_regions}  // the control flow, in {modules}\n"
     several = f"""//
 // The program runs on {len(targets)} devices at once. An iree_runtime_session_t has one device: make an
-// iree_vm_context_t instead. Its HAL module has a device for each target, in the order of {name}_targets, and the
-// modules of these (device_index) come before those of the regions. The control flow copies what a region takes from
-// another device; who calls regions without it has to do that.
+// iree_vm_context_t instead. Its HAL module has a device for each target, in the order of {name}_targets; behind the
+// regions come the modules of these devices (device_index), and the control flow last. That copies what a region takes
+// from another device; who calls regions without it has to do so.
 """
     return f"""// Made by dycl of the program {name}, for {described}.
 // {modules}[region.index] holds a region's VMFB: its data and size. Append each to an
