@@ -35,7 +35,6 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     table[aten.index.Tensor] = _index
     table[aten.index_put.default] = _index_put
     table[aten.masked_select.default] = _masked_select
-    table[aten.nonzero.default] = _nonzero
     table[aten.cumsum.default] = table[aten.cumprod.default] = _cumulative
     table[aten.unique_consecutive.default] = _unique_consecutive
     return table | elementwise.DECOMPOSITIONS | nans.DECOMPOSITIONS | sorting.DECOMPOSITIONS
@@ -44,22 +43,6 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
 def _masked_select(tensor: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     tensor, mask = torch.broadcast_tensors(tensor, mask)
     return tensor[mask]
-
-
-def _nonzero(tensor: torch.Tensor) -> Any:
-    """Of several dimensions, by a table of their indices: torch-mlir divides, and in floating point.
-
-    In f64 that is right; where f64 is computed as f32, it is not from 2^24 elements on.
-    """
-    if tensor.dim() < 2:
-        return NotImplemented
-    places = tensor.reshape(-1).nonzero().reshape(-1)
-    rank = tensor.dim()
-    indices: list[torch.Tensor] = []
-    for dim, size in enumerate(tensor.shape):
-        index = torch.arange(size).reshape([-1 if d == dim else 1 for d in range(rank)])
-        indices.append(index.expand(tensor.shape).reshape(-1)[places])
-    return torch.stack(indices, 1)
 
 
 def _cumulative(tensor: torch.Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Any:  # noqa: ARG001 (the op's)
