@@ -85,35 +85,3 @@ def test_packed_weights_are_copied_once_and_their_pages_handed_back(packed):
 
 def test_a_memory_budget_drops_packed_weights(packed, root, run_command):
     assert resident_with_a_budget(root, run_command, packed[-1]) < 0.9 * MB
-
-
-# ---- many regions, small weights ----------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def skipnet(run_command, tmp_path_factory):
-    """SkipNet-38 at its full size: 37 regions over 2.3 MB of weights."""
-    bundle = tmp_path_factory.mktemp("skipnet") / "net.dycl"
-    done = run_command("dycl", "compile", "dycl.zoo:skipnet38_rnn", "-o", bundle)
-    assert done.returncode == 0, done.stderr
-    return bundle
-
-
-def bound(bundle):
-    """Bytes: the weights and 5% of them, and 15 KB a region."""
-    regions = len(list(bundle.glob("regions/*/*.vmfb")))
-    return (bundle / "parameters.irpa").stat().st_size * 1.05 + regions * 15 * 1024
-
-
-def test_a_bundle_of_many_regions_is_small_but_for_its_python(skipnet):
-    """The runtime's Python, 90 KB that are the same in every bundle, is what the folder has above its bound."""
-    sizes = {path.name: path.stat().st_size for path in skipnet.rglob("*") if path.is_file()}
-    runtime = sum(sizes[name] for name in ("host_runtime.py", "bundle_reader.py", "bundle_formats.py"))
-    assert sum(sizes.values()) - runtime < bound(skipnet)
-    assert runtime < 96 * 1024
-
-
-def test_a_zip_of_many_regions_is_within_the_bound(skipnet, run_command, tmp_path):
-    done = run_command("dycl", "bundle", skipnet, "--zip", "-o", tmp_path / "net.zip")
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "net.zip").stat().st_size < bound(skipnet)

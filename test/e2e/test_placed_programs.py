@@ -387,9 +387,8 @@ def test_command_line(other, run_command, tmp_path):
     assert "loading ms" in done.stderr
     assert "loading ms" not in done.stdout
 
-    embed = "dycl", "bundle", bundle, "--embed", "c", "-o", tmp_path / "src"
     on_vm = ("dycl", "run", bundle, arguments[0], "--host", "vm"), ("dycl", "inspect", bundle, "--iree-run-module")
-    for refused in [embed] if other == "vulkan" else [embed, *on_vm]:
+    for refused in () if other == "vulkan" else on_vm:
         done = run_command(*refused)
         assert done.returncode == 1
         assert f"runs on {HOME} and {other}" in done.stderr

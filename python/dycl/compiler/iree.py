@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dycl.compiler.cache import CompilationCache, cache_key
-from dycl.compiler.target_facts import find_facts, named_flags
-from dycl.compiler.tools import LINKER_SCRIPT, failure, find_iree_compile, linker_flag
+from dycl.compiler.target_facts import find_facts
+from dycl.compiler.tools import failure, find_iree_compile
 from dycl.errors import CompileError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def compile_command(target: TargetSpec, options: Options) -> tuple[str, ...]:
     # Never by default, as IREE has it: that would change the signatures of regions.
     demote = f"--iree-input-demote-f64-to-f32={'true' if demotes_f64(target, options) else 'false'}"
     own = _CPU_FLAGS if target.is_cpu else ()
-    return (find_iree_compile(), *named_flags(target), *_COMMON_FLAGS, *own, demote)
+    return (find_iree_compile(), *target.compiler_flags(), *_COMMON_FLAGS, *own, demote)
 
 
 def embedding_flags(archive: Path) -> tuple[str, ...]:
@@ -138,13 +138,7 @@ def _compile_region(
     attempts = (*((_PACKING_FLAGS,) if job.packs_weights else ()), (), _CAREFUL_FLAGS)
     # The flags of a job name files, which a key does not look into.
     flags = (*command[1:], *attempts[0])
-    linking = (linker_flag(),) if job.target.is_cpu else ()
-    command = (*command, *linking)
-    key = None
-    if cache is not None and not job.flags:
-        # Of the linker, what it does and not where it is installed.
-        linked = (LINKER_SCRIPT.read_text(),) if linking else ()
-        key = cache_key(job.module, (*flags, *linked), job.target)
+    key = cache_key(job.module, flags, job.target) if cache is not None and not job.flags else None
     if cache is not None and key is not None and cache.find(key, job.output):
         return
     status, diagnostics = 0, ""

@@ -23,14 +23,6 @@ func.func @probe(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 """
 
-# Features of x86-64 that hypervisors hide, and on which no other one rests: LLVM takes with a feature those away that
-# rest on it.
-_UNRELATED = frozenset((
-    "adx", "clflushopt", "clwb", "clzero", "cldemote", "fsgsbase", "invpcid", "lwp", "movdir64b", "movdiri",
-    "mwaitx", "pconfig", "pku", "prfchw", "ptwrite", "rdpid", "rdpru", "rdrnd", "rdseed", "rtm", "serialize", "sgx",
-    "shstk", "tsxldtrk", "uintr", "waitpkg", "wbnoinvd", "xsavec", "xsaveopt", "xsaves",
-))  # fmt: skip
-
 # SPIR-V's capabilities, and what Vulkan and IREE's runtime call the features of a GPU that has them.
 _VULKAN_NAMES = {
     "StorageBuffer8BitAccess": "storageBuffer8BitAccess",
@@ -90,50 +82,10 @@ def find_facts(target: TargetSpec) -> TargetFacts:
     return replace(facts, description=done.stdout)
 
 
-@cache
-def named_flags(target: TargetSpec) -> tuple[str, ...]:
-    """The flags of iree-compile that choose a target, with a short name for an x86-64 machine's own CPU.
-
-    For "host", IREE lists the features of the CPU, and then for each that LLVM knows whether the machine has it; VMFBs
-    hold that list, in a message. The CPU's name with the few features in which the machine differs says the same. It is
-    "host" where iree-compile does not agree that it does.
-
-    Raises:
-        CompileError: where iree-compile does not know the target.
-    """
-    if not target.is_cpu or target.triple or target.features or target.cpu not in ("", "host"):
-        return target.compiler_flags()
-    facts = find_facts(target)
-    cpu = re.search(r'\bcpu = "([^"]*)"', facts.description)
-    names = _cpu_features(facts.description)
-    # Both lists are sorted.
-    second = next((i for i in range(1, len(names)) if names[i][1:] < names[i - 1][1:]), None)
-    if target.architecture != "x86_64" or cpu is None or second is None:
-        return target.compiler_flags()
-    of_cpu = {name[1:] for name in names[:second] if name[0] == "+"}
-    missing = sorted(of_cpu.difference(facts.cpu_features))
-    more = sorted(set(facts.cpu_features) - of_cpu)
-    changes = [*(f"-{name}" for name in missing), *(f"+{name}" for name in more)]
-    named = replace(target, cpu=cpu[1], features=",".join(changes))
-    is_same = _without_cpu_features(find_facts(named).description) == _without_cpu_features(facts.description)
-    if not is_same or find_facts(named).cpu_features != facts.cpu_features or not _UNRELATED.issuperset(missing):
-        return target.compiler_flags()
-    return named.compiler_flags()
-
-
-def _cpu_features(text: str) -> list[str]:
-    """The CPU features that IREE's description of a target lists, each with a sign; the last of a name counts."""
-    listed = re.search(r'\bcpu_features = "([^"]*)"', text)
-    return [name for name in listed[1].split(",") if name] if listed else []
-
-
-def _without_cpu_features(text: str) -> str:
-    return re.sub(r'\bcpu_features = "[^"]*"', "", text)
-
-
 def _read_cpu(text: str) -> TargetFacts:
+    listed = re.search(r'\bcpu_features = "([^"]*)"', text)
     # What the named CPU has, then what is given beside it: of the host, also what its CPU has and a hypervisor hides.
-    signs = {name[1:]: name[0] for name in _cpu_features(text)}
+    signs = {name[1:]: name[0] for name in listed[1].split(",") if name} if listed else {}
     return TargetFacts(tuple(sorted(name for name, sign in signs.items() if sign == "+")))
 
 

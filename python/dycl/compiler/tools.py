@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-LINKER_SCRIPT = Path(__file__).with_name("link.py")
-
-
 def find_dycl_tool(name: str) -> str:
     """The path of `dycl-opt` or `dycl-translate`: beside this Python's executable, else on PATH.
 
@@ -40,32 +37,15 @@ def find_iree_compile() -> str:
     Raises:
         CompileError: where it is not installed.
     """
-    return _find_iree_tool("iree-compile")
-
-
-def linker_flag() -> str:
-    """The flag with which iree-compile links machine code through `link.py`.
-
-    IREE gives what the flag says to a shell, with the linker's arguments behind it. So no file has to be executable,
-    or written where dycl is installed.
-
-    Raises:
-        CompileError: where IREE's compiler is not installed.
-    """
-    command = shlex.join([sys.executable, "-IS", str(LINKER_SCRIPT), _find_iree_tool("iree-lld")])
-    return f"--iree-llvmcpu-embedded-linker-path={command}"
-
-
-def _find_iree_tool(name: str) -> str:
     try:
         package = importlib.util.find_spec("iree.compiler")
     except ModuleNotFoundError:
         package = None
     for folder in (package.submodule_search_locations or ()) if package else ():
-        tool = Path(folder) / "_mlir_libs" / name
+        tool = Path(folder) / "_mlir_libs" / "iree-compile"
         if tool.is_file():
             return str(tool)
-    raise CompileError(f"{name} is not installed; run: pip install 'dycl[compiler]'")
+    raise CompileError("iree-compile is not installed; run: pip install 'dycl[compiler]'")
 
 
 def run_filter(tool: str, flags: Sequence[str], text: str, *, doing: str) -> str:

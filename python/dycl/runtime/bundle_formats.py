@@ -193,7 +193,6 @@ class _Segment:
     address: int
     file_size: int
     memory_size: int
-    alignment: int
 
     def holds(self, address: int, size: int) -> bool:
         return self.address <= address and _within(address - self.address, size, self.memory_size)
@@ -216,14 +215,11 @@ def _check_elf(data: memoryview) -> None:
     loaded, others = _segments([[fields[i] for i in kind.order] for fields in headers], len(data))
     dynamic = [segment for kind_, segment in others if kind_ == _PT_DYNAMIC]
     for _, segment in others:
-        if not any(_is_part(segment, of) for of in loaded):
+        if not any(s.holds(segment.address, segment.memory_size) for s in loaded):
             raise ValueError("the segments of its machine code lead out of it")
     if len(dynamic) != 1:
         raise ValueError("its machine code has no table of what it holds")
-    if sections == 1:
-        _check_layout(data, loaded, shoff, shdr_size)
-    else:
-        _check_sections([kind.shdr.unpack_from(data, shoff + i * shdr_size)[1:6] for i in range(sections)], loaded)
+    _check_sections([kind.shdr.unpack_from(data, shoff + i * shdr_size)[1:6] for i in range(sections)], loaded)
     _check_dynamic(data, kind, machine, loaded, dynamic[0])
 
 
@@ -246,36 +242,6 @@ def _check_sections(sections: list[tuple[int, ...]], loaded: list[_Segment]) -> 
         raise ValueError("the segments of its machine code are not what its sections are")
 
 
-def _is_part(segment: _Segment, of: _Segment) -> bool:
-    """Whether a segment describes a part of the data of another, in the file and in memory."""
-    is_inside = of.holds(segment.address, segment.memory_size) and segment.file_size <= of.file_size
-    return bool(of.flags & 2) and is_inside and segment.address - of.address == segment.offset - of.offset
-
-
-def _check_layout(data: memoryview, loaded: list[_Segment], table: int, table_size: int) -> None:
-    """Check the segments of a file without sections (`dycl/compiler/link.py`): they lie as lld lays them out.
-
-    They are constants, code and data, each once. They fill the file up to the table of sections, whose only entry is
-    empty, with less than a page of zeros between two, and each is on the next page in memory. So nothing of the file is
-    left to a segment that is damaged: where it is, how long it is and where it goes follow from the others.
-    """
-    if [segment.flags for segment in loaded] != [4, 5, 6]:
-        raise ValueError("the segments of its machine code are not as they should be")
-    offset, address = 0, 0
-    for segment in loaded:
-        gap = segment.offset - offset
-        page = segment.alignment
-        if not 0 <= gap < (page if offset else 1) or any(data[offset : segment.offset]):
-            raise ValueError("the segments of its machine code do not follow each other")
-        if segment.address != -(-address // page) * page + segment.offset % page:
-            raise ValueError("the segments of its machine code are not where they should be in memory")
-        if segment.memory_size != segment.file_size and not segment.flags & 2:
-            raise ValueError("the segments of its machine code are not as they should be")
-        offset, address = segment.offset + segment.file_size, segment.address + segment.memory_size
-    if table != -(-offset // 8) * 8 or table + table_size != len(data) or any(data[offset:]):
-        raise ValueError("its machine code has more than its segments")
-
-
 def _segments(headers: list[list[int]], size: int) -> tuple[list[_Segment], list[tuple[int, _Segment]]]:
     """The segments that are loaded, and those that describe parts of them."""
     loaded: list[_Segment] = []
@@ -283,7 +249,7 @@ def _segments(headers: list[list[int]], size: int) -> tuple[list[_Segment], list
     for kind, flags, offset, address, file_size, memory_size, alignment in headers:
         if kind not in (_PT_LOAD, _PT_DYNAMIC, _PT_GNU_RELRO):
             continue
-        segment = _Segment(flags, offset, address, file_size, memory_size, alignment)
+        segment = _Segment(flags, offset, address, file_size, memory_size)
         if not _within(offset, file_size, size) or not file_size <= memory_size <= _MAX_ELF_MEMORY:
             raise ValueError("the segments of its machine code lead out of it")
         if kind != _PT_LOAD:
