@@ -6,12 +6,14 @@
 
 #include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "passes/Passes.h"
 #include "passes/Utils/IreeOps.h"
 
@@ -101,11 +103,9 @@ static bool needsLoopInBody(linalg::LinalgOp op) {
   return llvm::any_of(reductions, [&](unsigned dim) { return ShapedType::isDynamic(ranges[dim]); });
 }
 
-/// For each result, which element of it an iteration of the parallel loops alone computes; nothing where that is not
-/// one element each.
-static std::optional<SmallVector<AffineMap>> getResultMaps(linalg::LinalgOp op) {
-  SmallVector<unsigned> parallel;
-  op.getParallelDims(parallel);
+/// For each result, which element of it an iteration of the parallel loops computes; nothing where that is not one
+/// element each.
+static std::optional<SmallVector<AffineMap>> getResultMaps(linalg::LinalgOp op, ArrayRef<unsigned> parallel) {
   // The parallel loops in their order; no result map has the others.
   SmallVector<AffineExpr> renumbered(op.getNumLoops(), getAffineConstantExpr(0, op.getContext()));
   for (auto [i, dim] : llvm::enumerate(parallel))
@@ -156,14 +156,15 @@ static SmallVector<Value> cloneBody(OpBuilder &builder, linalg::LinalgOp op, Val
 
 /// `op` as a computation of each element by itself, with the reduction as a loop in it: one thread an element.
 static bool putLoopInBody(linalg::LinalgOp op) {
-  std::optional<SmallVector<AffineMap>> maps = getResultMaps(op);
+  SmallVector<unsigned> parallel, reductions;
+  op.getParallelDims(parallel);
+  op.getReductionDims(reductions);
+  std::optional<SmallVector<AffineMap>> maps = getResultMaps(op, parallel);
   if (!maps || !op.hasPureTensorSemantics())
     return false;
   OpBuilder builder(op);
   Location location = op.getLoc();
   SmallVector<Range> ranges = op.createLoopRanges(builder, location);
-  SmallVector<unsigned> reductions;
-  op.getReductionDims(reductions);
   SmallVector<Value> lowers, uppers, steps;
   for (unsigned dim : reductions) {
     lowers.push_back(getValueOrCreateConstantIndexOp(builder, location, ranges[dim].offset));
@@ -173,8 +174,6 @@ static bool putLoopInBody(linalg::LinalgOp op) {
 
   auto buildElement = [&](OpBuilder &builder, Location location, ValueRange initial) {
     SmallVector<Value> indices(op.getNumLoops());
-    SmallVector<unsigned> parallel;
-    op.getParallelDims(parallel);
     for (auto [i, dim] : llvm::enumerate(parallel))
       indices[dim] = linalg::IndexOp::create(builder, location, i);
     auto buildStep = [&](OpBuilder &builder, Location location, ValueRange loops, ValueRange carried) {
@@ -188,7 +187,7 @@ static bool putLoopInBody(linalg::LinalgOp op) {
                                             splitAll(builder, location, initial), buildStep);
     linalg::YieldOp::create(builder, location, joinAll(builder, location, nest.results, initial.getTypes()));
   };
-  SmallVector<utils::IteratorType> iterators(op.getNumParallelLoops(), utils::IteratorType::parallel);
+  SmallVector<utils::IteratorType> iterators(parallel.size(), utils::IteratorType::parallel);
   auto generic = linalg::GenericOp::create(builder, location, op->getResultTypes(), /*inputs=*/ValueRange(),
                                            op.getDpsInits(), *maps, iterators, buildElement);
   op->replaceAllUsesWith(generic);
@@ -270,7 +269,7 @@ static Division buildDivision(OpBuilder &builder, Location location, Halves divi
   return {{choice.getResult(0), choice.getResult(1)}, {choice.getResult(2), choice.getResult(3)}};
 }
 
-/// A quotient or a remainder of i64 in operations of i32, rounded as `op` does.
+/// A quotient, rounded to zero, or a remainder of i64 in operations of i32.
 static Value expandDivision(OpBuilder &builder, Operation *op) {
   Location location = op->getLoc();
   Value left = op->getOperand(0), right = op->getOperand(1);
@@ -298,31 +297,30 @@ static Value expandDivision(OpBuilder &builder, Operation *op) {
     return isSigned ? negateIf(leftIsNegative, remainder) : remainder;
   }
   Value quotient = join(builder, location, division.quotient);
-  if (!isSigned)
-    return quotient;
-  quotient = negateIf(quotientIsNegative, quotient);
-  if (!isa<arith::FloorDivSIOp, arith::CeilDivSIOp>(op))
-    return quotient;
-  // Truncated so far: one more or less, unless it is exact or truncation is that rounding.
-  Value remainder = join(builder, location, division.remainder);
-  Value isInexact = arith::CmpIOp::create(builder, location, arith::CmpIPredicate::ne, remainder, zero);
-  Value one = getConstant(builder, location, quotient.getType(), 1);
-  Value none = arith::ConstantOp::create(builder, location, builder.getBoolAttr(true));
-  if (isa<arith::FloorDivSIOp>(op)) {
-    Value corrected = arith::SubIOp::create(builder, location, quotient, one);
-    Value below = arith::AndIOp::create(builder, location, isInexact, quotientIsNegative);
-    return arith::SelectOp::create(builder, location, below, corrected, quotient);
-  }
-  Value isPositive = arith::XOrIOp::create(builder, location, quotientIsNegative, none);
-  Value corrected = arith::AddIOp::create(builder, location, quotient, one);
-  Value above = arith::AndIOp::create(builder, location, isInexact, isPositive);
-  return arith::SelectOp::create(builder, location, above, corrected, quotient);
+  return isSigned ? negateIf(quotientIsNegative, quotient) : quotient;
 }
 
-static bool isLongDivision(Operation *op) {
-  return isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::FloorDivSIOp, arith::CeilDivSIOp>(
-             op) &&
-         op->getResult(0).getType().isInteger(64);
+/// The operations on i64, of these kinds, in the bodies of tensor operations. Scalars of the function run on the host.
+template <typename... Ops>
+static SmallVector<Operation *> getLongOpsInBodies(func::FuncOp function) {
+  SmallVector<Operation *> found;
+  function.walk([&](linalg::LinalgOp op) {
+    op->walk([&](Operation *inner) {
+      if (isa<Ops...>(inner) && inner->getResult(0).getType().isInteger(64))
+        found.push_back(inner);
+    });
+  });
+  return found;
+}
+
+/// Rounds quotients down or up by what `expandDivision` knows.
+static LogicalResult expandRounding(func::FuncOp function) {
+  RewritePatternSet patterns(function.getContext());
+  arith::populateCeilFloorDivExpandOpsPatterns(patterns);
+  GreedyRewriteConfig config;
+  config.setStrictness(GreedyRewriteStrictness::ExistingOps);
+  return applyOpPatternsGreedily(getLongOpsInBodies<arith::FloorDivSIOp, arith::CeilDivSIOp>(function),
+                                 std::move(patterns), config);
 }
 
 //===----------------------------------------------------------------------===//
@@ -337,17 +335,15 @@ struct LegalizeForSpirvPass : public dycl::impl::DyclLegalizeForSpirvPassBase<Le
   void runOnOperation() override {
     if (getOperation().isExternal())
       return;
+    if (failed(expandRounding(getOperation())))
+      return signalPassFailure();
     SmallVector<linalg::LinalgOp> reductions;
-    SmallVector<Operation *> divisions;
     getOperation().walk([&](linalg::LinalgOp op) {
       if (needsLoopInBody(op))
         reductions.push_back(op);
-      // Not scalars of the function, which run on the host.
-      op->walk([&](Operation *inner) {
-        if (isLongDivision(inner))
-          divisions.push_back(inner);
-      });
     });
+    SmallVector<Operation *> divisions =
+        getLongOpsInBodies<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp>(getOperation());
     for (Operation *op : divisions) {
       OpBuilder builder(op);
       op->getResult(0).replaceAllUsesWith(expandDivision(builder, op));

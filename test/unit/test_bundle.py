@@ -176,6 +176,17 @@ def test_a_manifest_without_a_part_is_refused(copy, key):
     refused(copy, f"is damaged: it has no {key!r}")
 
 
+@pytest.mark.parametrize("features", [5, None, "shaderInt8", [7], {"shaderInt8": True}])
+def test_features_of_a_gpu_of_another_form_are_refused(copy, features):
+    edit_manifest(copy, lambda manifest: manifest["targets"][0]["requires"].update(gpu_features=features))
+    refused(copy, "is damaged: targets[0].requires.gpu_features")
+
+
+def test_bundles_that_say_nothing_of_gpus_load(copy):
+    edit_manifest(copy, lambda manifest: manifest["targets"][0]["requires"].pop("gpu_features"))
+    assert dycl.load(copy).regions
+
+
 def test_a_signature_of_another_form_is_refused(copy):
     edit_manifest(copy, lambda manifest: manifest["signature"].pop("output_structure"))
     refused(copy, "is damaged: signature.output_structure is missing or no object")

@@ -25,15 +25,14 @@ from dycl.compiler.targets import TargetSpec, parse_targets
 from dycl.errors import CompileError, SourceLocation, UnsupportedConstructError
 from dycl.options import PHASES, Options
 from dycl.runtime.graph import runs_on
-from dycl.runtime.host_runtime import device_file
+from dycl.runtime.host_runtime import DTYPES, device_file, parse_type
 from dycl.runtime.vm_host import device_module, vm_host_file, vm_host_problem
 from dycl.weights import Weights
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-_F64_WEIGHT = re.compile(r'parameter\.named<"model"::"([^"]*)"> : tensor<[^<>]*f64>')
-_WEIGHT_TYPE = re.compile(r'parameter\.named<"model"::"[^"]*"> : (tensor<[^<>]*>)')
+_WEIGHT = re.compile(r'parameter\.named<"model"::"([^"]*)"> : (tensor<[^<>]*>)')
 _F64_TENSOR = re.compile(r"\btensor<[^<>]*f64\b")
 
 # The phases that give text, in order; `ImportedProgram.phase` is one of them.
@@ -252,17 +251,17 @@ def _check_f64(program: PartitionedProgram, target: TargetSpec, options: Options
     """
     if find_facts(target).has_f64:
         return
-    for name, module, location in _regions_on(program, target):
-        weight = _F64_WEIGHT.search(module)
-        if weight and options.demote_f64:
+    for region, module, location in _regions_on(program, target):
+        wide = [name for name, type_ in _WEIGHT.findall(module) if type_.endswith("f64>")]
+        if wide and options.demote_f64:
             raise UnsupportedConstructError(
-                f"weight {weight[1]} is f64, which {target.text} has not",
+                f"weight {wide[0]} is f64, which {target.text} has not",
                 hint="convert the model first: model.float()",
                 location=location,
             )
         if _F64_TENSOR.search(module) and not options.demote_f64:
             raise UnsupportedConstructError(
-                f"region {name} computes in f64, which {target.text} has not",
+                f"region {region['name']} computes in f64, which {target.text} has not",
                 hint="compute in f32 there, or compile with --demote-f64 (demote_f64=True)",
                 location=location,
             )
@@ -275,43 +274,44 @@ def _check_narrow(program: PartitionedProgram, target: TargetSpec) -> None:
         UnsupportedConstructError: at the first region that takes, gives or has as a weight such a tensor.
     """
     stored = find_facts(target).stored_bits
-    for region in program.description["regions"] if 8 not in stored or 16 not in stored else ():
-        if not runs_on(region, target.folder):
-            continue
-        weights = (match[1] for match in _WEIGHT_TYPE.finditer(program.module(region, target)))
+    for region, module, location in _regions_on(program, target):
+        weights = (type_ for _, type_ in _WEIGHT.findall(module))
         for type_ in (*region["inputs"], *region["results"], *weights):
-            if (bits := _narrow_bits(type_)) and bits not in stored:
+            bits = _emulated_bits(type_, stored)
+            if bits is not None:
                 raise UnsupportedConstructError(
                     f"region {region['name']} has a {type_} outside, which IREE reads and writes wrongly for "
                     f"{target.text}: it has no {bits}-bit storage",
-                    hint="compile for vulkan, whose code needs that, or for llvm-cpu; or convert: x.to(torch.int32)",
-                    location=_place_of(region),
+                    hint="compile for vulkan, whose code asks for a GPU that has it, or for llvm-cpu; or convert: "
+                    "x.to(torch.int32)",
+                    location=location,
                 )
 
 
-def _narrow_bits(type_: str) -> int:
-    """The bits in which IREE stores an element of a tensor's type; 0 for 32 or more, or for whole words of f32's size.
+def _emulated_bits(type_: str, stored: Sequence[int]) -> int | None:
+    """The bits of an element where IREE is wrong about tensors of this type, given the widths that a target stores.
 
-    16-bit numbers in floating point count in any number: emulated, they are computed wrongly.
+    It is right about 32 bits and more, and about integers that fill words of 32 bits in any case.
     """
-    match = re.fullmatch(r"tensor<((?:[0-9?]+x)*)(i1|i8|i16|f16|bf16)>", type_)
-    if match is None:
-        return 0
-    bits = 8 if match[2] in ("i1", "i8") else 16
-    known = prod(int(size) for size in match[1].split("x") if size not in ("", "?"))
-    return 0 if match[2].startswith("i") and known * bits % 32 == 0 else bits
+    if not type_.startswith("tensor<"):
+        return None
+    dtype, shape = parse_type(type_.removeprefix("tensor<").removesuffix(">"))
+    bits = 8 * DTYPES[dtype][0].itemsize
+    if bits >= 32 or bits in stored:
+        return None
+    fills_words = prod(size for size in shape if size is not None) * bits % 32 == 0
+    return None if fills_words and dtype not in ("f16", "bf16") else bits
 
 
-def _place_of(region: Mapping[str, Any]) -> SourceLocation | None:
-    place = region["location"]
-    return SourceLocation(place["file"], place["line"]) if place else None
-
-
-def _regions_on(program: PartitionedProgram, target: TargetSpec) -> Generator[tuple[str, str, SourceLocation | None]]:
-    """The name, the module's text and the place in the source of each region that is compiled for a target."""
+def _regions_on(
+    program: PartitionedProgram, target: TargetSpec
+) -> Generator[tuple[Mapping[str, Any], str, SourceLocation | None]]:
+    """The description, the module's text and the place in the source of each region that is compiled for a target."""
     for region in program.description["regions"]:
         if runs_on(region, target.folder):
-            yield region["name"], program.module(region, target), _place_of(region)
+            place = region["location"]
+            location = SourceLocation(place["file"], place["line"]) if place else None
+            yield region, program.module(region, target), location
 
 
 def _used_parameters(program: PartitionedProgram, imported: ImportedProgram) -> Weights[Any]:

@@ -528,6 +528,9 @@ def check_manifest(manifest: Any) -> None:
         raise _Wrong("signature.exceptions has an entry without a name, or no output says which")
     if not manifest["targets"]:
         raise _Wrong("it has no target")
+    for i, target in enumerate(manifest["targets"]):
+        # The first bundles of this schema do not say.
+        _list(_text)(target["requires"].get("gpu_features", []), f"targets[{i}].requires.gpu_features")
     _check_placement(manifest["program"], {target["folder"] for target in manifest["targets"]})
     names = [region["name"] for region in manifest["program"]["regions"]]
     if len(set(names)) < len(names) or "constant" in names:

@@ -201,7 +201,7 @@ def _why_not_this_cpu(target: dict[str, Any]) -> str | None:
 def _why_not_this_gpu(target: dict[str, Any], driver: str, device_id: int) -> str | None:
     """A wrong subgroup size, or a feature that is missing, may give wrong results, which no driver reports."""
     wanted = target["requires"]["subgroup_sizes"]
-    features = target["requires"].get("gpu_features", ())  # Bundles of dycl 0.1 before it knew of these have none.
+    features = target["requires"].get("gpu_features", ())  # The first bundles of this schema do not say.
     if driver != "vulkan" or not (wanted or features):
         return None
     info: str = rt.get_driver(driver).dump_device_info(device_id)  # pyright: ignore[reportAttributeAccessIssue]
