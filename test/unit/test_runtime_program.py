@@ -554,8 +554,9 @@ def test_a_lost_device_is_opened_again(gate_bundle, lose_device, what):
     np.testing.assert_allclose(program(UP), handwritten.gate_reference(UP), rtol=1e-6)
 
 
-def test_a_device_that_is_lost_while_a_program_is_loaded_is_opened_again(gate_bundle, lose_device):
-    lose_device(1, "load", "Error creating vm context with modules: DATA_LOSS; hal.fence.await")
+@pytest.mark.parametrize("where", ["hal.fence.await", "while invoking native function hal.fence.await; while calling"])
+def test_a_device_that_is_lost_while_a_program_is_loaded_is_opened_again(gate_bundle, lose_device, where):
+    lose_device(1, "load", f"Error creating vm context with modules: DATA_LOSS; {where}")
     with pytest.warns(RuntimeWarning, match="the device was lost"):
         program = dycl.load(gate_bundle)
     np.testing.assert_allclose(program(UP), handwritten.gate_reference(UP), rtol=1e-6)

@@ -38,7 +38,7 @@ HOSTS = ("python", "vm")
 
 # IREE 3.13 takes the number of a wake-up and signals it in two steps; where two of its threads do so at a time, the
 # numbers can go down, and Mesa then gives the device up: seen on lavapipe, under load once in some hundred calls.
-_DEVICE_LOST = re.compile(r"VK_ERROR_DEVICE_LOST|DATA_LOSS; hal\.fence\.await")
+_DEVICE_LOST = re.compile(r"VK_ERROR_DEVICE_LOST|DATA_LOSS; (?:while invoking native function )?hal\.fence\.await")
 """What IREE says of a lost device; where a fence waits for it, only the kind of the error is left."""
 
 _LOSSES = (DyclError, *host_runtime.IREE_ERRORS)  # among others: see `_note_loss`
