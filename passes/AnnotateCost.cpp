@@ -12,6 +12,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Passes.h"
+#include "passes/Utils/Regions.h"
 #include "llvm/ADT/StringSet.h"
 
 namespace dycl {
@@ -30,13 +31,6 @@ static bool isArithmetic(Operation *op) {
   return !op->hasTrait<OpTrait::ConstantLike>() && !isa<CastOpInterface>(op);
 }
 
-static int64_t product(ArrayRef<int64_t> sizes) {
-  int64_t result = 1;
-  for (int64_t size : sizes)
-    result *= ShapedType::isDynamic(size) ? 1 : size;
-  return result;
-}
-
 static int64_t countFlops(Operation *op);
 
 static int64_t countFlops(Block &block) {
@@ -50,29 +44,18 @@ static int64_t countFlops(Block &block) {
 static int64_t countFlops(Operation *op) {
   if (isArithmetic(op)) {
     auto shaped = op->getNumResults() == 1 ? dyn_cast<ShapedType>(op->getResult(0).getType()) : ShapedType();
-    return shaped && shaped.hasRank() ? product(shaped.getShape()) : 1;
+    return shaped && shaped.hasRank() ? multiplySizes(shaped.getShape()) : 1;
   }
   int64_t inner = 0;
   for (Region &region : op->getRegions())
     for (Block &block : region)
       inner += countFlops(block);
   if (auto structured = dyn_cast<linalg::LinalgOp>(op))
-    return inner * product(structured.getStaticLoopRanges());
+    return inner * multiplySizes(structured.getStaticLoopRanges());
   if (auto loop = dyn_cast<scf::ForOp>(op))
     if (std::optional<APInt> trips = loop.getStaticTripCount())
       return inner * trips->getSExtValue();
   return inner;
-}
-
-static int64_t countBytes(Type type) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  Type element = tensor ? tensor.getElementType() : type;
-  int64_t bits = 64; // `index`, as the VM passes it.
-  if (auto complex = dyn_cast<ComplexType>(element))
-    bits = 2 * complex.getElementType().getIntOrFloatBitWidth();
-  else if (element.isIntOrFloat())
-    bits = element.getIntOrFloatBitWidth();
-  return (tensor ? product(tensor.getShape()) : 1) * ((bits + 7) / 8);
 }
 
 namespace {

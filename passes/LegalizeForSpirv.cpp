@@ -183,8 +183,8 @@ static bool putLoopInBody(linalg::LinalgOp op) {
       llvm::append_range(elements, joinAll(builder, location, carried, initial.getTypes()));
       return splitAll(builder, location, cloneBody(builder, op, elements, indices));
     };
-    scf::LoopNest nest = scf::buildLoopNest(builder, location, lowers, uppers, steps,
-                                            splitAll(builder, location, initial), buildStep);
+    scf::LoopNest nest =
+        scf::buildLoopNest(builder, location, lowers, uppers, steps, splitAll(builder, location, initial), buildStep);
     linalg::YieldOp::create(builder, location, joinAll(builder, location, nest.results, initial.getTypes()));
   };
   SmallVector<utils::IteratorType> iterators(parallel.size(), utils::IteratorType::parallel);
@@ -234,8 +234,8 @@ static Division buildDivisionStep(OpBuilder &builder, Location location, Halves 
   Value lowFits = compare(arith::CmpIPredicate::uge, next.low, divisor.low);
   Value fits = arith::OrIOp::create(builder, location, compare(arith::CmpIPredicate::ugt, next.high, divisor.high),
                                     arith::AndIOp::create(builder, location, highIsEqual, lowFits));
-  fits = arith::OrIOp::create(builder, location, fits, arith::TruncIOp::create(builder, location, builder.getI1Type(),
-                                                                               overflow));
+  fits = arith::OrIOp::create(builder, location, fits,
+                              arith::TruncIOp::create(builder, location, builder.getI1Type(), overflow));
   Value bit = arith::ExtUIOp::create(builder, location, half, fits);
   return {{shift(dividend.low, bit), shift(dividend.high, topBit(dividend.low))},
           {arith::SelectOp::create(builder, location, fits, less.low, next.low),
@@ -255,14 +255,15 @@ static Division buildDivision(OpBuilder &builder, Location location, Halves divi
   };
   auto buildLong = [&](OpBuilder &builder, Location location) {
     Value one = getConstant(builder, location, half, 1), bits = getConstant(builder, location, half, 64);
-    auto loop = scf::ForOp::create(
-        builder, location, zero, bits, one, ValueRange{dividend.low, dividend.high, zero, zero},
-        [&](OpBuilder &builder, Location location, Value, ValueRange carried) {
-          Division next = buildDivisionStep(builder, location, {carried[0], carried[1]}, {carried[2], carried[3]},
-                                            divisor);
-          scf::YieldOp::create(builder, location, ValueRange{next.quotient.low, next.quotient.high,
-                                                             next.remainder.low, next.remainder.high});
-        });
+    auto loop =
+        scf::ForOp::create(builder, location, zero, bits, one, ValueRange{dividend.low, dividend.high, zero, zero},
+                           [&](OpBuilder &builder, Location location, Value, ValueRange carried) {
+                             Division next = buildDivisionStep(builder, location, {carried[0], carried[1]},
+                                                               {carried[2], carried[3]}, divisor);
+                             scf::YieldOp::create(builder, location,
+                                                  ValueRange{next.quotient.low, next.quotient.high, next.remainder.low,
+                                                             next.remainder.high});
+                           });
     scf::YieldOp::create(builder, location, loop.getResults());
   };
   auto choice = scf::IfOp::create(builder, location, areShort, buildShort, buildLong);
@@ -290,8 +291,7 @@ static Value expandDivision(OpBuilder &builder, Operation *op) {
     left = negateIf(leftIsNegative, left);
     right = negateIf(rightIsNegative, right);
   }
-  Division division =
-      buildDivision(builder, location, split(builder, location, left), split(builder, location, right));
+  Division division = buildDivision(builder, location, split(builder, location, left), split(builder, location, right));
   if (isa<arith::RemSIOp, arith::RemUIOp>(op)) {
     Value remainder = join(builder, location, division.remainder);
     return isSigned ? negateIf(leftIsNegative, remainder) : remainder;
@@ -301,8 +301,7 @@ static Value expandDivision(OpBuilder &builder, Operation *op) {
 }
 
 /// The operations on i64, of these kinds, in the bodies of tensor operations. Scalars of the function run on the host.
-template <typename... Ops>
-static SmallVector<Operation *> getLongOpsInBodies(func::FuncOp function) {
+template <typename... Ops> static SmallVector<Operation *> getLongOpsInBodies(func::FuncOp function) {
   SmallVector<Operation *> found;
   function.walk([&](linalg::LinalgOp op) {
     op->walk([&](Operation *inner) {

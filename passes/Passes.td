@@ -649,12 +649,16 @@ def DyclVerifyPlacementPass : Pass<"dycl-verify-placement", "::mlir::ModuleOp"> 
 }
 
 def DyclPartitionModulesPass : Pass<"dycl-partition-modules", "::mlir::ModuleOp"> {
-  let summary = "Give each region a module of its own";
+  let summary = "Give each region a module of its own, or one with those of the same code";
   let description = [{
     Input: a `dycl.program` and its regions as functions. Output: the program, and for each region a `dycl.region` and
     the module that it names, which is all that `iree-compile` gets. A `dycl.parameter` becomes a load of a global
     that names the parameter in the archive; both are of IREE's `util` dialect and in generic form, as MLIR does not
     know it.
+
+    Regions that differ in nothing but their weights (repeated blocks of a network) are functions of one module, named
+    after the first of them: `iree-compile` makes machine code of one. A module is loaded as a whole, so they share
+    one only while all their weights together have at most `max-shared-bytes`.
 
     Limits: needs unregistered dialects allowed, which `dycl-opt` does.
 
@@ -679,7 +683,9 @@ def DyclPartitionModulesPass : Pass<"dycl-partition-modules", "::mlir::ModuleOp"
     ```
   }];
   let dependentDialects = ["::dycl::DyclDialect", "::mlir::func::FuncDialect"];
-  let options = [Option<"target", "target", "std::string", "\"\"", "Target to note on every region">];
+  let options = [Option<"target", "target", "std::string", "\"\"", "Target to note on every region">,
+                 Option<"maxSharedBytes", "max-shared-bytes", "int64_t", "1 << 20",
+                        "Weights of a module with several regions; -1 shares none">];
   let statistics = [Statistic<"numModules", "num-modules", "Modules made">];
 }
 

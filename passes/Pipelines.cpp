@@ -86,6 +86,7 @@ void dycl::buildPartitionPipeline(OpPassManager &manager, const PipelineOptions 
   manager.addPass(createDyclVerifyPlacementPass());
   DyclPartitionModulesPassOptions partition;
   partition.target = options.target;
+  partition.maxSharedBytes = options.maxSharedBytes;
   manager.addPass(createDyclPartitionModulesPass(partition));
 }
 

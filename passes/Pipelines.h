@@ -35,6 +35,9 @@ struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
                                  llvm::cl::desc("What to expect of a target: "
                                                 "TARGET=GFLOPS:GBPS:CALL_US:LINK_GBPS:LINK_US")};
   Option<std::string> target{*this, "target", llvm::cl::desc("Target to note on every region"), llvm::cl::init("")};
+  Option<int64_t> maxSharedBytes{*this, "max-shared-bytes",
+                                 llvm::cl::desc("Weights of a module with several regions; -1 shares none"),
+                                 llvm::cl::init(1 << 20)};
 };
 
 /// Canonicalization and common subexpressions that leave the control flow as the user wrote it: no `scf.if` becomes an

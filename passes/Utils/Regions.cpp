@@ -25,6 +25,24 @@ StringAttr dycl::getAffinity(Operation *region) {
   return region ? region->getAttrOfType<StringAttr>(kAffinityAttr) : StringAttr();
 }
 
+int64_t dycl::multiplySizes(ArrayRef<int64_t> sizes) {
+  int64_t result = 1;
+  for (int64_t size : sizes)
+    result *= ShapedType::isDynamic(size) ? 1 : size;
+  return result;
+}
+
+int64_t dycl::countBytes(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  Type element = tensor ? tensor.getElementType() : type;
+  int64_t bits = 64; // `index`, as the VM passes it.
+  if (auto complex = dyn_cast<ComplexType>(element))
+    bits = 2 * complex.getElementType().getIntOrFloatBitWidth();
+  else if (element.isIntOrFloat())
+    bits = element.getIntOrFloatBitWidth();
+  return (tensor ? multiplySizes(tensor.getShape()) : 1) * ((bits + 7) / 8);
+}
+
 unsigned dycl::renumberRegions(ModuleOp module) {
   auto invokes = collectInvokes(module);
   unsigned erased = 0, next = 0;

@@ -24,6 +24,12 @@ llvm::MapVector<mlir::func::FuncOp, mlir::SmallVector<InvokeOp>> collectInvokes(
 /// The device of a region, a function or a `dycl.region`; null where it is not placed.
 mlir::StringAttr getAffinity(mlir::Operation *region);
 
+/// The product of sizes, of which dynamic ones count as one.
+int64_t multiplySizes(mlir::ArrayRef<int64_t> sizes);
+
+/// The bytes of a value that crosses the border of a region, dynamic sizes taken as one.
+int64_t countBytes(mlir::Type type);
+
 /// Erases regions that nothing calls, and names the others region_0, region_1, … in the order in which they stand,
 /// which is program order. Returns how many it erased.
 unsigned renumberRegions(mlir::ModuleOp module);

@@ -608,6 +608,7 @@ def _inspect(given: argparse.Namespace) -> None:
 def _summary(read: Bundle, path: str, *, is_verified: bool = False) -> dict[str, Any]:
     """What a bundle, read from `path` as given, holds; sizes are in bytes."""
     from dycl.runtime.graph import runs_on
+    from dycl.runtime.host_runtime import region_file
 
     files = read.manifest["files"]
     targets = read.manifest["targets"]
@@ -616,7 +617,9 @@ def _summary(read: Bundle, path: str, *, is_verified: bool = False) -> dict[str,
             **region,
             "targets": [t["target"] for t in targets if runs_on(region, t["folder"])],
             "vmfb_bytes": {
-                t["target"]: files[_vmfb(t, region)]["size"] for t in targets if runs_on(region, t["folder"])
+                t["target"]: files[region_file(region, t["folder"])]["size"]
+                for t in targets
+                if runs_on(region, t["folder"])
             },
         }
         for region in read.manifest["program"]["regions"]
@@ -655,10 +658,6 @@ def _weights(read: Bundle) -> str:
     return "in the VMFBs" if used else "none"
 
 
-def _vmfb(target: Mapping[str, Any], region: Mapping[str, Any]) -> str:
-    return f"regions/{target['folder']}/{region['name']}.vmfb"
-
-
 def _one_line(summary: Mapping[str, Any]) -> str:
     regions, home = summary["regions"], summary["home"]
     targets = ", ".join(summary["targets"])
@@ -687,7 +686,8 @@ def _report(summary: Mapping[str, Any]) -> str:
             *(region["targets"] if summary["home"] else ()),
             _count(region["cost"]["flops"]),
             _size(region["cost"]["bytes"]),
-            _size(sum(region["vmfb_bytes"].values())),
+            # The size of one that is shared is said once.
+            f"in {region['vmfb']}" if "vmfb" in region else _size(sum(region["vmfb_bytes"].values())),
             str(len(region["parameters"])),
         )
         for region in summary["regions"]

@@ -8,7 +8,8 @@ flags; both are bundles of the same form, loaded by the same runtime and with th
 differs is where control flow runs: between calls that a host sequences, or in the VM's code of one module. (IREE's
 importers would not have come so far: they trace.)
 
-Measured a network: bytes of code; what a new process takes to load a bundle and make a first call, the one of the
+Measured a network: bytes of code, and of the bundle against what it may have, its weights and 5% of them, and 15 KB a
+region; what a new process takes to load a bundle and make a first call, the one of the
 inputs that calls the fewest regions, in seconds and in memory (as in footprint.py); milliseconds a call of all inputs,
 with both hosts, in turns. Bundles are compiled once, in build/one-module, and measured when all are there.
 """
@@ -38,6 +39,7 @@ from dycl.compiler.imported import ImportedProgram
 from dycl.compiler.ir_inspection import split_regions
 from dycl.compiler.pipeline import PartitionedProgram, PhaseDump, partition_program, write_program
 from dycl.compiler.targets import parse_targets
+from dycl.runtime.host_runtime import PARAMETERS
 
 BUILD = ROOT / "build" / "one-module"
 PROCESSES = 5
@@ -139,6 +141,11 @@ def measure(name: str, n_inputs: int, tiny: bool) -> dict:
     for kind in KINDS:
         record[f"code_{kind}"] = sum(p.stat().st_size for p in (folder / kind).rglob("*.vmfb") if p.stem != "host")
         record[f"start_{kind}"] = [numbers for which, numbers in starts if which == kind]
+    files = [path for path in (folder / "dycl").rglob("*") if path.is_file()]
+    weights = folder / "dycl" / PARAMETERS
+    record["vmfbs"] = sum(path.parts[-3] == "regions" for path in files)
+    record["bundle"] = sum(path.stat().st_size for path in files)
+    record["allowed"] = 1.05 * (weights.stat().st_size if weights.exists() else 0) + 15 * 1024 * len(program.regions)
     calls = {"dycl": program, "vm": dycl.load(folder / "dycl", host="vm"), "one": whole}
     for given in inputs:
         calls["vm"](*given)
@@ -183,13 +190,14 @@ def page(records: list[dict]) -> str:
         "",
         "## A start",
         "",
-        f"Of a new process (medians of {PROCESSES}): code on disk; the time to load the bundle, hashes checked, and "
-        "for the first call, the shortest of the inputs; the peak of memory that this adds, and how much of what stays "
+        "Files with code, and their bytes; the bundle, and what it may have: weights, 5% of them and 15 KB a region. Of a "
+        f"new process (medians of {PROCESSES}): the time to load the bundle, hashes checked, and for the first call, the "
+        "shortest of the inputs; the peak of memory that this adds, and how much of what stays "
         "is the process's own (heap) and not pages of files.",
         "",
-        "| network | code: dycl, one (KB) | load: dycl, one (ms) | first call (ms) | peak: dycl, one (MB) | "
-        "heap: dycl, one (MB) |",
-        "|---|---|---|---|---|---|",
+        "| network | regions: VMFBs | code: dycl, one (KB) | bundle, allowed (KB) | load: dycl, one (ms) | "
+        "first call (ms) | peak: dycl, one (MB) | heap: dycl, one (MB) |",
+        "|---|---|---|---|---|---|---|---|",
         *map(start_row, both),
         "",
         "## What IREE alone does not compile",
@@ -217,7 +225,9 @@ def start_row(record: dict) -> str:
 
     code = ", ".join(f"{record[f'code_{kind}'] / 1024:.0f}" for kind in KINDS)
     cells = [
+        f"{record['regions']}: {record['vmfbs']}",
         code,
+        f"{record['bundle'] / 1024:.0f}, {record['allowed'] / 1024:.0f}",
         pair(lambda s: s["load_s"] * 1e3, 0),
         pair(lambda s: s["first_call_s"] * 1e3, 0),
         pair(lambda s: max(s["load_peak_mb"], s["load_resident_mb"] + s["first_call_peak_mb"]), 0),

@@ -140,7 +140,7 @@ def test_a_flipped_bit_is_found(copy, name):
         ("{}", "is not a dycl manifest: it states no schema_version"),
         ('{"schema_version": 1}', "is damaged: it has no 'dycl_version'"),
         ('{"schema_version": true}', "is not a dycl manifest: it states no schema_version"),
-        ('{"schema_version": 0}', "has schema version 0 (made by dycl ?), and this dycl reads 1 to 2"),
+        ('{"schema_version": 0}', "has schema version 0 (made by dycl ?), and this dycl reads 1 to 3"),
         ("[" * 100_000, "manifest.json is damaged: "),
         ('{"schema_version": 99, "dycl_version": "9.1"}', "has schema version 99 (made by dycl 9.1), and this dycl"),
     ],

@@ -11,7 +11,7 @@ manifest.sig             the signature of manifest.json (only where it is signed
 host.TARGET.vmfb         the control flow as an IREE VM module, for `iree-run-module` or `--host=vm`
 hcfg.json                the heterogeneous control flow graph
 device.TARGET.vmfb       gives the VM host its devices, where the program runs on several
-regions/TARGET/NAME.vmfb
+regions/TARGET/NAME.vmfb a region, and those of the same code
 parameters.irpa          every weight once, by key
 state.irpa               the initial value of each state, by its name (only where there is state)
 """

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dycl.errors import BundleError
 from dycl.runtime.bundle_reader import BundleProblem
 from dycl.runtime.graph import runs_on
-from dycl.runtime.host_runtime import PARAMETERS, device_file
+from dycl.runtime.host_runtime import PARAMETERS, device_file, region_file
 from dycl.runtime.vm_host import vm_host_file
 
 if TYPE_CHECKING:
@@ -51,10 +51,9 @@ def embed_c(source: BundleReader, destination: str | Path, *, target: str | None
     regions = source.manifest["program"]["regions"]
     # Where each region runs, by its place among the targets; the host's modules come after the regions'.
     places = [next(i for i, t in enumerate(targets) if runs_on(region, t["folder"])) for region in regions]
-    vmfbs = [
-        f"regions/{targets[place]['folder']}/{region['name']}.vmfb"
-        for region, place in zip(regions, places, strict=True)
-    ]
+    owners = [region_file(region, targets[place]["folder"]) for region, place in zip(regions, places, strict=True)]
+    vmfbs = [*dict.fromkeys(owners)]
+    indices = [vmfbs.index(vmfb) for vmfb in owners]
     host = vm_host_file(targets[0])
     if host in source:
         vmfbs.append(host)
@@ -68,7 +67,8 @@ def embed_c(source: BundleReader, destination: str | Path, *, target: str | None
                 (Path(work) / short).write_bytes(source.read(path))
             written = _run_tool(name, files, Path(work), folder)
         header = folder / f"{name}.h"
-        header.write_text(_header(name, targets, list(zip(regions, places, strict=True)), host in vmfbs))
+        rows = list(zip(regions, indices, places, strict=True))
+        header.write_text(_header(name, targets, rows, host in vmfbs))
         written = (*written, header)
         if PARAMETERS in source:
             with (folder / PARAMETERS).open("wb") as file:
@@ -132,23 +132,27 @@ def _find_tool() -> str:
 def _header(
     name: str,
     targets: Sequence[Mapping[str, Any]],
-    placed_regions: Sequence[tuple[Mapping[str, Any], int]],
+    placed_regions: Sequence[tuple[Mapping[str, Any], int, int]],
     has_host: bool,
 ) -> str:
-    """The tables of targets and regions: which VMFB for which device, which function of it, what it takes and gives."""
-    upper, n_regions, modules = name.upper(), len(placed_regions), f"{name}_modules_create()"
-    devices = range(n_regions + 1, n_regions + 1 + len(targets)) if has_host and len(targets) > 1 else None
+    """The tables of targets and regions: which VMFB for which device, which function of it, what it takes and gives.
+
+    A region comes with the indices of its VMFB and of its target.
+    """
+    upper, modules = name.upper(), f"{name}_modules_create()"
+    n_vmfbs = 1 + max((index for _, index, _ in placed_regions), default=-1)
+    devices = range(n_vmfbs + 1, n_vmfbs + 1 + len(targets)) if has_host and len(targets) > 1 else None
     target_rows = [
         f"    {{{_c(entry['target'])}, {_c(entry['backend'])}, {-1 if devices is None else devices[i]}}},"
         for i, entry in enumerate(targets)
     ]
     rows = [
         f'    {{"{region["name"]}", {_c(region["module"] + "." + region["function"])}, '
-        f"{_c(', '.join(region['inputs']))}, {_c(', '.join(region['results']))}, {i}, {place}}},"
-        for i, (region, place) in enumerate(placed_regions)
+        f"{_c(', '.join(region['inputs']))}, {_c(', '.join(region['results']))}, {index}, {place}}},"
+        for region, index, place in placed_regions
     ]
     described = " and ".join(entry["target"].replace(chr(10), " ") for entry in targets)
-    host = f"#define {upper}_HOST_INDEX {n_regions}  // the control flow, in {modules}\n"
+    host = f"#define {upper}_HOST_INDEX {n_vmfbs}  // the control flow, in {modules}\n"
     several = f"""//
 // The program runs on {len(targets)} devices at once. An iree_runtime_session_t has one device: make an
 // iree_vm_context_t instead. Its HAL module has a device for each target, in the order of {name}_targets; behind the
@@ -156,7 +160,8 @@ def _header(
 // from another device; who calls regions without it has to do so.
 """
     return f"""// Made by dycl of the program {name}, for {described}.
-// {modules}[region.index] holds a region's VMFB: its data and size. Append each to an
+// {modules}[region.index] holds a region's VMFB, which regions of the same code share: its data and
+// size. Append each once to an
 // iree_runtime_session_t with iree_runtime_session_append_bytecode_module_from_memory, after a parameter module of the
 // scope "model" over {PARAMETERS} if the program has weights in it.
 {several if len(targets) > 1 else ""}#ifndef DYCL_{upper}_H_
@@ -184,7 +189,8 @@ static const {name}_target_t {name}_targets[{upper}_TARGET_COUNT] = {{
 {chr(10).join(target_rows)}
 }};
 
-#define {upper}_REGION_COUNT {n_regions}
+#define {upper}_VMFB_COUNT {n_vmfbs}  // of regions; they come first
+#define {upper}_REGION_COUNT {len(placed_regions)}
 {host if has_host else ""}static const {name}_region_t {name}_regions[{upper}_REGION_COUNT] = {{
 {chr(10).join(rows)}
 }};

@@ -99,9 +99,10 @@ def write_bundle(
         write_archive(folder / PARAMETERS, parameters)
     if state:
         write_archive(folder / STATE, state)
+    shares_vmfbs = any("vmfb" in region for region in program["regions"])
     manifest = {
-        # A program on one device is what the first schema says: any dycl reads it.
-        "schema_version": SCHEMA_VERSION if "home" in program else 1,
+        # What needs no later schema says the first one: any dycl reads it.
+        "schema_version": SCHEMA_VERSION if shares_vmfbs else 2 if "home" in program else 1,
         "dycl_version": version(),
         "tool_versions": tool_versions(),
         "signature": signature.to_json(),

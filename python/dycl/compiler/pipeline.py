@@ -25,7 +25,7 @@ from dycl.compiler.targets import TargetSpec, parse_targets
 from dycl.errors import CompileError, SourceLocation, UnsupportedConstructError
 from dycl.options import PHASES, Options
 from dycl.runtime.graph import runs_on
-from dycl.runtime.host_runtime import DTYPES, device_file, parse_type
+from dycl.runtime.host_runtime import DTYPES, device_file, parse_type, region_file
 from dycl.runtime.vm_host import device_module, vm_host_file, vm_host_problem
 from dycl.weights import Weights
 
@@ -118,7 +118,7 @@ def partition_program(
         CompileError: where a phase fails, or the placement asked for is none of this program.
     """
     text = _run_until("partition", imported, options, dump, rules)
-    description = phases.description(text)
+    description = _share_vmfbs(phases.description(text))
     used = [_describe(target, options) for target in used_targets(description, targets, rules)]
     has_vm_host = vm_host_problem(description, used) is None
     host_module = phases.host_module(text, len(imported.signature.state)) if has_vm_host else ""
@@ -159,7 +159,7 @@ def write_program(
             )
             for target in targets
             for region in program.description["regions"]
-            if runs_on(region, target.folder)
+            if runs_on(region, target.folder) and "vmfb" not in region
         ]
         if program.host_module:
             jobs += _host_jobs(program, targets, folder)
@@ -210,7 +210,7 @@ def _run_until(
 
 
 def _job(region: Mapping[str, Any], program: PartitionedProgram, target: TargetSpec, folder: Path) -> RegionJob:
-    output = folder / "regions" / target.folder / f"{region['name']}.vmfb"
+    output = folder / region_file(region, target.folder)
     output.parent.mkdir(parents=True, exist_ok=True)
     cost = region["cost"]["flops"] if region["cost"] else 0
     return RegionJob(region["name"], program.module(region, target), target, output, cost)
@@ -226,6 +226,17 @@ def _host_jobs(program: PartitionedProgram, targets: Sequence[TargetSpec], folde
             output = folder / device_file(target.to_json())
             jobs.append(RegionJob("device", device_module(target.backend), target, output))
     return jobs
+
+
+def _share_vmfbs(description: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A program in whose description regions of one module are said to be in the VMFB of the first of them."""
+    owners: dict[str, str] = {}
+    regions = [
+        region if owners.setdefault(region["module"], region["name"]) == region["name"]
+        else {**region, "vmfb": owners[region["module"]]}
+        for region in description["regions"]
+    ]  # fmt: skip
+    return {**description, "regions": regions}
 
 
 def _unplaced(description: Mapping[str, Any]) -> Mapping[str, Any]:

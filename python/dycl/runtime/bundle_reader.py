@@ -29,7 +29,8 @@ else:  # in a bundle
     from bundle_formats import archive_entries, check_vmfb  # pyright: ignore[reportMissingImports]
 
 # 2 added programs whose regions run on several devices: "home" and "affinity" in the program.
-SCHEMA_VERSION = 2
+# 3 added VMFBs of several regions: "vmfb" in those that are in another's.
+SCHEMA_VERSION = 3
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 
@@ -532,6 +533,7 @@ def check_manifest(manifest: Any) -> None:
         # The first bundles of this schema do not say.
         _list(_text)(target["requires"].get("gpu_features", []), f"targets[{i}].requires.gpu_features")
     _check_placement(manifest["program"], {target["folder"] for target in manifest["targets"]})
+    _check_sharing(manifest["program"]["regions"])
     names = [region["name"] for region in manifest["program"]["regions"]]
     if len(set(names)) < len(names) or "constant" in names:
         raise _Wrong("two regions have one name, or a region is named 'constant'")
@@ -548,6 +550,20 @@ def _check_placement(program: dict[str, Any], folders: set[str]) -> None:
             raise _Wrong(f"region {region['name']} runs on {str(affinity)[:60]!r}, which is no target")
     if home is not None and (not isinstance(home, str) or home not in folders):
         raise _Wrong(f"program.home is {str(home)[:60]!r}, which is no target")
+
+
+def _check_sharing(regions: list[dict[str, Any]]) -> None:
+    """Check that a region without a VMFB of its own is in that of one that has one, as part of the same module."""
+    owners = {region["name"]: region for region in regions if "vmfb" not in region}
+    for region in regions:
+        if "vmfb" not in region:
+            continue
+        owner = owners.get(region["vmfb"]) if isinstance(region["vmfb"], str) else None
+        if owner is None:
+            raise _Wrong(f"region {region['name']} is in the VMFB of {str(region['vmfb'])[:60]!r}, which has none")
+        for member in ("module", "affinity"):
+            if region.get(member) != owner.get(member):
+                raise _Wrong(f"region {region['name']} shares a VMFB with {owner['name']}, of another {member}")
 
 
 _KEYED = ("dict", "OrderedDict", "namedtuple", "dataclass")

@@ -16,7 +16,7 @@ import re
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -167,6 +167,11 @@ def default_device(target: dict[str, Any]) -> str:
 def device_file(target: dict[str, Any]) -> str:
     """The file of a bundle that gives the VM host a target's device; of programs on several devices."""
     return f"device.{target['folder']}.vmfb"
+
+
+def region_file(region: Mapping[str, Any], folder: str) -> str:
+    """The VMFB of a region for the target with a folder: its own, or that of the region it shares one with."""
+    return f"regions/{folder}/{region.get('vmfb', region['name'])}.vmfb"
 
 
 def _why_not_here(target: dict[str, Any], device: str | None) -> str | None:
@@ -365,7 +370,8 @@ class _Device:
 class Session:
     """A bundle's regions on a HAL device, or each on its own of several.
 
-    Each region is loaded into a context of its own, so that it can be loaded when it is first called, and dropped.
+    Each VMFB is loaded into a context of its own, so that it can be loaded when a region of it is first called, and
+    dropped. Most hold one region; those with the same code share one.
     Calls may run in several threads at a time: what a call needs is its own, and regions keep no state.
 
     Attributes:
@@ -390,10 +396,10 @@ class Session:
                 pays for large regions), "vulkan", "cuda", or a URI of IREE's with one of these as its driver; None
                 for what the bundle was compiled for and this machine has: see `pick_target`. For a program that runs on
                 several devices, one or more of them joined by commas: see `pick_devices`.
-            loading: "lazy" loads a region when it is first called, "eager" all of them here, "background" all of them
-                in a thread that this starts.
-            memory_budget: how many bytes of VMFBs and weights may be loaded at a time; those of the regions that were
-                not called for longest are dropped. A region that is larger by itself is loaded all the same.
+            loading: "lazy" loads a VMFB when a region of it is first called, "eager" all of them here, "background" all
+                of them in a thread that this starts.
+            memory_budget: how many bytes of VMFBs and weights may be loaded at a time; those that were not called for
+                longest are dropped. One that is larger by itself is loaded all the same.
 
         Raises:
             BundleProblem: where this machine has no such device, or cannot run the bundle.
@@ -418,9 +424,12 @@ class Session:
         self._weights = _MappedWeights(files)
         self._cache = _Cache(files, self._weights, memory_budget) if memory_budget is not None else None
         self._described = {region["name"]: region for region in files.manifest["program"]["regions"]}
+        self._sharing: dict[str, list[dict[str, Any]]] = {}  # the regions of each VMFB
         for region in self._described.values():
-            if self._vmfb(region) not in files:
-                raise BundleProblem(f"{files.path} is not a whole bundle: its manifest has no {self._vmfb(region)}")
+            vmfb = self._vmfb(region)
+            if vmfb not in files:
+                raise BundleProblem(f"{files.path} is not a whole bundle: its manifest has no {vmfb}")
+            self._sharing.setdefault(vmfb, []).append(region)
             self._drop(region)
         if loading == "eager":
             self._load_all(self._described.values())
@@ -442,7 +451,7 @@ class Session:
         return self._devices[name]
 
     def _vmfb(self, region: dict[str, Any]) -> str:
-        return f"regions/{self.device_of(region).target['folder']}/{region['name']}.vmfb"
+        return region_file(region, self.device_of(region).target["folder"])
 
     def link(self, name: str) -> tuple[rt.VmContext, rt.VmModule]:
         """A module of the bundle, in a context with all regions, which it may call.
@@ -469,7 +478,7 @@ class Session:
 
     def _vmfbs_on(self, device: _Device) -> list[str]:
         """The files that the VM host needs on a device."""
-        vmfbs = [self._vmfb(region) for region in self._described.values() if self.device_of(region) is device]
+        vmfbs = [vmfb for vmfb, regions in self._sharing.items() if self.device_of(regions[0]) is device]
         return [*vmfbs, device_file(device.target)] if len(self._devices) > 1 else vmfbs
 
     def _hand_back(self, region: dict[str, Any]) -> None:
@@ -493,27 +502,30 @@ class Session:
         return self._load(self._described[name])
 
     def _load(self, region: dict[str, Any]) -> Callable[..., Any]:
-        """Load a region, unless it is: its callable, which then is an attribute of `regions`."""
+        """Load a region and those of its VMFB, unless it is: its callable. Each then is an attribute of `regions`."""
         name = region["name"]
         with self._lock:
             known = getattr(self.regions, name)
             if known.is_loaded:
                 return known
-            device = self.device_of(region)
+            device, vmfb = self.device_of(region), self._vmfb(region)
             try:
-                module = device.module(self._vmfb(region))
+                module = device.module(vmfb)
                 context = rt.VmContext(self._instance, [*device.modules, module])
             except IREE_ERRORS as error:
                 raise device.not_loadable(error, name) from error
-            self._hand_back(region)
-            call: Any = self._bind(region, device, context, module)
+            loaded = self._sharing[vmfb]
+            calls = {other["name"]: self._bind(other, device, context, module) for other in loaded}
+            for other in loaded:
+                self._hand_back(other)
             if self._cache is not None:
-                for dropped in self._cache.admit(region, self._vmfb(region)):
+                for dropped in self._cache.admit(vmfb, loaded):
                     self._drop(dropped)
-                call = self._cache.noting_use(name, call)
-            call.is_loaded = True
-            setattr(self.regions, name, call)
-            return call
+            for other, bound in calls.items():
+                call: Any = bound if self._cache is None else self._cache.noting_use(vmfb, bound)
+                call.is_loaded = True
+                setattr(self.regions, other, call)
+            return getattr(self.regions, name)
 
     def _drop(self, region: dict[str, Any]) -> None:
         """Forget a region, or begin without it; the next call loads it."""
@@ -588,39 +600,39 @@ class _MappedWeights:
 
 
 class _Cache:
-    """Which regions are loaded, within a budget of bytes, and when they were last called."""
+    """Which VMFBs are loaded, within a budget of bytes, and when a region of each was last called."""
 
     def __init__(self, files: BundleFiles, weights: _MappedWeights, budget: int) -> None:
         self._files = files
         self._weights = weights
         self._budget = budget
-        self._held: OrderedDict[str, tuple[dict[str, Any], str]] = OrderedDict()  # the last called is the last
+        self._held: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()  # the last called is the last
 
-    def admit(self, region: dict[str, Any], vmfb: str) -> list[dict[str, Any]]:
-        """Note that a region is loaded; gives those that have to be dropped."""
+    def admit(self, vmfb: str, regions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Note that a VMFB is loaded with its regions; gives the regions that have to be dropped."""
         dropped: list[dict[str, Any]] = []
-        self._held[region["name"]] = (region, vmfb)
+        self._held[vmfb] = regions
         while len(self._held) > 1 and self._bytes() > self._budget:
-            _, (oldest, _) = self._held.popitem(last=False)
-            dropped.append(oldest)
+            dropped += self._held.popitem(last=False)[1]
         self._weights.release({key for other in dropped for key in self._weights.of(other)} - self._keys())
         return dropped
 
-    def noting_use(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def noting_use(self, vmfb: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        """A region's callable that notes for its VMFB that it is called."""
         move_to_end = self._held.move_to_end
 
         def noted(*values: Any) -> Any:
             with contextlib.suppress(KeyError):  # Another thread had it dropped just now; this call still holds it.
-                move_to_end(name)
+                move_to_end(vmfb)
             return call(*values)
 
         return noted
 
     def _keys(self) -> set[str]:
-        return {key for region, _ in self._held.values() for key in self._weights.of(region)}
+        return {key for regions in self._held.values() for region in regions for key in self._weights.of(region)}
 
     def _bytes(self) -> int:
-        vmfbs = sum(self._files.size(vmfb) for _, vmfb in self._held.values())
+        vmfbs = sum(map(self._files.size, self._held))
         return vmfbs + self._weights.bytes(self._keys())
 
 

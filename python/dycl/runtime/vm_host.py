@@ -139,10 +139,12 @@ def run_module_command(
         raise BundleError(f"{folder} is a zip, which iree-run-module cannot read; unzip it first")
     folder = folder.resolve()
     modules = [
-        f"regions/{chosen['folder']}/{region['name']}.vmfb"
-        for chosen, _ in picked
-        for region in manifest["program"]["regions"]
-        if runs_on(region, chosen["folder"])
+        *dict.fromkeys(
+            host_runtime.region_file(region, chosen["folder"])
+            for chosen, _ in picked
+            for region in manifest["program"]["regions"]
+            if runs_on(region, chosen["folder"])
+        )
     ]
     if len(picked) > 1:
         modules += [host_runtime.device_file(dict(chosen)) for chosen, _ in picked]
