@@ -61,8 +61,9 @@ fuzz: setup ## Load 5,000 mutated bundles, each in a process of its own (some mi
 	@$(BIN)/dycl compile python/examples/early_exit.py:make_net -o $(BUILD)/fuzz/early_exit.dycl
 	@$(BIN)/dycl compile python/examples/early_exit.py:make_net --target llvm-cpu --target vulkan \
 	  --place region_1=vulkan -o $(BUILD)/fuzz/placed.dycl
+	@$(BIN)/dycl compile dycl.zoo:skipnet38_rnn --arg tiny=true -o $(BUILD)/fuzz/shared.dycl
 	@$(BIN)/python test/fuzz/bundles.py $(BUILD)/fuzz/digits.dycl $(BUILD)/fuzz/early_exit.dycl \
-	  $(BUILD)/fuzz/placed.dycl $(FUZZ)
+	  $(BUILD)/fuzz/placed.dycl $(BUILD)/fuzz/shared.dycl $(FUZZ)
 
 format: setup ## Format Python and C++, and mend what the linter can mend
 	@$(BIN)/ruff format -q $(PYTHON_SOURCES)
