@@ -191,8 +191,8 @@ def page(records: list[dict]) -> str:
         "## A start",
         "",
         "Files with code, and their bytes; the bundle, and what it may have: weights, 5% of them and 15 KB a region. "
-        f"Of a new process (medians of {PROCESSES}): the time to load the bundle, hashes checked, and for the first call, "
-        "the shortest of the inputs; the peak of memory that this adds, and how much of what stays "
+        f"Of a new process (medians of {PROCESSES}): the time to load the bundle, hashes checked, and for the first "
+        "call, the shortest of the inputs; the peak of memory that this adds, and how much of what stays "
         "is the process's own (heap) and not pages of files.",
         "",
         "| network | regions: VMFBs | code: dycl, one (KB) | bundle, allowed (KB) | load: dycl, one (ms) | "
