@@ -107,6 +107,8 @@ static int64_t countWeightBytes(func::FuncOp function) {
   return bytes;
 }
 
+/// Whether two functions, with ordinals for keys, are the same code. Each keeps its own body beside the other, so an
+/// error here would cost size, and no answer.
 static bool isEquivalent(func::FuncOp lhs, func::FuncOp rhs) {
   return lhs.getFunctionType() == rhs.getFunctionType() && lhs.getArgAttrsAttr() == rhs.getArgAttrsAttr() &&
          lhs.getResAttrsAttr() == rhs.getResAttrsAttr() && getAffinity(lhs) == getAffinity(rhs) &&

@@ -160,10 +160,10 @@ def _header(
 // from another device; who calls regions without it has to do so.
 """
     return f"""// Made by dycl of the program {name}, for {described}.
-// {modules}[region.index] holds a region's VMFB, which regions of the same code share: its data and
-// size. Append each once to an
-// iree_runtime_session_t with iree_runtime_session_append_bytecode_module_from_memory, after a parameter module of the
-// scope "model" over {PARAMETERS} if the program has weights in it.
+// {modules}[region.index] holds a region's VMFB: its data and size. Regions of the same code share one.
+// Append each, once, to an iree_runtime_session_t with
+// iree_runtime_session_append_bytecode_module_from_memory, after a parameter module of the scope "model" over
+// {PARAMETERS} if the program has weights in it.
 {several if len(targets) > 1 else ""}#ifndef DYCL_{upper}_H_
 #define DYCL_{upper}_H_
 
