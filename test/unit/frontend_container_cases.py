@@ -4,10 +4,14 @@
 # ruff: noqa: UP032 (written as users write it)
 from __future__ import annotations
 
+import array
+import io
 import logging
+import random
 import warnings
 from collections import OrderedDict, deque
 
+import numpy as np
 import torch
 from frontend_cases import B, N, X, Z, case
 from torch import nn
@@ -302,3 +306,93 @@ def list_that_an_exception_carries(x):
     except Found as error:
         found = error.args[0]
     return torch.stack(found).sum(dim=0), len(found)
+
+
+# ---- contents that are kept and put back, as dycl does not follow them ---------------------------------------------
+
+
+@case((X,), (N,), (Z,), (B,))
+def deque_of_one_side(x):
+    y = x
+    if x.sum() > 0:
+        made = deque([x])
+        made.appendleft(x * 2)
+        y = torch.stack(list(made)).sum(0) * len(made)
+    return y + 1
+
+
+@case((X,), (N,), (Z,), (B,))
+def deque_that_each_side_fills_for_itself(x):
+    queue = deque([x], maxlen=2)
+    if x.sum() > 0:
+        queue.append(x * 2)
+        return queue[0] - queue[-1] * len(queue)
+    queue.append(x * 3)
+    queue.append(x * 5)
+    return queue[0] - queue[-1] * len(queue)
+
+
+@case((X,), (N,), (Z,), (B,))
+def deque_that_is_as_it_was_again(x):
+    queue = deque([x, x + 1])
+    if x.sum() > 0:
+        y = queue.popleft()
+        queue.appendleft(y)
+    else:
+        queue.rotate(2)
+        y = queue[1]
+    return y + queue[0] * 2 + len(queue)
+
+
+@case((X,), (N,), (Z,), (B,))
+def bytes_and_numbers_that_both_sides_write_alike(x):
+    data, numbers = bytearray(b"a"), array.array("i", [1, 2])
+    if x.sum() > 0:
+        data += b"bc"
+        numbers[0] = 7
+        y = x
+    else:
+        data.extend((98, 99))
+        array.array.__setitem__(numbers, 0, 7)
+        y = x * 2
+    return y + sum(data) + sum(numbers)
+
+
+@case((X,), (N,), (Z,), (B,))
+def numpy_array_written_before_an_exit(x):
+    table = np.arange(3.0)
+    if x.sum() > 0:
+        table[1] = 5
+        table *= 2
+        return x + float(table.sum())
+    np.ndarray.fill(table, 4)
+    table.sort()
+    return x - float(table.sum())
+
+
+@case((X,), (N,), (Z,), (B,))
+def text_and_seeded_numbers_of_each_side(x):
+    out, numbers, other = io.StringIO(), random.Random(4), np.random.default_rng(5)
+    if x.sum() > 0:
+        out.write("abc")
+        return x * len(out.getvalue()) + numbers.random() + float(other.normal())
+    out.write("a")
+    return x * len(out.getvalue()) + numbers.randint(0, 9) - float(other.normal())
+
+
+@case((X, torch.tensor(0)), (N, torch.tensor(1)), (B, torch.tensor(5)))
+def deque_of_an_iteration(x, n):
+    for _ in range(int(n)):
+        made = deque([x])
+        made.append(x * 2)
+        x = made.pop() + made.popleft()
+    return x
+
+
+@case((X,), (N,), (Z,), (B,))
+def deque_filled_where_the_other_side_raises(x):
+    queue = deque([1])
+    if x.sum() > 0:
+        raise ValueError("positive")
+    queue.append(2)
+    return x + len(queue)

@@ -26,6 +26,7 @@ from dycl.frontend.state import (
     AttributeLocation,
     CellLocation,
     ContainerLocation,
+    ForeignLocation,
     FrozenContents,
     FrozenTensor,
     Journal,
@@ -438,6 +439,8 @@ class Branches:
             raws = [d[place.key][1] if place.key in d else base for d in (a, b)]
             raws = [r.raw if isinstance(r, FrozenTensor) else r for r in raws]
             return join.raw(raws[0], raws[1])
+        if isinstance(place, ForeignLocation):
+            return self._plan_foreign(place, sides, base)
         unassigned = freeze(base, self.recorder)
         values = [d[place.key][1] if place.key in d else after_side(unassigned, d) for d in (a, b)]
         if isinstance(place, ContainerLocation):
@@ -458,7 +461,23 @@ class Branches:
             return lambda results: Unusable.with_choice(plan(results), None)
         return plan
 
-    def _is_dropped(self, place: ContainerLocation, sides: tuple[Side, Side]) -> bool:
+    def _plan_foreign(self, place: ForeignLocation, sides: tuple[Side, Side], base: Any) -> Plan:
+        """An object that the sides leave alike; one that raises before it changes it leaves it to nobody."""
+        found = [side.delta[place.key][1] if place.key in side.delta else base for side in sides]
+        for i, side in enumerate(sides):
+            if side.target is not None and side.target.kind == "raise" and place.key not in side.delta:
+                found[i] = found[1 - i]
+        if found[0].same(found[1]):
+            return lambda _: found[0]
+        if is_made_elsewhere(place) or self._is_dropped(place, sides) or (gc.collect() and is_made_elsewhere(place)):
+            return lambda _: base
+        raise DisagreementError(
+            f"{place.name} holds something else after one side of a condition on a tensor than after the other",
+            hint="change it on both sides alike, or keep a list instead",
+            location=here(),
+        )
+
+    def _is_dropped(self, place: ContainerLocation | ForeignLocation, sides: tuple[Side, Side]) -> bool:
         """Whether a container is held by variables of functions that have ended only, which the sides jumped out of."""
         kept: list[Any] = []
         for side in sides:

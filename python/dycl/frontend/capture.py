@@ -49,6 +49,7 @@ from dycl.frontend.state import (
     ContainerLocation,
     Contents,
     ContextLocation,
+    ForeignLocation,
     Location,
     freeze,
 )
@@ -570,6 +571,9 @@ class _Run:
                 continue
             if isinstance(location, ContainerLocation):
                 self._container_state(path, old, now, state, new_state)
+            elif isinstance(location, ForeignLocation):
+                if not now.same(old):
+                    raise _unsupported_state(f"`{path}`", "something else than before")
             elif isinstance(location, AttributeLocation):
                 name = f"{path}.{location.key[2]}".lstrip(".")
                 attribute = (location.owner, location.key[2])
@@ -609,7 +613,7 @@ class _Run:
         """Refuses a write to a list, dict or object that is an argument: its caller would not see it."""
         for reach in self._arguments_reach:
             path = reach.path_of(getattr(location, "owner", None))
-            is_container = isinstance(location, ContainerLocation)
+            is_container = isinstance(location, (ContainerLocation, ForeignLocation))
             if path is not None and not (now.same(old) if is_container else now is old):
                 what = f"`{path}`" if is_container else f"`{path}.{location.key[2]}`"
                 raise UnsupportedConstructError(

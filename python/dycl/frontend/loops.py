@@ -41,6 +41,7 @@ from dycl.frontend.state import (
     ContainerLocation,
     Contents,
     Delta,
+    ForeignLocation,
     FrozenChoice,
     FrozenContents,
     FrozenNode,
@@ -418,6 +419,12 @@ class Loops(Exceptions):
                 continue
             if isinstance(value, (bool, int, float, str, type(None))) and same_constant(snapshot.base(place), value):
                 continue
+            if isinstance(place, ForeignLocation):
+                raise UnsupportedConstructError(
+                    f"{place.name} is changed in a loop on a tensor, which cannot carry it",
+                    hint="keep a list of tensors instead",
+                    location=location,
+                )
             init = freeze(snapshot.base(place), self.recorder)
             first = Carried(place, init, init)
             fresh[key] = first.widened(value, location) or first

@@ -25,6 +25,7 @@ import torch
 from torch import nn
 from torch._subclasses.functional_tensor import FunctionalTensor
 
+from dycl.frontend.foreign import ForeignKind
 from dycl.frontend.recorder import Recorder
 from dycl.frontend.rows import Rows
 from dycl.frontend.values import Choice, Number, Unusable
@@ -135,6 +136,26 @@ class ContainerLocation(Location):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class ForeignLocation(Location):
+    """The contents of an object of a class that dycl does not follow: a deque, an array, a buffer, a generator."""
+
+    owner: Any
+    kind: ForeignKind
+
+    @staticmethod
+    def of(owner: Any, kind: ForeignKind) -> ForeignLocation:
+        cls = type(owner).__name__
+        return ForeignLocation(("foreign", id(owner)), f"{'an' if cls[0] in 'aeiou' else 'a'} {cls}", owner, kind)
+
+    def get(self) -> Any:
+        return ForeignContents(self.kind, self.kind.keep(self.owner))
+
+    def set(self, value: Any) -> None:
+        assert isinstance(value, ForeignContents)
+        self.kind.put(self.owner, value.kept)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class ItemLocation(Location):
     """One item of a list or dict that keeps its length and keys."""
 
@@ -213,6 +234,17 @@ class Contents:
         )
 
 
+class ForeignContents:
+    """A copy of what such an object holds. The tensors in it stay what they are: sides may not leave others."""
+
+    def __init__(self, kind: ForeignKind, kept: Any) -> None:
+        self.kind = kind
+        self.kept = kept
+
+    def same(self, other: ForeignContents) -> bool:
+        return self.kind.same(self.kept, other.kept)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class TensorLocation(Location):
     """The contents of a tensor; its value is the recorded tensor it stands for."""
@@ -234,6 +266,8 @@ class TensorLocation(Location):
 
 def _differs(a: Any, b: Any) -> bool:
     if isinstance(a, Contents) and isinstance(b, Contents):
+        return not a.same(b)
+    if isinstance(a, ForeignContents) and isinstance(b, ForeignContents):
         return not a.same(b)
     return a is not b
 
@@ -282,7 +316,7 @@ class Journal:
 
 def _is_forgotten(location: Location) -> bool:
     """Whether nothing but the journal knows the owner any more: a list that a helper made, filled and dropped."""
-    if not isinstance(location, (AttributeLocation, ContainerLocation)):
+    if not isinstance(location, (AttributeLocation, ContainerLocation, ForeignLocation)):
         return False
     return sys.getrefcount(location.owner) <= 2  # the location's, and the argument of this call
 

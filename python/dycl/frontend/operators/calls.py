@@ -21,6 +21,7 @@ from torch.nn.modules.module import (
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.convert import NoSourceError
+from dycl.frontend.foreign import foreign_kind
 from dycl.frontend.locations import here, is_internal
 from dycl.frontend.operators.core import CONTAINERS, user_method
 from dycl.frontend.operators.growing import known_items
@@ -37,6 +38,9 @@ _MUTATING = {
     *("__setitem__", "__delitem__"),
 }
 
+
+_STORING = {"__setitem__", "__delitem__", "__iadd__", "__imul__", "__ior__", "__iand__", "__isub__", "__ixor__"}
+"""The special methods that change the object, as they are called by name."""
 
 _MUTATING_MODULES = {"_heapq", "_bisect", "_operator", "_random"}
 """Whose functions write to the containers that they are given."""
@@ -69,8 +73,14 @@ class Calls(Objects):
             return self.call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
         if isinstance(function, (types.BuiltinFunctionType, types.BuiltinMethodType)):
             return self._call_builtin(function, args, kwargs)
-        if isinstance(function, types.MethodDescriptorType) and args and isinstance(args[0], CONTAINERS):
-            self.touch(args[0])  # `list.append(items, x)`
+        if isinstance(function, types.MethodWrapperType) and function.__name__ in _STORING:
+            self.touch(function.__self__)  # `items.__setitem__(0, x)`
+        if isinstance(function, types.WrapperDescriptorType) and args and function.__name__ in _STORING:
+            self.touch(args[0])  # `list.__setitem__(items, 0, x)`
+        if isinstance(function, types.MethodDescriptorType) and args:
+            if isinstance(args[0], CONTAINERS):
+                self.touch(args[0])  # `list.append(items, x)`
+            self._touch_foreign(args[0], function.__name__)
         if isinstance(function, type):
             return self.construct(function, args, kwargs)
         method = user_method(function, "__call__")
@@ -122,7 +132,14 @@ class Calls(Objects):
                 return self.function(self.converter.convert(method.__func__))(owner, *args, **kwargs)  # type: ignore[arg-type]
         if isinstance(method.__func__, types.FunctionType):
             return self._call_function(method.__func__, (owner, *args), kwargs)
+        self._touch_foreign(owner, method.__name__)
         return method(*args, **kwargs)
+
+    def _touch_foreign(self, owner: Any, method: str) -> None:
+        """To be called before a method in C."""
+        kind = foreign_kind(owner)
+        if kind is not None and kind.changes(method):
+            self.touch(owner)
 
     def _is_user_forward(self, module: nn.Module, method: types.MethodType) -> bool:
         """Torch's own containers (`nn.Sequential`) are rewritten where they hold modules of the user's."""
@@ -199,6 +216,7 @@ class Calls(Objects):
         if isinstance(owner, CONTAINERS) and function.__name__ in _MUTATING:
             self.touch(owner)
             return function(*args, **kwargs)
+        self._touch_foreign(owner, function.__name__)
         is_of_this_path = args and isinstance(args[0], PlacedIterator) and args[0].graph is self.control.recorder.graph
         if function is next and self.control.is_conditional and sys.getrefcount(args[0]) > 2 and not is_of_this_path:
             # One that somebody holds, not a temporary as in `next(self.parameters())`.

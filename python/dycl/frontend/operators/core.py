@@ -16,9 +16,10 @@ from torch import nn
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.control import Control
 from dycl.frontend.convert import Converter
+from dycl.frontend.foreign import foreign_kind, refuse_global_generator
 from dycl.frontend.locations import here, is_internal
 from dycl.frontend.paths import BREAK, CONTINUE, Signal
-from dycl.frontend.state import UNDEFINED, CellLocation, ContainerLocation
+from dycl.frontend.state import UNDEFINED, CellLocation, ContainerLocation, ForeignLocation
 from dycl.frontend.values import Unusable, refuse
 
 Body = Callable[[], Signal | None]
@@ -110,6 +111,11 @@ class Core:
         self.control.check_joined(owner)
         if isinstance(owner, CONTAINERS):
             self.control.journal.touch(ContainerLocation.of(owner))
+            return
+        kind = foreign_kind(owner)
+        if kind is not None:
+            refuse_global_generator(owner)
+            self.control.journal.touch(ForeignLocation.of(owner, kind))
 
 
 def user_method(owner: Any, name: str) -> Any:
