@@ -333,6 +333,15 @@ def deque_that_each_side_fills_for_itself(x):
 
 
 @case((X,), (N,), (Z,), (B,))
+def deque_that_is_longer_after_one_side(x):
+    queue, data = deque([x]), bytearray(b"a")
+    if x.sum() > 0:
+        queue.append(x * 2)
+        data.append(3)
+    return torch.stack(list(queue)).sum(0) + len(queue) + len(data) * 10
+
+
+@case((X,), (N,), (Z,), (B,))
 def deque_that_is_as_it_was_again(x):
     queue = deque([x, x + 1])
     if x.sum() > 0:

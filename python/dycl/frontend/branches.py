@@ -440,7 +440,7 @@ class Branches:
             raws = [r.raw if isinstance(r, FrozenTensor) else r for r in raws]
             return join.raw(raws[0], raws[1])
         if isinstance(place, ForeignLocation):
-            return self._plan_foreign(place, sides, base)
+            return self._plan_foreign(join, place, sides, base)
         unassigned = freeze(base, self.recorder)
         values = [d[place.key][1] if place.key in d else after_side(unassigned, d) for d in (a, b)]
         if isinstance(place, ContainerLocation):
@@ -461,7 +461,7 @@ class Branches:
             return lambda results: Unusable.with_choice(plan(results), None)
         return plan
 
-    def _plan_foreign(self, place: ForeignLocation, sides: tuple[Side, Side], base: Any) -> Plan:
+    def _plan_foreign(self, join: Join, place: ForeignLocation, sides: tuple[Side, Side], base: Any) -> Plan:
         """An object that the sides leave alike; one that raises before it changes it leaves it to nobody."""
         found = [side.delta[place.key][1] if place.key in side.delta else base for side in sides]
         for i, side in enumerate(sides):
@@ -474,7 +474,8 @@ class Branches:
         raise DisagreementError(
             f"{place.name} holds something else after one side of a condition on a tensor than after the other",
             hint="change it on both sides alike, or keep a list instead",
-            location=here(),
+            location=join.site.location,
+            site=join.site,
         )
 
     def _is_dropped(self, place: ContainerLocation | ForeignLocation, sides: tuple[Side, Side]) -> bool:
