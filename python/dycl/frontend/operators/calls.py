@@ -74,9 +74,9 @@ class Calls(Objects):
         if isinstance(function, (types.BuiltinFunctionType, types.BuiltinMethodType)):
             return self._call_builtin(function, args, kwargs)
         if isinstance(function, types.MethodWrapperType) and function.__name__ in _STORING:
-            self.touch(function.__self__)  # `items.__setitem__(0, x)`
+            self._touch_stored(function.__self__)  # `items.__setitem__(0, x)`
         if isinstance(function, types.WrapperDescriptorType) and args and function.__name__ in _STORING:
-            self.touch(args[0])  # `list.__setitem__(items, 0, x)`
+            self._touch_stored(args[0])  # `list.__setitem__(items, 0, x)`
         if isinstance(function, types.MethodDescriptorType) and args:
             if isinstance(args[0], CONTAINERS):
                 self.touch(args[0])  # `list.append(items, x)`
@@ -134,6 +134,14 @@ class Calls(Objects):
             return self._call_function(method.__func__, (owner, *args), kwargs)
         self._touch_foreign(owner, method.__name__)
         return method(*args, **kwargs)
+
+    def _touch_stored(self, owner: Any) -> None:
+        """To be called before a special method in C that changes an object.
+
+        A class of the user's that is a dict calls these to change itself, and may have no other way to.
+        """
+        if type(owner) in CONTAINERS or foreign_kind(owner) is not None:
+            self.touch(owner)
 
     def _touch_foreign(self, owner: Any, method: str) -> None:
         """To be called before a method in C."""
