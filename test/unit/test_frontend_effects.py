@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import heapq
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -584,3 +585,113 @@ def test_state_in_a_nested_container_is_refused():
 
     with pytest.raises(UnsupportedConstructError, match=r"`c\[0\]\[0\]` holds after a call"):
         capture(Nested(), (X,), {}, Options())
+
+
+class Numbered(nn.Module):
+    calls = 0
+
+    def forward(self, x):
+        type(self).calls += 1
+        return x * type(self).calls
+
+
+def test_an_attribute_of_a_class_is_state():
+    program = capture(Numbered(), (X,), {}, Options())
+    assert [(s.name, program.state[s.name].item()) for s in program.signature.state] == [("Numbered.calls", 0)]
+    assert Numbered.calls == 0
+
+
+class Iterating(nn.Module):
+    def __init__(self, items, move):
+        super().__init__()
+        self.items, self.move = items, move
+
+    def forward(self, x):
+        return x + self.move(self.items)
+
+
+def by_next(items):
+    return next(items)
+
+
+def by_a_default(items):
+    return next(items, 7)
+
+
+def by_a_loop(items):
+    for item in items:
+        if item:
+            break
+    return item
+
+
+def by_zip(items):
+    return sum(a * b for a, b in zip(items, [1, 2], strict=False))
+
+
+@pytest.mark.parametrize("move", [by_next, by_a_default, by_a_loop, by_zip])
+@pytest.mark.parametrize("made", [itertools.count, lambda: iter([1, 2, 3]), lambda: (i for i in range(5))])
+def test_an_iterator_that_outlives_a_call_is_not_moved_on(made, move):
+    model = Iterating(made(), move)
+    with pytest.raises(UnsupportedConstructError, match="`items` is moved on, an iterator that stands elsewhere"):
+        capture(model, (X,), {}, Options())
+    assert next(model.items) == next(made())
+
+
+COUNTER = itertools.count(5)
+
+
+def test_an_iterator_of_the_module_is_not_moved_on():
+    def forward(x):
+        return x + next(COUNTER)
+
+    with pytest.raises(UnsupportedConstructError, match="`COUNTER` is moved on"):
+        capture(forward, (X,), {}, Options())
+    assert next(COUNTER) == 5
+
+
+def test_a_default_that_is_changed_is_refused():
+    def forward(x, seen=[0]):  # noqa: B006
+        seen.append(1)
+        return x + len(seen)
+
+    with pytest.raises(UnsupportedConstructError, match="`seen` holds after a call other items than before"):
+        capture(forward, (X,), {}, Options())
+    assert forward.__defaults__ == ([0],)
+
+
+def test_a_variable_of_a_function_that_has_ended_is_refused():
+    def counter():
+        count = 4
+
+        def bump():
+            nonlocal count
+            count += 1
+            return count
+
+        return bump
+
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bump = counter()
+
+        def forward(self, x):
+            return x + self.bump()
+
+    model = Counting()
+    with pytest.raises(UnsupportedConstructError, match="the variable `count` of an enclosing function holds after a"):
+        capture(model, (X,), {}, Options())
+    assert model.bump() == 5
+
+
+@exact
+def variable_of_a_function_that_ends_in_the_call(x):
+    count = 0
+
+    def bump(y):
+        nonlocal count
+        count += 1
+        return y + count
+
+    return bump(bump(x)) + count

@@ -55,6 +55,7 @@ class Branches:
         journal: where stores to attributes and containers are reported.
         sites: how many conditions on data have been met.
         escaping: the exceptions that leave the program. Set before the first use; the runs of one capture share it.
+        outside: how a user writes the way to an object that was there before the program ran; None for others.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Branches:
         self.journal = Journal()
         self.sites = 0
         self.escaping = Escaping()
+        self.outside: Callable[[Any], str | None] = lambda _: None
         self._max_depth = max_depth
         self._max_specializations = max_specializations
         self._forks: list[Fork] = []

@@ -231,6 +231,7 @@ class _Run:
         self._number_inputs: list[tuple[_StateAttribute, _Input]] = []
         self._adopted: dict[int, nn.Module] = {}
         self._reachable = Reachable(model)
+        self.control.outside = self._reachable.path_of
         self._arguments_reach: list[Reachable] = []
         self._restore: list[Callable[[], None]] = []
         self._names: set[str] = set()
@@ -265,6 +266,7 @@ class _Run:
             yield
         finally:
             self.control.journal.undo(0)
+            self._reachable.restore_variables()
             for restore in reversed(self._restore):
                 restore()
 
@@ -558,6 +560,9 @@ class _Run:
 
     def _collect_attribute_state(self, state: list[_Input], new_state: list[torch.Tensor]) -> None:
         """The attributes that the run left with another value than it found."""
+        for name, old, now in self._reachable.changed_variables():
+            if not same_constant(now, old):
+                raise _unsupported_state(f"the variable `{name}` of an enclosing function", "another value")
         for location, old in self.control.journal.since(0).values():
             now = location.get()
             self._refuse_argument_object(location, old, now)

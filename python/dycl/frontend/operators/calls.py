@@ -39,6 +39,12 @@ _MUTATING = {
 }
 
 
+_MOVING = {
+    *map(id, (next, list, tuple, set, frozenset, dict, sorted, sum, min, max, any, all)),
+    *map(id, (zip, enumerate, map, filter)),
+}
+"""The built-ins that move on the iterators that they are given, or make one that does."""
+
 _STORING = {"__setitem__", "__delitem__", "__iadd__", "__imul__", "__ior__", "__iand__", "__isub__", "__ixor__"}
 """The special methods that change the object, as they are called by name."""
 
@@ -54,6 +60,9 @@ class Calls(Objects):
         for value in (function, *args, *kwargs.values()):
             if isinstance(value, Unusable):
                 refuse(value)
+        if id(function) in _MOVING:
+            for value in args:
+                self.refuse_outside_iterator(value)
         replacement = replacement_of(function)
         if replacement is not None:
             return replacement(self, *args, **kwargs)

@@ -117,6 +117,22 @@ class Core:
             refuse_global_generator(owner)
             self.control.journal.touch(ForeignLocation.of(owner, kind))
 
+    def refuse_outside_iterator(self, value: Any) -> None:
+        """To be called before an iterator is moved on: one that outlives the call may not be.
+
+        Raises:
+            UnsupportedConstructError: `value` is one.
+        """
+        if not hasattr(type(value), "__next__") or user_method(value, "__next__") is not None:
+            return
+        path = self.control.outside(value)
+        if path is not None:
+            raise UnsupportedConstructError(
+                f"`{path}` is moved on, an iterator that stands elsewhere in the next call of the model",
+                hint="keep a list, and the position in it as a number in an attribute of the model",
+                location=here(),
+            )
+
 
 def user_method(owner: Any, name: str) -> Any:
     """A special method that a class of the user's defines in Python."""

@@ -38,6 +38,7 @@ class Iteration(Stores):
         self, items: Any, body: Callable[[Any], Signal | None], orelse: Body | None, names: tuple[str, ...]
     ) -> Signal | None:
         cells = cell_locations(names, body, orelse)
+        self.refuse_outside_iterator(items)
         method = operator_method(items, "__iter__")
         items = as_sequence(items if method is None else self.call(method, items))
         if isinstance(items, DataRange):
