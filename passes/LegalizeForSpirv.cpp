@@ -9,7 +9,9 @@
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/SCF/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 #include "mlir/IR/IRMapping.h"
@@ -92,15 +94,49 @@ static SmallVector<Value> joinAll(OpBuilder &builder, Location location, ValueRa
 // Reductions
 //===----------------------------------------------------------------------===//
 
-/// Whether IREE 3.13 makes wrong SPIR-V, or none, of `op`: a reduction over a size that is not static is tiled with a
-/// buffer of that size in shared memory; of a depthwise convolution half of the elements were not written.
-static bool needsLoopInBody(linalg::LinalgOp op) {
+/// The threads of a workgroup that IREE fills, and the bytes of shared memory that it may use.
+constexpr int64_t workgroupThreads = 64, sharedMemory = 16384;
+
+/// Mesa's lavapipe ends the loops of a thread after 65,535 iterations, without a word. Loops that may have more than
+/// this are unrolled, as are those of products with more terms than may be counted to.
+constexpr int64_t maxIterations = 4096, maxTerms = 32768;
+
+static bool isLong(Type type) { return getElementTypeOrSelf(type).isInteger(64); }
+
+/// Whether `op` reads, computes or gives i64.
+static bool computesLong(linalg::LinalgOp op) {
+  if (llvm::any_of(op->getOperandTypes(), isLong))
+    return true;
+  return op.getBlock()
+      ->walk([](Operation *inner) {
+        return llvm::any_of(inner->getResultTypes(), isLong) ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
+/// Whether IREE 3.13 makes bad SPIR-V, or none, of `op`, where that is a reduction: of a depthwise convolution half of
+/// the elements were not written; of other reductions it keeps what is fused with them in shared memory, where it does
+/// not vectorize, and where it does, they are code of such length that lavapipe compiles it for minutes.
+static bool isReductionWithoutSpirv(linalg::LinalgOp op) {
   if (op->getName().stripDialect().starts_with("depthwise_conv"))
     return true;
-  SmallVector<unsigned> reductions;
+  SmallVector<unsigned> parallel, reductions;
+  op.getParallelDims(parallel);
   op.getReductionDims(reductions);
   SmallVector<int64_t> ranges = op.getStaticLoopRanges();
-  return llvm::any_of(reductions, [&](unsigned dim) { return ShapedType::isDynamic(ranges[dim]); });
+  if (reductions.empty())
+    return false;
+  if (llvm::any_of(ranges, ShapedType::isDynamic))
+    return true;
+  int64_t iterations = 1, threads = 1;
+  for (unsigned dim : reductions)
+    iterations *= ranges[dim];
+  for (unsigned dim : parallel)
+    threads = std::min(threads * ranges[dim], workgroupThreads);
+  // Nothing is fused before products and convolutions.
+  if (linalg::isaContractionOpInterface(op) || linalg::isaConvolutionOpInterface(op))
+    return iterations > maxTerms;
+  return iterations * threads * int64_t(sizeof(int32_t)) > sharedMemory / 2;
 }
 
 /// For each result, which element of it an iteration of the parallel loops computes; nothing where that is not one
@@ -113,7 +149,9 @@ static std::optional<SmallVector<AffineMap>> getResultMaps(linalg::LinalgOp op, 
   SmallVector<AffineMap> maps;
   for (OpOperand &init : op.getDpsInitsMutable()) {
     AffineMap map = op.getMatchingIndexingMap(&init);
-    if (!map.isProjectedPermutation() || map.getNumResults() != parallel.size())
+    // A dimension that is kept, as 1, is 0 in the map.
+    if (!map.isProjectedPermutation(/*allowZeroInResults=*/true) ||
+        !llvm::all_of(parallel, [&](unsigned dim) { return map.isFunctionOfDim(dim); }))
       return std::nullopt;
     maps.push_back(map.replaceDimsAndSymbols(renumbered, {}, parallel.size(), 0));
   }
@@ -154,14 +192,30 @@ static SmallVector<Value> cloneBody(OpBuilder &builder, linalg::LinalgOp op, Val
                              [&](Value value) { return mapping.lookupOrDefault(value); });
 }
 
-/// `op` as a computation of each element by itself, with the reduction as a loop in it: one thread an element.
-static bool putLoopInBody(linalg::LinalgOp op) {
+/// Has an iteration of the innermost of these loops, which `op` reduces in, do the work of several, where they may be
+/// long.
+static void unrollLongLoops(linalg::LinalgOp op, ArrayRef<unsigned> reductions, ArrayRef<scf::ForOp> loops) {
+  constexpr uint64_t factor = 8;
+  SmallVector<int64_t> ranges = op.getStaticLoopRanges();
+  int64_t iterations = 1;
+  bool isKnown = true;
+  for (unsigned dim : reductions) {
+    isKnown &= !ShapedType::isDynamic(ranges[dim]);
+    iterations *= ranges[dim];
+  }
+  if (!isKnown || iterations > maxIterations)
+    (void)loopUnrollByFactor(loops.back(), factor); // Where it cannot, the loop is right as it is.
+}
+
+/// `op` as a computation of each element by itself, with the reduction, if it is one, as a loop in it: one thread an
+/// element. Without a reduction elements are read at the index plus `zero`. Null where it cannot be.
+static linalg::GenericOp putLoopInBody(linalg::LinalgOp op, Value zero) {
   SmallVector<unsigned> parallel, reductions;
   op.getParallelDims(parallel);
   op.getReductionDims(reductions);
   std::optional<SmallVector<AffineMap>> maps = getResultMaps(op, parallel);
   if (!maps || !op.hasPureTensorSemantics())
-    return false;
+    return {};
   OpBuilder builder(op);
   Location location = op.getLoc();
   SmallVector<Range> ranges = op.createLoopRanges(builder, location);
@@ -172,10 +226,19 @@ static bool putLoopInBody(linalg::LinalgOp op) {
     steps.push_back(getValueOrCreateConstantIndexOp(builder, location, ranges[dim].stride));
   }
 
+  SmallVector<scf::ForOp> loops;
   auto buildElement = [&](OpBuilder &builder, Location location, ValueRange initial) {
     SmallVector<Value> indices(op.getNumLoops());
     for (auto [i, dim] : llvm::enumerate(parallel))
       indices[dim] = linalg::IndexOp::create(builder, location, i);
+    if (reductions.empty()) {
+      for (unsigned dim : parallel)
+        indices[dim] = arith::AddIOp::create(builder, location, indices[dim], zero);
+      SmallVector<Value> elements = readInputs(builder, op, indices);
+      llvm::append_range(elements, initial);
+      linalg::YieldOp::create(builder, location, cloneBody(builder, op, elements, indices));
+      return;
+    }
     auto buildStep = [&](OpBuilder &builder, Location location, ValueRange loops, ValueRange carried) {
       for (auto [dim, loop] : llvm::zip_equal(reductions, loops))
         indices[dim] = loop;
@@ -186,13 +249,16 @@ static bool putLoopInBody(linalg::LinalgOp op) {
     scf::LoopNest nest =
         scf::buildLoopNest(builder, location, lowers, uppers, steps, splitAll(builder, location, initial), buildStep);
     linalg::YieldOp::create(builder, location, joinAll(builder, location, nest.results, initial.getTypes()));
+    loops.assign(nest.loops.begin(), nest.loops.end());
   };
   SmallVector<utils::IteratorType> iterators(parallel.size(), utils::IteratorType::parallel);
   auto generic = linalg::GenericOp::create(builder, location, op->getResultTypes(), /*inputs=*/ValueRange(),
                                            op.getDpsInits(), *maps, iterators, buildElement);
+  if (!loops.empty())
+    unrollLongLoops(op, reductions, loops);
   op->replaceAllUsesWith(generic);
   op->erase();
-  return true;
+  return generic;
 }
 
 //===----------------------------------------------------------------------===//
@@ -312,6 +378,15 @@ template <typename... Ops> static SmallVector<Operation *> getLongOpsInBodies(fu
   return found;
 }
 
+/// The absolute value of an i64; of the least one it is itself.
+static Value expandAbsolute(OpBuilder &builder, Operation *op) {
+  Location location = op->getLoc();
+  Value value = op->getOperand(0), zero = getConstant(builder, location, value.getType(), 0);
+  Value negative = arith::SubIOp::create(builder, location, zero, value);
+  Value isNegative = arith::CmpIOp::create(builder, location, arith::CmpIPredicate::slt, value, zero);
+  return arith::SelectOp::create(builder, location, isNegative, negative, value);
+}
+
 /// Rounds quotients down or up by what `expandDivision` knows.
 static LogicalResult expandRounding(func::FuncOp function) {
   RewritePatternSet patterns(function.getContext());
@@ -336,26 +411,84 @@ struct LegalizeForSpirvPass : public dycl::impl::DyclLegalizeForSpirvPassBase<Le
       return;
     if (failed(expandRounding(getOperation())))
       return signalPassFailure();
-    SmallVector<linalg::LinalgOp> reductions;
+    expandInBodies<math::AbsIOp>(expandAbsolute);
+    SmallVector<linalg::LinalgOp> ops;
     getOperation().walk([&](linalg::LinalgOp op) {
-      if (needsLoopInBody(op))
-        reductions.push_back(op);
+      if ((!isa<linalg::FillOp>(op) && computesLong(op)) || isReductionWithoutSpirv(op))
+        ops.push_back(op);
     });
-    SmallVector<Operation *> divisions =
-        getLongOpsInBodies<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp>(getOperation());
-    for (Operation *op : divisions) {
-      OpBuilder builder(op);
-      op->getResult(0).replaceAllUsesWith(expandDivision(builder, op));
-      op->erase();
-      ++numDivisions;
+    numDivisions += expandInBodies<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp>(expandDivision);
+    if (ops.empty())
+      return;
+    Value zero = createHiddenZero();
+    for (linalg::LinalgOp op : ops) {
+      bool reduces = op.getNumReductionLoops() != 0;
+      linalg::GenericOp generic = putLoopInBody(op, zero);
+      if (!generic)
+        continue;
+      ++(reduces ? numReductions : numLongOps);
+      // A user that computes no i64 may be vectorized; and of a reduction each element of the user would reduce anew.
+      if (reduces || !llvm::all_of(generic->getResultTypes(), isLong))
+        putInDispatch(generic);
     }
-    for (linalg::LinalgOp op : reductions)
-      numReductions += putLoopInBody(op);
-    if (!divisions.empty() || !reductions.empty())
-      hideConstants();
+    hideConstants();
   }
 
 private:
+  /// Replaces the operations on i64, of these kinds, in the bodies of tensor operations; tells how many.
+  template <typename... Ops> unsigned expandInBodies(llvm::function_ref<Value(OpBuilder &, Operation *)> expand) {
+    SmallVector<Operation *> ops = getLongOpsInBodies<Ops...>(getOperation());
+    for (Operation *op : ops) {
+      OpBuilder builder(op);
+      op->getResult(0).replaceAllUsesWith(expand(builder, op));
+      op->erase();
+    }
+    return ops.size();
+  }
+
+  /// An index of 0 that IREE does not know: it reads `tensor.extract` at the very index of a loop as an operand again,
+  /// and vectorizes it.
+  Value createHiddenZero() {
+    OpBuilder builder = OpBuilder::atBlockBegin(&getOperation().front());
+    Location location = getOperation().getLoc();
+    Value zero = arith::ConstantIndexOp::create(builder, location, 0);
+    return createIreeOp(builder, location, "util.optimization_barrier", zero, zero.getType())->getResult(0);
+  }
+
+  /// Has IREE compute `op` by itself, with nothing that uses it. (`util.optimization_barrier` is no way to: IREE does
+  /// not see that its result is the same memory, and uses that for something else.)
+  void putInDispatch(linalg::GenericOp op) {
+    Location location = op.getLoc();
+    OpBuilder builder(op);
+    SmallVector<Value> sizes;
+    for (Value init : op.getDpsInits())
+      for (int64_t dim = 0; dim < cast<RankedTensorType>(init.getType()).getRank(); ++dim)
+        if (cast<RankedTensorType>(init.getType()).isDynamicDim(dim))
+          sizes.push_back(tensor::DimOp::create(builder, location, init, dim));
+    bool isDouble = llvm::any_of(op->getResultTypes(), [](Type type) { return getElementTypeOrSelf(type).isF64(); });
+    if (isDouble && !sizes.empty())
+      return; // How many workgroups there are, as below, is not known then. It is right without, and slower.
+    OperationState state(location, "flow.dispatch.region", sizes, op->getResultTypes());
+    NamedAttribute segments =
+        builder.getNamedAttr("operandSegmentSizes", builder.getDenseI32ArrayAttr({int32_t(sizes.size()), 0}));
+    state.propertiesAttr = builder.getDictionaryAttr(segments);
+    Block *body = &state.addRegion()->emplaceBlock();
+    state.addRegion(); // How many workgroups there are.
+    Operation *region = builder.create(state);
+    op->replaceAllUsesWith(region);
+    op->moveBefore(body, body->end());
+    builder.setInsertionPointToEnd(body);
+    createIreeOp(builder, location, "flow.return", op->getResults(), {});
+    if (isDouble) {
+      // IREE finds out how many workgroups there are where nothing is said, but then it cannot make f32 of f64.
+      builder.setInsertionPointToStart(&region->getRegion(1).emplaceBlock());
+      SmallVector<Type> counts(3, builder.getIndexType());
+      Operation *slice =
+          createIreeOp(builder, location, "iree_tensor_ext.dispatch.workgroup_count_from_slice", {}, counts);
+      createIreeOp(builder, location, "flow.return", slice->getResults(), {});
+    }
+  }
+
   /// Keeps i64 constants out of dispatches: what is not vectorized, as a body with a branch, cannot read them there.
   void hideConstants() {
     getOperation().walk([](arith::ConstantOp constant) {

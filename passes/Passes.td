@@ -694,11 +694,19 @@ def DyclLegalizeForSpirvPass : Pass<"dycl-legalize-for-spirv", "::mlir::func::Fu
   let description = [{
     Input: a region's function. Output: the same for the target vulkan, where
 
-    - a reduction over a size that is not static, and a depthwise convolution, compute each element by itself, with a
-      loop in the body. IREE 3.13 tiles the first with a buffer of that size in shared memory ("uses … bytes of shared
-      memory; exceeded the limit"), and of the second left half of the elements unwritten;
+    - a reduction that is not short, or has a size that is not static, and a depthwise convolution compute each element
+      by itself, with a loop in the body. What IREE 3.13 fuses with the first it keeps in shared memory ("uses … bytes of
+      shared memory; exceeded the limit") or makes code of that drivers compile for minutes; of the second it left half
+      of the elements unwritten. Products and convolutions of static sizes are as they were;
+    - what computes i64 on tensors reads them in its body, at an index that IREE does not know, so that it does not
+      vectorize it: it emulates i64, but not in all operations of vectors;
     - a quotient or remainder of i64 in the body of a tensor operation is one of i32, where both numbers are that short,
-      or computed bit by bit. IREE emulates i64 for SPIR-V, but not its division.
+      or computed bit by bit, and an absolute value is a choice. IREE emulates i64 for SPIR-V, but not these.
+
+    Loops that may be long are unrolled, as Mesa's lavapipe ends a thread's loops after 65,535 iterations.
+
+    What was rewritten is in a `flow.dispatch.region` of its own, unless it gives i64 to what is rewritten too: users
+    may be vectorized, and of a reduction each element of a user would reduce anew.
 
     Limits: one thread reduces alone, which is slow where it reduces much. A reduction stays where a result has not one
     element for each iteration of the parallel loops. Of a division by 0 the result is any number. Needs unregistered
@@ -716,22 +724,26 @@ def DyclLegalizeForSpirvPass : Pass<"dycl-legalize-for-spirv", "::mlir::func::Fu
     } -> tensor<8xf32>
     // becomes
     %size = tensor.dim %x, %c0 : tensor<?x8xf32>
-    %0 = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
-        outs(%init : tensor<8xf32>) {
-    ^bb0(%out: f32):
-      %i = linalg.index 0 : index
-      %1 = scf.for %k = %c0 to %size step %c1 iter_args(%sum = %out) -> (f32) {
-        %in = tensor.extract %x[%k, %i] : tensor<?x8xf32>
-        %2 = arith.addf %in, %sum : f32
-        scf.yield %2 : f32
-      }
-      linalg.yield %1 : f32
-    } -> tensor<8xf32>
+    %0 = "flow.dispatch.region"() <{operandSegmentSizes = array<i32: 0, 0>}> ({
+      %1 = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+          outs(%init : tensor<8xf32>) {
+      ^bb0(%out: f32):
+        %i = linalg.index 0 : index
+        %2 = scf.for %k = %c0 to %size step %c1 iter_args(%sum = %out) -> (f32) {  // unrolled, in fact
+          %in = tensor.extract %x[%k, %i] : tensor<?x8xf32>
+          %3 = arith.addf %in, %sum : f32
+          scf.yield %3 : f32
+        }
+        linalg.yield %2 : f32
+      } -> tensor<8xf32>
+      "flow.return"(%1) : (tensor<8xf32>) -> ()
+    }, {}) : () -> tensor<8xf32>
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
                            "::mlir::tensor::TensorDialect", "::mlir::affine::AffineDialect"];
   let statistics = [Statistic<"numReductions", "num-reductions", "Operations that reduce in their body">,
+                    Statistic<"numLongOps", "num-long-ops", "Operations on i64 that read in their body">,
                     Statistic<"numDivisions", "num-divisions", "Divisions of i64 expanded">];
 }
 

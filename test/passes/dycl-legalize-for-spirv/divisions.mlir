@@ -11,8 +11,9 @@
 // CHECK-LABEL: func.func @signed
 // CHECK: %[[TABLE:.+]] = arith.constant dense<[4, -2, 1]>
 // CHECK: %[[HIDDEN:.+]] = "util.optimization_barrier"(%[[TABLE]])
-// CHECK: linalg.generic {{.*}} ins(%{{.+}}, %[[HIDDEN]] :
-// CHECK-NEXT: ^bb0(%[[IN:.+]]: i64, %[[BY:.+]]: i64, %{{.+}}: i64):
+// CHECK: linalg.generic
+// CHECK: %[[IN:.+]] = tensor.extract %{{.+}}[
+// CHECK: tensor.extract %[[HIDDEN]][
 // CHECK: %[[NEGATIVE:.+]] = arith.cmpi slt, %[[IN]],
 // CHECK: scf.if
 // CHECK: arith.divui {{.*}} : i32
