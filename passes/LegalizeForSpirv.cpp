@@ -103,6 +103,8 @@ constexpr int64_t maxIterations = 4096, maxTerms = 32768;
 
 static bool isLong(Type type) { return getElementTypeOrSelf(type).isInteger(64); }
 
+static bool isDouble(Type type) { return getElementTypeOrSelf(type).isF64(); }
+
 /// Whether `op` reads, computes or gives i64.
 static bool computesLong(linalg::LinalgOp op) {
   if (llvm::any_of(op->getOperandTypes(), isLong))
@@ -420,6 +422,12 @@ struct LegalizeForSpirvPass : public dycl::impl::DyclLegalizeForSpirvPassBase<Le
     numDivisions += expandInBodies<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp>(expandDivision);
     if (ops.empty())
       return;
+    bool usesDouble =
+        getOperation()
+            .walk([](Operation *op) {
+              return llvm::any_of(op->getResultTypes(), isDouble) ? WalkResult::interrupt() : WalkResult::advance();
+            })
+            .wasInterrupted();
     Value zero = createHiddenZero();
     for (linalg::LinalgOp op : ops) {
       bool reduces = op.getNumReductionLoops() != 0;
@@ -429,7 +437,7 @@ struct LegalizeForSpirvPass : public dycl::impl::DyclLegalizeForSpirvPassBase<Le
       ++(reduces ? numReductions : numLongOps);
       // A user that computes no i64 may be vectorized; and of a reduction each element of the user would reduce anew.
       if (reduces || !llvm::all_of(generic->getResultTypes(), isLong))
-        putInDispatch(generic);
+        putInDispatch(generic, usesDouble);
     }
     hideConstants();
   }
@@ -457,7 +465,7 @@ private:
 
   /// Has IREE compute `op` by itself, with nothing that uses it. (`util.optimization_barrier` is no way to: IREE does
   /// not see that its result is the same memory, and uses that for something else.)
-  void putInDispatch(linalg::GenericOp op) {
+  void putInDispatch(linalg::GenericOp op, bool usesDouble) {
     Location location = op.getLoc();
     OpBuilder builder(op);
     SmallVector<Value> sizes;
@@ -465,9 +473,11 @@ private:
       for (int64_t dim = 0; dim < cast<RankedTensorType>(init.getType()).getRank(); ++dim)
         if (cast<RankedTensorType>(init.getType()).isDynamicDim(dim))
           sizes.push_back(tensor::DimOp::create(builder, location, init, dim));
-    bool isDouble = llvm::any_of(op->getResultTypes(), [](Type type) { return getElementTypeOrSelf(type).isF64(); });
-    if (isDouble && !sizes.empty())
-      return; // How many workgroups there are, as below, is not known then. It is right without, and slower.
+    // How many workgroups there are, as below, is not known of dynamic sizes. Those of f32 are left too, where there is
+    // f64: IREE may make that f32, and then takes a result from outside for the same computation in a dispatch, which
+    // it does not compile.
+    if (usesDouble && !sizes.empty())
+      return;
     OperationState state(location, "flow.dispatch.region", sizes, op->getResultTypes());
     NamedAttribute segments =
         builder.getNamedAttr("operandSegmentSizes", builder.getDenseI32ArrayAttr({int32_t(sizes.size()), 0}));
@@ -479,7 +489,7 @@ private:
     op->moveBefore(body, body->end());
     builder.setInsertionPointToEnd(body);
     createIreeOp(builder, location, "flow.return", op->getResults(), {});
-    if (isDouble) {
+    if (llvm::any_of(op->getResultTypes(), isDouble)) {
       // IREE finds out how many workgroups there are where nothing is said, but then it cannot make f32 of f64.
       builder.setInsertionPointToStart(&region->getRegion(1).emplaceBlock());
       SmallVector<Type> counts(3, builder.getIndexType());
