@@ -122,12 +122,9 @@ std::string HostConverter::defineConstant(Location location, TypedAttr value, St
              {builder.getNamedAttr("sym_name", builder.getStringAttr(name)),
               builder.getNamedAttr("sym_visibility", builder.getStringAttr("private")),
               builder.getNamedAttr("type", TypeAttr::get(bufferView))});
-  OperationState state(location, "util.initializer");
-  state.propertiesAttr =
-      builder.getDictionaryAttr(builder.getNamedAttr("function_type", TypeAttr::get(builder.getFunctionType({}, {}))));
-  Block *block = &state.addRegion()->emplaceBlock();
-  builder.create(state);
-  builder.setInsertionPointToStart(block);
+  NamedAttribute type = builder.getNamedAttr("function_type", TypeAttr::get(builder.getFunctionType({}, {})));
+  Operation *initializer = createIreeOp(builder, location, "util.initializer", {}, {}, type, /*numRegions=*/1);
+  builder.setInsertionPointToStart(&initializer->getRegion(0).emplaceBlock());
   Value tensor = createExport(location, arith::ConstantOp::create(builder, location, value));
   if (device != home)
     tensor = transfers.createCopy(builder, location, tensor, cast<RankedTensorType>(value.getType()).getRank(), home,

@@ -13,6 +13,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SCF/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/Utils/Utils.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -26,6 +27,24 @@ namespace dycl {
 
 using namespace mlir;
 using namespace dycl;
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+static bool isLong(Type type) { return getElementTypeOrSelf(type).isInteger(64); }
+
+static bool isDouble(Type type) { return getElementTypeOrSelf(type).isF64(); }
+
+static bool isStatic(Type type) { return cast<ShapedType>(type).hasStaticShape(); }
+
+/// Whether `op`, or what is in it, gives a result of such a type.
+static bool computes(Operation *op, llvm::function_ref<bool(Type)> isType) {
+  auto visit = [&](Operation *inner) {
+    return llvm::any_of(inner->getResultTypes(), isType) ? WalkResult::interrupt() : WalkResult::advance();
+  };
+  return op->walk(visit).wasInterrupted();
+}
 
 //===----------------------------------------------------------------------===//
 // 64-bit integers as halves
@@ -65,7 +84,7 @@ static Value join(OpBuilder &builder, Location location, Halves halves) {
 static SmallVector<Value> splitAll(OpBuilder &builder, Location location, ValueRange values) {
   SmallVector<Value> carried;
   for (Value value : values) {
-    if (!value.getType().isInteger(64)) {
+    if (!isLong(value.getType())) {
       carried.push_back(value);
       continue;
     }
@@ -79,7 +98,7 @@ static SmallVector<Value> splitAll(OpBuilder &builder, Location location, ValueR
 static SmallVector<Value> joinAll(OpBuilder &builder, Location location, ValueRange carried, TypeRange types) {
   SmallVector<Value> values;
   for (Type type : types) {
-    if (!type.isInteger(64)) {
+    if (!isLong(type)) {
       values.push_back(carried.front());
       carried = carried.drop_front();
       continue;
@@ -97,23 +116,17 @@ static SmallVector<Value> joinAll(OpBuilder &builder, Location location, ValueRa
 /// The threads of a workgroup that IREE fills, and the bytes of shared memory that it may use.
 constexpr int64_t workgroupThreads = 64, sharedMemory = 16384;
 
-/// Mesa's lavapipe ends the loops of a thread after 65,535 iterations, without a word. Loops that may have more than
-/// this are unrolled, as are those of products with more terms than may be counted to.
+/// Mesa's lavapipe ends the loops of a thread after 65,535 iterations, without a word. Loops in bodies that may have
+/// more than `maxIterations` are unrolled; a product of more than `maxTerms` becomes such a loop.
 constexpr int64_t maxIterations = 4096, maxTerms = 32768;
 
-static bool isLong(Type type) { return getElementTypeOrSelf(type).isInteger(64); }
-
-static bool isDouble(Type type) { return getElementTypeOrSelf(type).isF64(); }
-
-/// Whether `op` reads, computes or gives i64.
-static bool computesLong(linalg::LinalgOp op) {
-  if (llvm::any_of(op->getOperandTypes(), isLong))
-    return true;
-  return op.getBlock()
-      ->walk([](Operation *inner) {
-        return llvm::any_of(inner->getResultTypes(), isLong) ? WalkResult::interrupt() : WalkResult::advance();
-      })
-      .wasInterrupted();
+/// How many iterations these loops of `op` have together, if that is known.
+static std::optional<int64_t> countIterations(linalg::LinalgOp op, ArrayRef<unsigned> loops) {
+  SmallVector<int64_t> all = op.getStaticLoopRanges();
+  auto ranges = llvm::map_to_vector(loops, [&](unsigned loop) { return all[loop]; });
+  if (ShapedType::isDynamicShape(ranges))
+    return std::nullopt;
+  return ShapedType::getNumElements(ranges);
 }
 
 /// Whether IREE 3.13 makes bad SPIR-V, or none, of `op`, where that is a reduction: of a depthwise convolution half of
@@ -125,20 +138,15 @@ static bool isReductionWithoutSpirv(linalg::LinalgOp op) {
   SmallVector<unsigned> parallel, reductions;
   op.getParallelDims(parallel);
   op.getReductionDims(reductions);
-  SmallVector<int64_t> ranges = op.getStaticLoopRanges();
   if (reductions.empty())
     return false;
-  if (llvm::any_of(ranges, ShapedType::isDynamic))
+  std::optional<int64_t> iterations = countIterations(op, reductions), elements = countIterations(op, parallel);
+  if (!iterations || !elements)
     return true;
-  int64_t iterations = 1, threads = 1;
-  for (unsigned dim : reductions)
-    iterations *= ranges[dim];
-  for (unsigned dim : parallel)
-    threads = std::min(threads * ranges[dim], workgroupThreads);
   // Nothing is fused before products and convolutions.
   if (linalg::isaContractionOpInterface(op) || linalg::isaConvolutionOpInterface(op))
-    return iterations > maxTerms;
-  return iterations * threads * int64_t(sizeof(int32_t)) > sharedMemory / 2;
+    return *iterations > maxTerms;
+  return *iterations * std::min(*elements, workgroupThreads) * int64_t(sizeof(int32_t)) > sharedMemory / 2;
 }
 
 /// For each result, which element of it an iteration of the parallel loops computes; nothing where that is not one
@@ -194,21 +202,6 @@ static SmallVector<Value> cloneBody(OpBuilder &builder, linalg::LinalgOp op, Val
                              [&](Value value) { return mapping.lookupOrDefault(value); });
 }
 
-/// Has an iteration of the innermost of these loops, which `op` reduces in, do the work of several, where they may be
-/// long.
-static void unrollLongLoops(linalg::LinalgOp op, ArrayRef<unsigned> reductions, ArrayRef<scf::ForOp> loops) {
-  constexpr uint64_t factor = 8;
-  SmallVector<int64_t> ranges = op.getStaticLoopRanges();
-  int64_t iterations = 1;
-  bool isKnown = true;
-  for (unsigned dim : reductions) {
-    isKnown &= !ShapedType::isDynamic(ranges[dim]);
-    iterations *= ranges[dim];
-  }
-  if (!isKnown || iterations > maxIterations)
-    (void)loopUnrollByFactor(loops.back(), factor); // Where it cannot, the loop is right as it is.
-}
-
 /// `op` as a computation of each element by itself, with the reduction, if it is one, as a loop in it: one thread an
 /// element. Without a reduction elements are read at the index plus `zero`. Null where it cannot be.
 static linalg::GenericOp putLoopInBody(linalg::LinalgOp op, Value zero) {
@@ -228,7 +221,7 @@ static linalg::GenericOp putLoopInBody(linalg::LinalgOp op, Value zero) {
     steps.push_back(getValueOrCreateConstantIndexOp(builder, location, ranges[dim].stride));
   }
 
-  SmallVector<scf::ForOp> loops;
+  scf::ForOp innermost;
   auto buildElement = [&](OpBuilder &builder, Location location, ValueRange initial) {
     SmallVector<Value> indices(op.getNumLoops());
     for (auto [i, dim] : llvm::enumerate(parallel))
@@ -251,13 +244,14 @@ static linalg::GenericOp putLoopInBody(linalg::LinalgOp op, Value zero) {
     scf::LoopNest nest =
         scf::buildLoopNest(builder, location, lowers, uppers, steps, splitAll(builder, location, initial), buildStep);
     linalg::YieldOp::create(builder, location, joinAll(builder, location, nest.results, initial.getTypes()));
-    loops.assign(nest.loops.begin(), nest.loops.end());
+    innermost = nest.loops.back();
   };
   SmallVector<utils::IteratorType> iterators(parallel.size(), utils::IteratorType::parallel);
   auto generic = linalg::GenericOp::create(builder, location, op->getResultTypes(), /*inputs=*/ValueRange(),
                                            op.getDpsInits(), *maps, iterators, buildElement);
-  if (!loops.empty())
-    unrollLongLoops(op, reductions, loops);
+  // Nothing known is many.
+  if (innermost && countIterations(op, reductions).value_or(maxIterations + 1) > maxIterations)
+    (void)loopUnrollByFactor(innermost, /*unrollFactor=*/8); // Where it cannot, the loop is right as it is.
   op->replaceAllUsesWith(generic);
   op->erase();
   return generic;
@@ -373,7 +367,7 @@ template <typename... Ops> static SmallVector<Operation *> getLongOpsInBodies(fu
   SmallVector<Operation *> found;
   function.walk([&](linalg::LinalgOp op) {
     op->walk([&](Operation *inner) {
-      if (isa<Ops...>(inner) && inner->getResult(0).getType().isInteger(64))
+      if (isa<Ops...>(inner) && isLong(inner->getResult(0).getType()))
         found.push_back(inner);
     });
   });
@@ -416,18 +410,15 @@ struct LegalizeForSpirvPass : public dycl::impl::DyclLegalizeForSpirvPassBase<Le
     expandInBodies<math::AbsIOp>(expandAbsolute);
     SmallVector<linalg::LinalgOp> ops;
     getOperation().walk([&](linalg::LinalgOp op) {
-      if ((!isa<linalg::FillOp>(op) && computesLong(op)) || isReductionWithoutSpirv(op))
+      bool usesLong = llvm::any_of(op->getOperandTypes(), isLong) || computes(op, isLong);
+      // A fill reads no tensor, so there is nothing to read in another way.
+      if ((usesLong && !isa<linalg::FillOp>(op)) || isReductionWithoutSpirv(op))
         ops.push_back(op);
     });
     numDivisions += expandInBodies<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp>(expandDivision);
     if (ops.empty())
       return;
-    bool usesDouble =
-        getOperation()
-            .walk([](Operation *op) {
-              return llvm::any_of(op->getResultTypes(), isDouble) ? WalkResult::interrupt() : WalkResult::advance();
-            })
-            .wasInterrupted();
+    bool usesDouble = computes(getOperation(), isDouble);
     Value zero = createHiddenZero();
     for (linalg::LinalgOp op : ops) {
       bool reduces = op.getNumReductionLoops() != 0;
@@ -436,8 +427,12 @@ struct LegalizeForSpirvPass : public dycl::impl::DyclLegalizeForSpirvPassBase<Le
         continue;
       ++(reduces ? numReductions : numLongOps);
       // A user that computes no i64 may be vectorized; and of a reduction each element of the user would reduce anew.
-      if (reduces || !llvm::all_of(generic->getResultTypes(), isLong))
-        putInDispatch(generic, usesDouble);
+      if (!reduces && llvm::all_of(generic->getResultTypes(), isLong))
+        continue;
+      // IREE may make f32 of f64. It then takes what it computes outside for the same in a dispatch, which it does not
+      // compile; and for f64 it has to be told how many workgroups there are, which depends on dynamic sizes.
+      if (!usesDouble || llvm::all_of(generic->getResultTypes(), isStatic))
+        putInDispatch(generic);
     }
     hideConstants();
   }
@@ -465,33 +460,24 @@ private:
 
   /// Has IREE compute `op` by itself, with nothing that uses it. (`util.optimization_barrier` is no way to: IREE does
   /// not see that its result is the same memory, and uses that for something else.)
-  void putInDispatch(linalg::GenericOp op, bool usesDouble) {
+  void putInDispatch(linalg::GenericOp op) {
     Location location = op.getLoc();
     OpBuilder builder(op);
     SmallVector<Value> sizes;
     for (Value init : op.getDpsInits())
-      for (int64_t dim = 0; dim < cast<RankedTensorType>(init.getType()).getRank(); ++dim)
-        if (cast<RankedTensorType>(init.getType()).isDynamicDim(dim))
-          sizes.push_back(tensor::DimOp::create(builder, location, init, dim));
-    // How many workgroups there are, as below, is not known of dynamic sizes. Those of f32 are left too, where there is
-    // f64: IREE may make that f32, and then takes a result from outside for the same computation in a dispatch, which
-    // it does not compile.
-    if (usesDouble && !sizes.empty())
-      return;
-    OperationState state(location, "flow.dispatch.region", sizes, op->getResultTypes());
+      llvm::append_range(sizes, tensor::createDynamicDimValues(builder, location, init));
     NamedAttribute segments =
         builder.getNamedAttr("operandSegmentSizes", builder.getDenseI32ArrayAttr({int32_t(sizes.size()), 0}));
-    state.propertiesAttr = builder.getDictionaryAttr(segments);
-    Block *body = &state.addRegion()->emplaceBlock();
-    state.addRegion(); // How many workgroups there are.
-    Operation *region = builder.create(state);
-    op->replaceAllUsesWith(region);
-    op->moveBefore(body, body->end());
-    builder.setInsertionPointToEnd(body);
+    Operation *dispatch = createIreeOp(builder, location, "flow.dispatch.region", sizes, op->getResultTypes(), segments,
+                                       /*numRegions=*/2);
+    op->replaceAllUsesWith(dispatch);
+    Block &body = dispatch->getRegion(0).emplaceBlock();
+    op->moveBefore(&body, body.end());
+    builder.setInsertionPointToEnd(&body);
     createIreeOp(builder, location, "flow.return", op->getResults(), {});
     if (llvm::any_of(op->getResultTypes(), isDouble)) {
       // IREE finds out how many workgroups there are where nothing is said, but then it cannot make f32 of f64.
-      builder.setInsertionPointToStart(&region->getRegion(1).emplaceBlock());
+      builder.setInsertionPointToStart(&dispatch->getRegion(1).emplaceBlock());
       SmallVector<Type> counts(3, builder.getIndexType());
       Operation *slice =
           createIreeOp(builder, location, "iree_tensor_ext.dispatch.workgroup_count_from_slice", {}, counts);
@@ -499,11 +485,12 @@ private:
     }
   }
 
-  /// Keeps i64 constants out of dispatches: what is not vectorized, as a body with a branch, cannot read them there.
+  /// Keeps i64 constants out of dispatches: what is not vectorized, as a body with a branch, cannot read them there. A
+  /// barrier will do for these, whose memory is used for nothing else.
   void hideConstants() {
     getOperation().walk([](arith::ConstantOp constant) {
       auto elements = dyn_cast<DenseElementsAttr>(constant.getValue());
-      if (!elements || elements.isSplat() || !elements.getElementType().isInteger(64))
+      if (!elements || elements.isSplat() || !isLong(elements.getType()))
         return;
       OpBuilder builder(constant->getContext());
       builder.setInsertionPointAfter(constant);

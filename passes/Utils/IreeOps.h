@@ -17,10 +17,10 @@ inline mlir::Type getIreeType(mlir::MLIRContext *context, llvm::StringRef dialec
   return mlir::OpaqueType::get(mlir::StringAttr::get(context, dialect), name);
 }
 
-/// An operation of IREE's dialects, such as `util.list.get`, as IREE reads it in generic form.
+/// An operation of IREE's dialects, such as `util.list.get`, as IREE reads it in generic form. Its regions are empty.
 mlir::Operation *createIreeOp(mlir::OpBuilder &builder, mlir::Location location, llvm::StringRef name,
                               mlir::ValueRange operands, mlir::TypeRange results,
-                              mlir::ArrayRef<mlir::NamedAttribute> properties = {});
+                              mlir::ArrayRef<mlir::NamedAttribute> properties = {}, unsigned numRegions = 0);
 
 } // namespace dycl
 

@@ -88,17 +88,15 @@ static Operation *createCall(OpBuilder &builder, Location location, StringRef ca
 /// Adds a function to the end of the module. Returns its first block, or null for one of another module.
 Block *VmTransfers::declare(StringRef name, FunctionType type, bool isDefined) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-  OperationState state(module.getLoc(), "util.func");
-  state.propertiesAttr =
-      builder.getDictionaryAttr({builder.getNamedAttr("function_type", TypeAttr::get(type)),
-                                 builder.getNamedAttr("sym_name", builder.getStringAttr(name)),
-                                 builder.getNamedAttr("sym_visibility", builder.getStringAttr("private"))});
-  Region *body = state.addRegion();
-  Block *entry = isDefined ? &body->emplaceBlock() : nullptr;
+  Operation *function = createIreeOp(builder, module.getLoc(), "util.func", {}, {},
+                                     {builder.getNamedAttr("function_type", TypeAttr::get(type)),
+                                      builder.getNamedAttr("sym_name", builder.getStringAttr(name)),
+                                      builder.getNamedAttr("sym_visibility", builder.getStringAttr("private"))},
+                                     /*numRegions=*/1);
+  Block *entry = isDefined ? &function->getRegion(0).emplaceBlock() : nullptr;
   if (entry)
     for (Type input : type.getInputs())
       entry->addArgument(input, module.getLoc());
-  builder.create(state);
   return entry;
 }
 

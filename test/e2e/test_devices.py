@@ -14,6 +14,7 @@ from torch.nn import functional as F
 import dycl
 from dycl.compiler import build
 from dycl.compiler.api import import_model
+from dycl.zoo.decoder import Decoder, DecoderConfig
 
 # Exits, skipped blocks, and a loop that ends when predictions agree.
 NETWORKS = ("digits_early_exit", "skipnet38_rnn", "pabee")
@@ -92,9 +93,22 @@ def resized(x):
 
 
 def best_words(x, bias):
-    """Rows that fill no workgroup, with more than shared memory has in each."""
+    """Rows that fill no workgroup, each longer than shared memory, together longer than lavapipe counts."""
     logits = x + bias
-    return logits.argmax(1, keepdim=True), logits.softmax(1), logits.sum(), logits.var(1)
+    exact = (logits * 64).round() / 64  # A sum of these is not rounded, in whichever order.
+    return logits.argmax(1, keepdim=True), logits.softmax(1), exact.sum(), logits.var(1)
+
+
+class FirstLogits(nn.Module):
+    """A prompt's: results of a reduction are memory that IREE may take for something else too early."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.decoder = Decoder(DecoderConfig(layers=2, words=50, features=48, hidden=64, heads=2))
+
+    def forward(self, prompt):
+        return self.decoder.read(prompt, self.decoder.empty_cache())[0]
 
 
 class Bytes(nn.Module):
@@ -144,11 +158,10 @@ def tokens_of(size):
         *((bool_of_any_size, list(masks(size))) for size in (1, 3, 8, 13)),
         (sums_of_chosen, list(masks(7))),
         (divided, list(numbers())),
-        *((long_in_vectors, [tokens_of(size)]) for size in (16, 100, 128)),
-        *((resized, [generated((1, 2, size, size))]) for size in (7, 16)),
-        *(
-            (best_words, [generated((rows, 32_000), (32_000,))]) for rows in (1, 5)
-        ),  # In all more than lavapipe counts to.
+        *((long_in_vectors, [tokens_of(size)]) for size in (32, 100, 128)),
+        *((resized, [generated((1, channels, 16, 16))]) for channels in (1, 2)),
+        (FirstLogits().eval(), [(torch.arange(first, first + 8)[None],) for first in (3, 20)]),
+        *((best_words, [generated((rows, 32_000), (32_000,))]) for rows in (1, 5)),
         (Bytes(), [(torch.tensor(i),) for i in (0, 3, 66)]),
     ],
     ids=lambda value: getattr(value, "__name__", type(value).__name__),
@@ -159,4 +172,4 @@ def test_what_iree_has_trouble_with_agrees_on_vulkan(vulkan, tmp_path, function,
     program = dycl.load(build(imported, "vulkan", options, tmp_path / "net.dycl"))
     with torch.no_grad():
         for args in calls * 2:  # What is not written may hold the right numbers, the first time.
-            torch.testing.assert_close(program(*args), function(*args), rtol=2e-5, atol=2e-5)
+            torch.testing.assert_close(program(*args), function(*args))
