@@ -8,20 +8,22 @@ flags; both are bundles of the same form, loaded by the same runtime and with th
 differs is where control flow runs: between calls that a host sequences, or in the VM's code of one module. (IREE's
 importers would not have come so far: they trace.)
 
-Measured a network: bytes of code, and of the bundle against what it may have, its weights and 5% of them, and 15 KB a
-region; what a new process takes to load a bundle and make a first call, the one of the
+Measured a network: bytes of code, and of the bundle, a folder and a stripped zip, against what it may have, its weights
+and 5% of them, and 15 KB a region; what a new process takes to load a bundle and make a first call, the one of the
 inputs that calls the fewest regions, in seconds and in memory (as in footprint.py); milliseconds a call of all inputs,
 with both hosts, in turns. Bundles are compiled once, in build/one-module, and measured when all are there.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import pickle
 import re
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import footprint
@@ -33,12 +35,14 @@ from torch.utils._pytree import tree_map
 
 import dycl
 import dycl.zoo
+from dycl.bundle.pack import pack
 from dycl.compiler import phases
 from dycl.compiler.api import import_model
 from dycl.compiler.imported import ImportedProgram
 from dycl.compiler.ir_inspection import split_regions
 from dycl.compiler.pipeline import PartitionedProgram, PhaseDump, partition_program, write_program
 from dycl.compiler.targets import parse_targets
+from dycl.runtime.bundle_reader import BundleReader
 from dycl.runtime.host_runtime import PARAMETERS
 
 BUILD = ROOT / "build" / "one-module"
@@ -117,6 +121,32 @@ def reason(error: dycl.CompileError) -> str:
 # ---- measuring ----------------------------------------------------------------------------------------------
 
 
+def size(name: str, n_inputs: int, tiny: bool) -> dict:
+    """Bytes of a network's bundle, and of the code that IREE alone makes if it compiles it."""
+    del n_inputs, tiny
+    bundle = BUILD / name / "dycl"
+    files = [path for path in bundle.rglob("*") if path.is_file()]
+    weights = bundle / PARAMETERS
+    n_regions = len(dycl.load(bundle).regions)
+    with tempfile.TemporaryDirectory() as folder:
+        pack(BundleReader(bundle), Path(folder) / "net.dycl", as_zip=True, strip=True)
+        zipped = (Path(folder) / "net.dycl").stat().st_size
+    record = {
+        "regions": n_regions,
+        "vmfbs": sum(path.parts[-3] == "regions" for path in files),
+        "folder": sum(path.stat().st_size for path in files),
+        "zip": zipped,
+        "allowed": 1.05 * (weights.stat().st_size if weights.exists() else 0) + 15 * 1024 * n_regions,
+    }
+    kinds = KINDS[:1] if (BUILD / name / FAILURE).exists() else KINDS
+    return record | {f"code_{kind}": code_bytes(BUILD / name / kind) for kind in kinds}
+
+
+def code_bytes(bundle: Path) -> int:
+    """Of the regions' VMFBs, without the host's."""
+    return sum(path.stat().st_size for path in bundle.rglob("*.vmfb") if path.stem != "host")
+
+
 def measure(name: str, n_inputs: int, tiny: bool) -> dict:
     """How both bundles of a network compare. All samples are kept."""
     folder = BUILD / name
@@ -136,16 +166,10 @@ def measure(name: str, n_inputs: int, tiny: bool) -> dict:
     shortest = min(range(len(inputs)), key=n_calls.__getitem__)
     first = folder / "first.pickle"
     first.write_bytes(pickle.dumps(tree_map(as_numpy, inputs[shortest])))
-    record: dict = {"inputs": len(inputs), "regions": len(program.regions), "calls": statistics.mean(n_calls)}
+    record: dict = {"inputs": len(inputs), "calls": statistics.mean(n_calls)}
     starts = [(kind, started(folder / kind, first)) for _ in range(PROCESSES) for kind in KINDS]
     for kind in KINDS:
-        record[f"code_{kind}"] = sum(p.stat().st_size for p in (folder / kind).rglob("*.vmfb") if p.stem != "host")
         record[f"start_{kind}"] = [numbers for which, numbers in starts if which == kind]
-    files = [path for path in (folder / "dycl").rglob("*") if path.is_file()]
-    weights = folder / "dycl" / PARAMETERS
-    record["vmfbs"] = sum(path.parts[-3] == "regions" for path in files)
-    record["bundle"] = sum(path.stat().st_size for path in files)
-    record["allowed"] = 1.05 * (weights.stat().st_size if weights.exists() else 0) + 15 * 1024 * len(program.regions)
     calls = {"dycl": program, "vm": dycl.load(folder / "dycl", host="vm"), "one": whole}
     for given in inputs:
         calls["vm"](*given)
@@ -190,15 +214,24 @@ def page(records: list[dict]) -> str:
         "",
         "## A start",
         "",
-        "Files with code, and their bytes; the bundle, and what it may have: weights, 5% of them and 15 KB a region. "
         f"Of a new process (medians of {PROCESSES}): the time to load the bundle, hashes checked, and for the first "
         "call, the shortest of the inputs; the peak of memory that this adds, and how much of what stays "
         "is the process's own (heap) and not pages of files.",
         "",
-        "| network | regions: VMFBs | code: dycl, one (KB) | bundle, allowed (KB) | load: dycl, one (ms) | "
-        "first call (ms) | peak: dycl, one (MB) | heap: dycl, one (MB) |",
-        "|---|---|---|---|---|---|---|---|",
+        "| network | load: dycl, one (ms) | first call (ms) | peak: dycl, one (MB) | heap: dycl, one (MB) |",
+        "|---|---|---|---|---|",
         *map(start_row, both),
+        "",
+        "## A bundle",
+        "",
+        "KB of it as a folder, and as one file that people need not read (`dycl bundle --zip --strip`; weights are "
+        "mapped from it as from a folder), and what either may have: weights, 5% of them and 15 KB a region. "
+        f"{within(records, 'zip')} of {len(records)} zips have no more, and {within(records, 'folder')} folders; in "
+        "bold, what has. First, in how many VMFBs the code is, and how large.",
+        "",
+        "| network | regions: VMFBs | code: dycl | code: one VMFB | folder | stripped zip | allowed |",
+        "|---|---|---|---|---|---|---|",
+        *map(size_row, records),
         "",
         "## What IREE alone does not compile",
         "",
@@ -223,11 +256,7 @@ def start_row(record: dict) -> str:
     def pair(give, digits: int) -> str:
         return ", ".join(f"{statistics.median(map(give, record[f'start_{kind}'])):.{digits}f}" for kind in KINDS)
 
-    code = ", ".join(f"{record[f'code_{kind}'] / 1024:.0f}" for kind in KINDS)
     cells = [
-        f"{record['regions']}: {record['vmfbs']}",
-        code,
-        f"{record['bundle'] / 1024:.0f}, {record['allowed'] / 1024:.0f}",
         pair(lambda s: s["load_s"] * 1e3, 0),
         pair(lambda s: s["first_call_s"] * 1e3, 0),
         pair(lambda s: max(s["load_peak_mb"], s["load_resident_mb"] + s["first_call_peak_mb"]), 0),
@@ -236,9 +265,24 @@ def start_row(record: dict) -> str:
     return f"| {record['network']} | {' | '.join(cells)} |"
 
 
+def within(records: list[dict], form: str) -> int:
+    """How many bundles of a form, folder or zip, have no more than they may have."""
+    return sum(record[form] <= record["allowed"] for record in records)
+
+
+def size_row(record: dict) -> str:
+    def kilobytes(form: str) -> str:
+        text = f"{record[form] / 1024:.0f}"
+        return f"**{text}**" if record[form] > record["allowed"] else text
+
+    one = f"{record['code_one'] / 1024:.0f}" if "code_one" in record else ""
+    cells = [f"{record['regions']}: {record['vmfbs']}", f"{record['code_dycl'] / 1024:.0f}", one]
+    return f"| {record['network']} | {' | '.join([*cells, *map(kilobytes, ('folder', 'zip', 'allowed'))])} |"
+
+
 # ---- command line -------------------------------------------------------------------------------------------
 
-PARTS = {"compile": compile_both, "measure": measure}
+PARTS = {"compile": compile_both, "size": size, "measure": measure}
 
 
 def main() -> int:
@@ -247,13 +291,21 @@ def main() -> int:
     if given.alone:
         return parts.measure_alone(PARTS, given)
     failed = parts.measure_missing(__file__, PARTS, given.networks or dycl.zoo.__all__, given)
-    paths = [parts.path(given, name, "measure") for name in dycl.zoo.__all__]
-    records = [json.loads(path.read_text()) for path in paths if path.exists()]
+    records = [record for name in dycl.zoo.__all__ if (record := recorded(given, name))]
     if any("failure" not in record for record in records):
         given.page.write_text(page(records))
         given.page.with_suffix(".json").write_text(as_json(records))
         print(f"{given.page}: {len(records)} networks")
     return parts.report(failed)
+
+
+def recorded(given: argparse.Namespace, name: str) -> dict | None:
+    """What was measured of a network; none if a part is missing."""
+    paths = [parts.path(given, name, part) for part in ("size", "measure")]
+    if not all(path.exists() for path in paths):
+        return None
+    sizes, measured = (json.loads(path.read_text()) for path in paths)
+    return sizes | measured  # its load average is that of the measured times
 
 
 def as_json(records: list[dict]) -> str:

@@ -30,7 +30,7 @@ def parse(doc: str | None, parts: Parts, *, inputs: int, results: Path, page: Pa
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help="of the zoo; none for all")
     parser.add_argument("--inputs", type=int, default=inputs, metavar="N", help=f"of each network (default: {inputs})")
-    parser.add_argument("--part", action="append", choices=parts, help="only this; again for both (default: both)")
+    parser.add_argument("--part", action="append", choices=parts, help="only this; again for another (default: all)")
     parser.add_argument("--tiny", action="store_true", help="the small forms of the networks")
     parser.add_argument("--again", action="store_true", help="measure also what has a result")
     parser.add_argument("--results", type=Path, default=results, metavar="DIR")
