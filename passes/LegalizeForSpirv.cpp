@@ -149,6 +149,46 @@ static bool isReductionWithoutSpirv(linalg::LinalgOp op) {
   return *iterations * std::min(*elements, workgroupThreads) * int64_t(sizeof(int32_t)) > sharedMemory / 2;
 }
 
+/// Whether `op` may compute several elements of one that it reads at `operand`.
+static bool broadcasts(linalg::LinalgOp op, OpOperand &operand) {
+  AffineMap map = op.getMatchingIndexingMap(&operand);
+  if (!map.isProjectedPermutation(/*allowZeroInResults=*/true))
+    return true;
+  for (auto [loop, size] : llvm::enumerate(op.getStaticLoopRanges()))
+    if (size != 1 && !map.isFunctionOfDim(loop))
+      return true;
+  return false;
+}
+
+/// Whether a result of `op` has a dimension of 1 for a loop that reduces.
+static bool keepsDimension(linalg::LinalgOp op) {
+  return llvm::any_of(op.getDpsInitsMutable(),
+                      [&](OpOperand &init) { return !op.getMatchingIndexingMap(&init).isProjectedPermutation(); });
+}
+
+/// Whether an operation that may be fused with `op` computes several elements of one of its results. Operations are
+/// fused through others that compute an element from an element, and through reshapes, up to the next reduction.
+static bool isBroadcast(Operation *op) {
+  SmallVector<Operation *> ops = {op};
+  llvm::SmallPtrSet<Operation *, 8> seen;
+  while (!ops.empty()) {
+    for (OpOperand &use : ops.pop_back_val()->getUses()) {
+      Operation *user = use.getOwner();
+      if (auto linalgUser = dyn_cast<linalg::LinalgOp>(user)) {
+        if (linalgUser.getNumReductionLoops() != 0)
+          continue;
+        if (broadcasts(linalgUser, use))
+          return true;
+      } else if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::ExtractSliceOp>(user)) {
+        continue;
+      }
+      if (seen.insert(user).second)
+        ops.push_back(user);
+    }
+  }
+  return false;
+}
+
 /// For each result, which element of it an iteration of the parallel loops computes; nothing where that is not one
 /// element each.
 static std::optional<SmallVector<AffineMap>> getResultMaps(linalg::LinalgOp op, ArrayRef<unsigned> parallel) {
@@ -408,14 +448,22 @@ struct LegalizeForSpirvPass : public dycl::impl::DyclLegalizeForSpirvPassBase<Le
     if (failed(expandRounding(getOperation())))
       return signalPassFailure();
     expandInBodies<math::AbsIOp>(expandAbsolute);
-    SmallVector<linalg::LinalgOp> ops;
+    SmallVector<linalg::LinalgOp> ops, broadcastReductions;
     getOperation().walk([&](linalg::LinalgOp op) {
       bool usesLong = llvm::any_of(op->getOperandTypes(), isLong) || computes(op, isLong);
-      // A fill reads no tensor, so there is nothing to read in another way.
-      if ((usesLong && !isa<linalg::FillOp>(op)) || isReductionWithoutSpirv(op))
+      bool broadcast = op.getNumReductionLoops() != 0 && isBroadcast(op);
+      // A fill reads no tensor, so there is nothing to read in another way. In a dispatch region IREE does not drop
+      // dimensions of 1 any more, and a reduction that keeps one would leave elements unwritten.
+      if ((usesLong && !isa<linalg::FillOp>(op)) || isReductionWithoutSpirv(op) || (broadcast && keepsDimension(op)))
         ops.push_back(op);
+      else if (broadcast)
+        broadcastReductions.push_back(op);
     });
     numDivisions += expandInBodies<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp>(expandDivision);
+    // These are of static sizes.
+    for (linalg::LinalgOp op : broadcastReductions)
+      putInDispatch(op);
+    numBroadcast += broadcastReductions.size();
     if (ops.empty())
       return;
     bool usesDouble = computes(getOperation(), isDouble);
@@ -460,7 +508,7 @@ private:
 
   /// Has IREE compute `op` by itself, with nothing that uses it. (`util.optimization_barrier` is no way to: IREE does
   /// not see that its result is the same memory, and uses that for something else.)
-  void putInDispatch(linalg::GenericOp op) {
+  void putInDispatch(linalg::LinalgOp op) {
     Location location = op.getLoc();
     OpBuilder builder(op);
     SmallVector<Value> sizes;

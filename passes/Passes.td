@@ -698,6 +698,9 @@ def DyclLegalizeForSpirvPass : Pass<"dycl-legalize-for-spirv", "::mlir::func::Fu
       by itself, with a loop in the body. What IREE 3.13 fuses with the first it keeps in shared memory ("uses … bytes of
       shared memory; exceeded the limit") or makes code of that drivers compile for minutes; of the second it left half
       of the elements unwritten. Products and convolutions of static sizes are as they were;
+    - what reduces, with a user that computes several elements of one of its results, as a product to which a matrix is
+      added for each of a batch, is in a `flow.dispatch.region` of its own, or, if it keeps a dimension as 1, has its loop
+      in the body. Fused with it by IREE 3.13 such users came out wrong at many sizes;
     - what computes i64 on tensors reads them in its body, at an index that IREE does not know, so that it does not
       vectorize it: it emulates i64, but not in all operations of vectors;
     - a quotient or remainder of i64 in the body of a tensor operation is one of i32, where both numbers are that short,
@@ -743,6 +746,7 @@ def DyclLegalizeForSpirvPass : Pass<"dycl-legalize-for-spirv", "::mlir::func::Fu
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
                            "::mlir::tensor::TensorDialect", "::mlir::affine::AffineDialect"];
   let statistics = [Statistic<"numReductions", "num-reductions", "Operations that reduce in their body">,
+                    Statistic<"numBroadcast", "num-broadcast", "Reductions apart from users that broadcast them">,
                     Statistic<"numLongOps", "num-long-ops", "Operations on i64 that read in their body">,
                     Statistic<"numDivisions", "num-divisions", "Divisions of i64 expanded">];
 }

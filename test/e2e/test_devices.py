@@ -99,6 +99,31 @@ def best_words(x, bias):
     return logits.argmax(1, keepdim=True), logits.softmax(1), exact.sum(), logits.var(1)
 
 
+def broadcast_products(v, matrix, image, kernel, batch, images):
+    """What multiplies, and users that broadcast what it gives."""
+    product, convolved = v @ matrix, torch.conv2d(image, kernel)
+    outer = product.sigmoid()[:, :, None] * product[:, None, :2]
+    return torch.sigmoid(product + batch), outer, torch.relu(convolved + images), product.softmax(0)
+
+
+def broadcast_reductions(x, image, wide):
+    """What else reduces few, likewise."""
+    pooled = F.max_pool2d(image, 3)
+    centred = x - x.mean((1, 3), keepdim=True)
+    return (
+        torch.softmax(x, 1),
+        x / x.norm(dim=2, keepdim=True),
+        centred,
+        pooled + wide,
+        (x > 1).any(1, keepdim=True) | (x < -1),
+    )
+
+
+def broadcast_to_chosen(v, matrix, rows, chosen):
+    """How many rows a product is added to is data."""
+    return torch.sigmoid(v @ matrix + rows[chosen])
+
+
 class FirstLogits(nn.Module):
     """A prompt's: results of a reduction are memory that IREE may take for something else too early."""
 
@@ -160,6 +185,18 @@ def tokens_of(size):
         (divided, list(numbers())),
         *((long_in_vectors, [tokens_of(size)]) for size in (32, 100, 128)),
         *((resized, [generated((1, channels, 16, 16))]) for channels in (1, 2)),
+        *(
+            (
+                broadcast_products,
+                [generated((5, 64), (64, n), (1, 3, 9, 9), (n, 3, 3, 3), (3, 5, n), (3, n, 7, 7))],
+            )
+            for n in (32, 37, 150)
+        ),
+        *((broadcast_reductions, [generated((2, 3, n, 5), (1, n, 9, 9), (3, n, 3, 3))]) for n in (32, 37, 150)),
+        (
+            broadcast_to_chosen,
+            [(*generated((300,), (300, 150), (7, 150)), torch.arange(7) % step == 0) for step in (1, 3, 7)],
+        ),
         (FirstLogits().eval(), [(torch.arange(first, first + 8)[None],) for first in (3, 20)]),
         *((best_words, [generated((rows, 32_000), (32_000,))]) for rows in (1, 5)),
         (Bytes(), [(torch.tensor(i),) for i in (0, 3, 66)]),
