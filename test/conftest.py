@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,9 @@ ROOT = Path(__file__).parent.parent
 os.environ["OMP_NUM_THREADS"] = "1"
 # A clean clone compiles everything; a test that is run again, only what changed. Tests' own processes inherit it.
 os.environ["DYCL_CACHE"] = str(ROOT / "build" / "cache")
+
+# A shell has what it runs in the background (`make test &` in a script) ignore interrupts, and tests send some.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 Once = Callable[[str, Callable[[], Any]], Any]
