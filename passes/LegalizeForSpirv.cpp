@@ -453,7 +453,7 @@ struct LegalizeForSpirvPass : public dycl::impl::DyclLegalizeForSpirvPassBase<Le
       bool usesLong = llvm::any_of(op->getOperandTypes(), isLong) || computes(op, isLong);
       bool broadcast = op.getNumReductionLoops() != 0 && isBroadcast(op);
       // A fill reads no tensor, so there is nothing to read in another way. In a dispatch region IREE does not drop
-      // dimensions of 1 any more, and a reduction that keeps one would leave elements unwritten.
+      // dimensions of 1 any more, and a reduction that keeps one came out wrong.
       if ((usesLong && !isa<linalg::FillOp>(op)) || isReductionWithoutSpirv(op) || (broadcast && keepsDimension(op)))
         ops.push_back(op);
       else if (broadcast)

@@ -697,7 +697,7 @@ def DyclLegalizeForSpirvPass : Pass<"dycl-legalize-for-spirv", "::mlir::func::Fu
     - a reduction that is not short, or has a size that is not static, and a depthwise convolution compute each element
       by itself, with a loop in the body. What IREE 3.13 fuses with the first it keeps in shared memory ("uses … bytes of
       shared memory; exceeded the limit") or makes code of that drivers compile for minutes; of the second it left half
-      of the elements unwritten. Products and convolutions of static sizes are as they were;
+      of the elements unwritten. Products and convolutions of static sizes have no loops in the body;
     - what reduces, with a user that computes several elements of one of its results, as a product to which a matrix is
       added for each of a batch, is in a `flow.dispatch.region` of its own, or, if it keeps a dimension as 1, has its loop
       in the body. Fused with it by IREE 3.13 such users came out wrong at many sizes;

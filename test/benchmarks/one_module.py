@@ -24,6 +24,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import footprint
@@ -125,26 +126,31 @@ def size(name: str, n_inputs: int, tiny: bool) -> dict:
     """Bytes of a network's bundle, and of the code that IREE alone makes if it compiles it."""
     del n_inputs, tiny
     bundle = BUILD / name / "dycl"
-    files = [path for path in bundle.rglob("*") if path.is_file()]
+    reader = BundleReader(bundle)
+    n_regions = len(reader.manifest["program"]["regions"])
     weights = bundle / PARAMETERS
-    n_regions = len(dycl.load(bundle).regions)
     with tempfile.TemporaryDirectory() as folder:
-        pack(BundleReader(bundle), Path(folder) / "net.dycl", as_zip=True, strip=True)
-        zipped = (Path(folder) / "net.dycl").stat().st_size
+        zipped = Path(folder) / "net.dycl"
+        pack(reader, zipped, as_zip=True, strip=True)
+        zip_bytes = zipped.stat().st_size
     record = {
         "regions": n_regions,
-        "vmfbs": sum(path.parts[-3] == "regions" for path in files),
-        "folder": sum(path.stat().st_size for path in files),
-        "zip": zipped,
+        "vmfbs": len(region_files(bundle)),
+        "folder": total_bytes(path for path in bundle.rglob("*") if path.is_file()),
+        "zip": zip_bytes,
         "allowed": 1.05 * (weights.stat().st_size if weights.exists() else 0) + 15 * 1024 * n_regions,
     }
     kinds = KINDS[:1] if (BUILD / name / FAILURE).exists() else KINDS
-    return record | {f"code_{kind}": code_bytes(BUILD / name / kind) for kind in kinds}
+    return record | {f"code_{kind}": total_bytes(region_files(BUILD / name / kind)) for kind in kinds}
 
 
-def code_bytes(bundle: Path) -> int:
-    """Of the regions' VMFBs, without the host's."""
-    return sum(path.stat().st_size for path in bundle.rglob("*.vmfb") if path.stem != "host")
+def region_files(bundle: Path) -> list[Path]:
+    """The regions' VMFBs, without the host's."""
+    return list((bundle / "regions").rglob("*.vmfb"))
+
+
+def total_bytes(files: Iterable[Path]) -> int:
+    return sum(path.stat().st_size for path in files)
 
 
 def measure(name: str, n_inputs: int, tiny: bool) -> dict:
