@@ -21,7 +21,7 @@ TOOLS := $(BUILD)/.dycl-tools
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo systems test lit pytest fuzz format lint clean
+.PHONY: help setup build demo systems test lit pytest fuzz peers format lint clean
 
 help: ## Show this list
 	@echo "dycl: a compiler for dynamic neural networks. Needs Python 3.11+, a C++17 compiler and make."
@@ -64,6 +64,16 @@ fuzz: setup ## Load 5,000 mutated bundles, each in a process of its own (some mi
 	@$(BIN)/dycl compile dycl.zoo:skipnet38_rnn --arg tiny=true -o $(BUILD)/fuzz/shared.dycl
 	@$(BIN)/python test/fuzz/bundles.py $(BUILD)/fuzz/digits.dycl $(BUILD)/fuzz/early_exit.dycl \
 	  $(BUILD)/fuzz/placed.dycl $(BUILD)/fuzz/shared.dycl $(FUZZ)
+
+# PEERS="skipnet38_rnn", or any other arguments of test/benchmarks/peers.py.
+PEERS ?=
+
+peers: setup ## Compare with other runtimes (installs them): all networks, or PEERS=skipnet38_rnn
+	@# With what it was tested with, so that pip leaves that as it is.
+	@$(BIN)/python -c 'import tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*extras["compiler"], *extras["peers"], sep="\n")' \
+	  >$(VENV)/peers-requirements.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r $(VENV)/peers-requirements.txt
+	@$(BIN)/python test/benchmarks/peers.py $(PEERS)
 
 format: setup ## Format Python and C++, and mend what the linter can mend
 	@$(BIN)/ruff format -q $(PYTHON_SOURCES)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dycl.argument_types import positive
+from dycl.bench.command import add_bench
 from dycl.errors import CompileError, DyclError, InputError
 from dycl.options import PHASES, Options
 from dycl.report.command import add_verify
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_inspect(commands)
     _add_bundle(commands)
     add_verify(commands)
+    add_bench(commands)
     _add_zoo(commands)
     return parser
 
