@@ -752,6 +752,120 @@ def DyclLegalizeForSpirvPass : Pass<"dycl-legalize-for-spirv", "::mlir::func::Fu
 }
 
 //===----------------------------------------------------------------------===//
+// For CPUs
+//===----------------------------------------------------------------------===//
+
+def DyclChannelsLastPass : Pass<"dycl-channels-last", "::mlir::func::FuncOp"> {
+  let summary = "Compute on images with their channels innermost";
+  let description = [{
+    Input: a function, with or without control flow. Output: the same, where 2-D convolutions, depthwise ones and pools
+    of nchw are of nhwc, as is what follows them: operations element by element, borders, concatenations, slices,
+    reductions, and the results of branches. Transpositions meet and cancel between them; what is left are those at
+    arguments and results, and before operations that nothing is known of.
+
+    Limits: loops carry nchw. An operation that asks for its indices (`linalg.index`) stays as it is.
+
+    Example (types and `outs` left out):
+
+    ```mlir
+    %0 = linalg.conv_2d_nchw_fchw ins(%x, %w0) outs(%init)
+    %1 = linalg.generic … ins(%0) { … }
+    %2 = linalg.conv_2d_nchw_fchw ins(%1, %w1) outs(%init)
+    // becomes
+    %x1 = linalg.transpose ins(%x) permutation = [0, 2, 3, 1]
+    %0 = linalg.conv_2d_nhwc_hwcf ins(%x1, %w0_hwcf) outs(%init1)
+    %1 = linalg.generic … ins(%0) { … }
+    %2 = linalg.conv_2d_nhwc_hwcf ins(%1, %w1_hwcf) outs(%init1)
+    %3 = linalg.transpose ins(%2) permutation = [0, 3, 1, 2]
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::ub::UBDialect"];
+}
+
+class TilePass<string flag> : Pass<flag, "::mlir::ModuleOp"> {
+  let options = [
+    Option<"vectorBits", "vector-bits", "unsigned", "0", "Bits of a vector register of the target; 0 tiles nothing">,
+    Option<"registers", "registers", "unsigned", "0", "Vector registers that the target has">
+  ];
+  let statistics = [Statistic<"numTiled", "num-tiled", "Operations that became dispatches">];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def DyclTileConvolutionsPass : TilePass<"dycl-tile-convolutions"> {
+  let summary = "Compute convolutions in dispatches with tiles and weights in an order of ours";
+  let description = [{
+    Input: a region's module, with images of nhwc. Output: the same, where a convolution of f32 by a parameter is a
+    `flow.dispatch.workgroups` of its own:
+
+    - a workgroup computes a block of output channels, of some rows; tiles keep their results in registers
+      (`passes/Utils/TileRules.h`). Tiles that do not divide the width are equal, and the last is shifted back;
+    - weights are stored by blocks, `[F/V][KH][KW][C][V]`, as another parameter of the archive, whose key says how it
+      is made: `conv.weight@blocks(32)`;
+    - what follows element by element, a bias, an activation, a residual, is computed in it;
+    - where the next convolution reads the result with a border of zeros, the result is stored with it, so that no
+      padding is ever copied. What needs no border reads within it.
+
+    Limits: static sizes; at least as many output channels as a vector has numbers; both weights and images in f32.
+    Others stay as they are. Needs unregistered dialects allowed, which `dycl-opt` does.
+
+    Example, with `vector-bits=512 registers=32`:
+
+    ```mlir
+    %w = "util.global.load"() <{global = @conv_weight}> : () -> tensor<3x3x64x64xf32>
+    %0 = linalg.conv_2d_nhwc_hwcf ins(%x, %w) outs(%zeros) -> tensor<1x8x8x64xf32>
+    // becomes
+    %w = "util.global.load"() <{global = @conv_weight_blocks_32_}> : () -> tensor<2x3x3x64x32xf32>
+    %0 = "flow.dispatch.workgroups"(%c2, %c1, %c1, %x, %w) ({
+      … linalg.conv_2d_nhwc_hwcf {compilation_info = …} ins(%image, %block : …, tensor<3x3x64x32xf32>) …
+    }, { … })
+    ```
+  }];
+}
+
+def DyclTileProductsPass : TilePass<"dycl-tile-products"> {
+  let summary = "Compute products with a weight in dispatches with tiles and weights in an order of ours";
+  let description = [{
+    Input: a region's module. Output: the same, where a product `[M, K] x [K, N]` of f32, whose second operand is a
+    parameter, is a `flow.dispatch.workgroups` of its own, like the convolutions of `--dycl-tile-convolutions`: weights
+    are stored as `[N/V][K][V]`, and what follows element by element is computed in it.
+
+    Limits: N at least as many as a vector has numbers. Others stay as they are. Needs unregistered dialects allowed,
+    which `dycl-opt` does.
+
+    Example, with `vector-bits=512 registers=32`:
+
+    ```mlir
+    %w = "util.global.load"() <{global = @fc_weight}> : () -> tensor<1024x256xf32>
+    %wt = linalg.transpose ins(%w) permutation = [1, 0]
+    %0 = linalg.matmul ins(%x, %wt : tensor<128x256xf32>, tensor<256x1024xf32>) outs(%zeros)
+    // becomes
+    %w = "util.global.load"() <{global = @fc_weight_transpose_1_0__blocks_32_}> : () -> tensor<32x256x32xf32>
+    %0 = "flow.dispatch.workgroups"(%c1, %c32, %x, %w) ({
+      … linalg.matmul {compilation_info = …} ins(%rows, %block : tensor<128x256xf32>, tensor<256x32xf32>) …
+    }, { … })
+    ```
+  }];
+}
+
+def DyclCollectParametersPass : Pass<"dycl-collect-parameters", "::mlir::ModuleOp"> {
+  let summary = "List the parameters that each region reads";
+  let description = [{
+    Input: a partitioned module, whose regions' modules were rewritten. Output: the same, where each `dycl.region` names
+    the parameters that its function loads, and globals that nothing loads are gone.
+
+    Example:
+
+    ```mlir
+    dycl.region @region_0 : () -> tensor<4xf32> {module = @region_0_module, parameters = ["fc.weight"]}
+    // with a function that loads the global of "fc.bias" becomes
+    dycl.region @region_0 : () -> tensor<4xf32> {module = @region_0_module, parameters = ["fc.bias"]}
+    ```
+  }];
+}
+
+//===----------------------------------------------------------------------===//
 // The host as a VM module
 //===----------------------------------------------------------------------===//
 

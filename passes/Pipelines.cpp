@@ -55,6 +55,8 @@ void dycl::buildOptimizePipeline(OpPassManager &manager, const PipelineOptions &
   manager.nest<func::FuncOp>().addPass(createLoopInvariantCodeMotionPass());
   if (options.rotateLoops)
     manager.addPass(createDyclRotateLoopsPass());
+  if (options.channelsLast)
+    manager.nest<func::FuncOp>().addPass(createDyclChannelsLastPass());
   addCleanup(manager);
   manager.addPass(createDyclSinkIntoBranchesPass());
   manager.addPass(createDyclMaterializePoisonPass());
@@ -90,6 +92,22 @@ void dycl::buildPartitionPipeline(OpPassManager &manager, const PipelineOptions 
   manager.addPass(createDyclPartitionModulesPass(partition));
 }
 
+void dycl::buildCpuPipeline(OpPassManager &manager, const PipelineOptions &options) {
+  OpPassManager &module = manager.nest<ModuleOp>();
+  module.nest<func::FuncOp>().addPass(createDyclChannelsLastPass());
+  addCleanup(module);
+  // From here on nothing may simplify: see `eraseDeadOps`.
+  DyclTileConvolutionsPassOptions convolutions;
+  convolutions.vectorBits = options.vectorBits;
+  convolutions.registers = options.registers;
+  module.addPass(createDyclTileConvolutionsPass(convolutions));
+  DyclTileProductsPassOptions products;
+  products.vectorBits = options.vectorBits;
+  products.registers = options.registers;
+  module.addPass(createDyclTileProductsPass(products));
+  manager.addPass(createDyclCollectParametersPass());
+}
+
 void dycl::buildHostPipeline(OpPassManager &manager, const PipelineOptions &options) {
   DyclConvertHostPassOptions convert;
   convert.numState = options.numState;
@@ -116,6 +134,8 @@ void dycl::registerPipelines() {
       "dycl-outline-pipeline", "Phase outline: host program and regions as functions", buildOutlinePipeline);
   PassPipelineRegistration<PipelineOptions>("dycl-partition-pipeline", "Phase partition: one module a region",
                                             buildPartitionPipeline);
+  PassPipelineRegistration<PipelineOptions>(
+      "dycl-cpu-pipeline", "Partitioned regions with tiles and weights as a CPU likes them", buildCpuPipeline);
   PassPipelineRegistration<PipelineOptions>(
       "dycl-host-pipeline", "The partitioned host program as a module for IREE's VM", buildHostPipeline);
 }

@@ -38,6 +38,13 @@ struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
   Option<int64_t> maxSharedBytes{*this, "max-shared-bytes",
                                  llvm::cl::desc("Weights of a module with several regions; -1 shares none"),
                                  llvm::cl::init(1 << 20)};
+  Option<bool> channelsLast{*this, "channels-last",
+                            llvm::cl::desc("Compute on images with their channels innermost, also between regions"),
+                            llvm::cl::init(false)};
+  Option<unsigned> vectorBits{*this, "vector-bits", llvm::cl::desc("Bits of a vector register of the CPU"),
+                              llvm::cl::init(0)};
+  Option<unsigned> registers{*this, "registers", llvm::cl::desc("Vector registers that the CPU has"),
+                             llvm::cl::init(0)};
 };
 
 /// Canonicalization and common subexpressions that leave the control flow as the user wrote it: no `scf.if` becomes an
@@ -56,6 +63,9 @@ void buildPartitionPipeline(mlir::OpPassManager &manager, const PipelineOptions 
 
 /// The three phases, one after the other.
 void buildPipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
+
+/// The regions as IREE makes fast code of them for a CPU: contract B in, contract B out.
+void buildCpuPipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
 
 /// The host as a VM module: contract B in; what iree-compile takes, with branches instead of `scf`, out.
 void buildHostPipeline(mlir::OpPassManager &manager, const PipelineOptions &options);

@@ -31,6 +31,7 @@
 #include "mlir/Dialect/Shape/IR/Shape.h"
 #include "mlir/Dialect/SparseTensor/IR/SparseTensor.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/IR/TensorInferTypeOpInterfaceImpl.h"
 #include "mlir/Dialect/Tosa/IR/TosaOps.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -47,6 +48,8 @@ inline void registerDialects(mlir::DialectRegistry &registry) {
               mlir::scf::SCFDialect, mlir::shape::ShapeDialect, mlir::sparse_tensor::SparseTensorDialect,
               mlir::tensor::TensorDialect, mlir::tosa::TosaDialect, mlir::ub::UBDialect, mlir::vector::VectorDialect>();
   mlir::func::registerInlinerExtension(registry);
+  // Upstream asks for it where it drops dimensions of 1.
+  mlir::tensor::registerInferTypeOpInterfaceExternalModels(registry);
 }
 
 } // namespace dycl

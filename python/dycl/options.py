@@ -22,6 +22,8 @@ class Options:
         allow_random: accept random ops and layers in training mode, with what tracing makes of them.
         embed_parameters: put the weights into the VMFBs that use them, not once into the bundle's parameter archive; a
             VMFB is then complete in itself, and a weight that several regions use is in each of them.
+        tile: for CPUs, compute convolutions and products with tiles and an order of the weights that suit the vector
+            unit, and images with their channels innermost. Off only for comparison.
         pack_weights: lay out the weights of matrix products for the CPU's vector units when a region is loaded. These
             weights are then copied, and not mapped from the file. Of regions without convolutions whose products are of
             static sizes.
@@ -49,6 +51,7 @@ class Options:
     demote_f64: bool = False
     allow_random: bool = False
     embed_parameters: bool = False
+    tile: bool = True
     pack_weights: bool = True
     cache: bool = True
     place: tuple[str, ...] = ()

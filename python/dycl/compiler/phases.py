@@ -4,17 +4,26 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dycl.compiler.tools import find_dycl_tool, run_filter
 from dycl.errors import CompileError
 
+if TYPE_CHECKING:
+    from dycl.compiler.target_facts import VectorUnit
+
 _OPT_FLAGS = ("--allow-unregistered-dialect", "--mlir-print-debuginfo")
 
 
-def optimize(module: str) -> str:
-    """Structured IR with fewer, better regions to come (phase `optimize`)."""
-    return _dycl_opt("--dycl-optimize-pipeline", module, phase="optimize")
+def optimize(module: str, *, channels_last: bool = False) -> str:
+    """Structured IR with fewer, better regions to come (phase `optimize`).
+
+    Args:
+        module: the result of the phase `import`.
+        channels_last: compute on images with their channels innermost, as is fast on CPUs, also between regions.
+    """
+    pipeline = "--dycl-optimize-pipeline" + ("=channels-last" if channels_last else "")
+    return _dycl_opt(pipeline, module, phase="optimize")
 
 
 def outline(module: str, *, simplify_host: bool = True) -> str:
@@ -38,6 +47,12 @@ def legalize_for_spirv(partitioned: str) -> str:
     """A partitioned module, its regions written so that IREE makes SPIR-V of them, for the target vulkan."""
     pipeline = "--pass-pipeline=builtin.module(builtin.module(func.func(dycl-legalize-for-spirv)))"
     return _dycl_opt(pipeline, partitioned, phase="partition for vulkan")
+
+
+def tile_for_cpu(partitioned: str, unit: VectorUnit) -> str:
+    """A partitioned module, its regions written so that IREE makes fast code of them for a CPU's vector unit."""
+    pipeline = f"--dycl-cpu-pipeline=vector-bits={unit.bits} registers={unit.registers}"
+    return _dycl_opt(pipeline, partitioned, phase="partition for CPUs")
 
 
 def host_source(partitioned: str) -> str:

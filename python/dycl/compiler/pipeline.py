@@ -19,6 +19,7 @@ from dycl.compiler import phases
 from dycl.compiler.imported import PARAMETERS_FILE, SIGNATURE_FILE, STATE_FILE, ImportedProgram
 from dycl.compiler.ir_inspection import packs_weights, split_regions
 from dycl.compiler.iree import RegionJob, compile_regions, demotes_f64, embedding_flags
+from dycl.compiler.packing import define_packed, find_weight_types
 from dycl.compiler.placement import PlacementRules, is_placed, parse_placement, used_targets
 from dycl.compiler.target_facts import find_facts
 from dycl.compiler.targets import TargetSpec, parse_targets
@@ -48,7 +49,7 @@ class PartitionedProgram:
         description: the regions, their signatures, and the HCFG (contract C of ARCHITECTURE.md).
         modules: the text of each region's module, by the module's name.
         host_module: the control flow as a module for IREE's VM; "" for none: see `vm_host_problem`.
-        own_modules: by backend, the modules as written for that alone, where `modules` are not for it.
+        own_modules: by the folder of a target, the modules as written for that alone, where `modules` are not for it.
     """
 
     host: str
@@ -59,7 +60,7 @@ class PartitionedProgram:
 
     def module(self, region: Mapping[str, Any], target: TargetSpec) -> str:
         """The text of a region's module for a target."""
-        return self.own_modules.get(target.backend, self.modules)[region["module"]]
+        return self.own_modules.get(target.folder, self.modules)[region["module"]]
 
 
 def build(imported: ImportedProgram, target: str | Sequence[str], options: Options, destination: str | Path) -> Path:
@@ -101,8 +102,9 @@ def compile_to(imported: ImportedProgram, options: Options, target: str | Sequen
         raise ValueError(f"phase {phase!r} gives no text; expected one of rewrite, {', '.join(_TEXT_PHASES)}")
     dump = PhaseDump(options.dump_phases)
     dump.imported(imported)
-    rules = parse_placement(options.place, options.device_models, parse_targets(target))
-    return _run_until(phase, imported, options, dump, rules)
+    targets = parse_targets(target)
+    rules = parse_placement(options.place, options.device_models, targets)
+    return _run_until(phase, imported, options, dump, rules, targets)
 
 
 def partition_program(
@@ -117,17 +119,37 @@ def partition_program(
     Raises:
         CompileError: where a phase fails, or the placement asked for is none of this program.
     """
-    text = _run_until("partition", imported, options, dump, rules)
+    text = _run_until("partition", imported, options, dump, rules, targets)
     description = _share_vmfbs(phases.description(text))
-    used = [_describe(target, options) for target in used_targets(description, targets, rules)]
-    has_vm_host = vm_host_problem(description, used) is None
+    used = used_targets(description, targets, rules)
+    has_vm_host = vm_host_problem(description, [_describe(target, options) for target in used]) is None
     host_module = phases.host_module(text, len(imported.signature.state)) if has_vm_host else ""
-    own_modules: dict[str, Mapping[str, str]] = {}
-    if any(target["backend"] == "vulkan" for target in used):
-        own_modules["vulkan"] = split_regions(phases.legalize_for_spirv(text))
+    written = {target.folder: _write_for(target, text, options) for target in used}
+    own_modules = {folder: split_regions(own) for folder, own in written.items() if own != text}
+    description = _with_parameters(description, [phases.description(own) for own in set(written.values())])
     program = PartitionedProgram(phases.host_source(text), description, split_regions(text), host_module, own_modules)
     dump.partitioned(program)
     return program
+
+
+def _write_for(target: TargetSpec, partitioned: str, options: Options) -> str:
+    """A partitioned module as it is compiled for a target."""
+    unit = find_facts(target).vector_unit
+    if target.backend == "vulkan":
+        return phases.legalize_for_spirv(partitioned)
+    if unit and options.tile:
+        return phases.tile_for_cpu(partitioned, unit)
+    return partitioned
+
+
+def _with_parameters(description: Mapping[str, Any], written: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """A program's description, with the weights that its regions read as they are written for each target."""
+    read: dict[str, dict[str, None]] = {}
+    for own in written or [description]:
+        for region in own["regions"]:
+            read.setdefault(region["name"], {}).update(dict.fromkeys(region["parameters"]))
+    regions = [{**region, "parameters": list(read[region["name"]])} for region in description["regions"]]
+    return {**description, "regions": regions}
 
 
 def write_program(
@@ -144,18 +166,22 @@ def write_program(
         CompileError: where a region fails, or uses a weight that the program does not bring.
         BundleError: where the destination cannot be written.
     """
-    parameters = _used_parameters(program, imported)
+    parameters = _used_parameters(program, imported, targets)
     for target in targets:
         _check_f64(program, target, options)
         _check_narrow(program, target)
-    may_pack = options.pack_weights and any(target.is_cpu for target in targets)
-    packing = {name for name, text in program.modules.items() if may_pack and packs_weights(text)}
+    packing = {
+        (target, name)
+        for target in targets
+        for name, text in program.own_modules.get(target.folder, program.modules).items()
+        if target.is_cpu and options.pack_weights and packs_weights(text)
+    }
     with staged(destination) as folder, _embedding(parameters, options) as flags:
         jobs = [
             replace(
                 _job(region, program, target, folder),
                 flags=flags,
-                packs_weights=target.is_cpu and region["module"] in packing,
+                packs_weights=(target, region["module"]) in packing,
             )
             for target in targets
             for region in program.description["regions"]
@@ -190,7 +216,12 @@ def _embedding(parameters: Weights[Any], options: Options) -> Generator[tuple[st
 
 
 def _run_until(
-    last: str, imported: ImportedProgram, options: Options, dump: PhaseDump, rules: PlacementRules | None
+    last: str,
+    imported: ImportedProgram,
+    options: Options,
+    dump: PhaseDump,
+    rules: PlacementRules | None,
+    targets: Sequence[TargetSpec],
 ) -> str:
     done = _TEXT_PHASES.index(imported.phase)
     if done > _TEXT_PHASES.index(last):
@@ -200,7 +231,7 @@ def _run_until(
     text = imported.mlir
     for phase in _TEXT_PHASES[done + 1 : _TEXT_PHASES.index(last) + 1]:
         if phase == "optimize":
-            text = phases.optimize(text)
+            text = phases.optimize(text, channels_last=options.tile and all(target.is_cpu for target in targets))
         elif phase == "outline":
             text = phases.outline(text, simplify_host=options.simplify_host)
         else:
@@ -325,21 +356,30 @@ def _regions_on(
             yield region, program.module(region, target), location
 
 
-def _used_parameters(program: PartitionedProgram, imported: ImportedProgram) -> Weights[Any]:
-    keys = dict.fromkeys(key for region in program.description["regions"] for key in region["parameters"])
-    if missing := [key for key in keys if key not in imported.parameters]:
+def _used_parameters(
+    program: PartitionedProgram, imported: ImportedProgram, targets: Sequence[TargetSpec]
+) -> Weights[Any]:
+    """The weights that the regions read, as they are written for these targets."""
+    modules = [program.module(region, target) for target in targets for region, _, _ in _regions_on(program, target)]
+    keys = find_weight_types(modules)
+    weights = Weights.of(imported.parameters)
+    types = find_weight_types(program.modules.values())
+    missing = [key for key in types if key not in weights]
+    if missing:
         raise CompileError(
             f"{len(missing)} weights that regions use are not given: {', '.join(missing[:5])}; "
             f"a program read from a file takes them from {PARAMETERS_FILE} beside it"
         )
-    return Weights.of(imported.parameters).only(keys)
+    weights = weights.only(weights)  # A copy: the program's own are as they were.
+    define_packed(weights, types, keys)
+    return weights.only(keys)
 
 
 class PhaseDump:
     """The folder that keeps each phase's result; without a folder it keeps nothing.
 
     It holds 1-rewrite.py, 2-import.mlir, 3-optimize.mlir, 4-outline.mlir, 5-partition.mlir,
-    5-partition/{REGION_MODULE.mlir, vulkan/REGION_MODULE.mlir, host.mlir, host.py, program.json} and
+    5-partition/{REGION_MODULE.mlir, TARGET/REGION_MODULE.mlir, host.mlir, host.py, program.json} and
     6-compile/TARGET/REGION.vmfb; and beside them parameters.irpa, state.irpa and signature.json, with which any of the
     .mlir files can be resumed.
     """
@@ -365,9 +405,9 @@ class PhaseDump:
     def partitioned(self, program: PartitionedProgram) -> None:
         for name, module in program.modules.items():
             self._write(f"5-partition/{name}.mlir", module)
-        for backend, modules in program.own_modules.items():
+        for folder, modules in program.own_modules.items():
             for name, module in modules.items():
-                self._write(f"5-partition/{backend}/{name}.mlir", module)
+                self._write(f"5-partition/{folder}/{name}.mlir", module)
         self._write("5-partition/host.py", program.host)
         self._write("5-partition/host.mlir", program.host_module)
         self._write("5-partition/program.json", json.dumps(program.description, indent=1))

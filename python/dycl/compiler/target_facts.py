@@ -33,6 +33,19 @@ _VULKAN_NAMES = {
 
 
 @dataclass(frozen=True)
+class VectorUnit:
+    """The vector unit of a CPU that passes/Utils/TileRules.h has rules for.
+
+    Attributes:
+        bits: of a register.
+        registers: how many there are.
+    """
+
+    bits: int
+    registers: int
+
+
+@dataclass(frozen=True)
 class TargetFacts:
     """What code for a target asks of a machine.
 
@@ -42,6 +55,7 @@ class TargetFacts:
         gpu_features: Vulkan's names of the features that it uses, of those that IREE's runtime tells of a GPU.
         has_f64: whether the target computes in f64.
         stored_bits: the widths of numbers that it reads and writes as such; others as parts of wider ones.
+        vector_unit: of a CPU; None for a GPU, and for a CPU without rules for tiles.
         description: IREE's whole text of a small program for the target, from which the others are read.
     """
 
@@ -50,6 +64,7 @@ class TargetFacts:
     gpu_features: tuple[str, ...] = ()
     has_f64: bool = True
     stored_bits: tuple[int, ...] = (8, 16, 32, 64)
+    vector_unit: VectorUnit | None = None
     description: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -78,15 +93,26 @@ def find_facts(target: TargetSpec) -> TargetFacts:
         if target.backend == "cuda":
             known = "sm_60 to sm_89, which later GPUs run as well"
         raise CompileError(f"iree-compile does not know the target {target.text!r}; {known}", diagnostics=done.stderr)
-    facts = _read_cpu(done.stdout) if target.is_cpu else _read_gpu(done.stdout)
+    facts = _read_cpu(done.stdout, target.architecture) if target.is_cpu else _read_gpu(done.stdout)
     return replace(facts, description=done.stdout)
 
 
-def _read_cpu(text: str) -> TargetFacts:
+def _read_cpu(text: str, architecture: str) -> TargetFacts:
     listed = re.search(r'\bcpu_features = "([^"]*)"', text)
     # What the named CPU has, then what is given beside it: of the host, also what its CPU has and a hypervisor hides.
     signs = {name[1:]: name[0] for name in listed[1].split(",") if name} if listed else {}
-    return TargetFacts(tuple(sorted(name for name, sign in signs.items() if sign == "+")))
+    features = {name for name, sign in signs.items() if sign == "+"}
+    return TargetFacts(tuple(sorted(features)), vector_unit=_find_vector_unit(architecture, features))
+
+
+def _find_vector_unit(architecture: str, features: set[str]) -> VectorUnit | None:
+    if architecture == "x86_64" and "avx512f" in features:
+        return VectorUnit(bits=512, registers=32)
+    if architecture == "x86_64" and {"avx2", "fma"} <= features:
+        return VectorUnit(bits=256, registers=16)
+    if architecture == "aarch64":
+        return VectorUnit(bits=128, registers=32)
+    return None
 
 
 def _read_gpu(text: str) -> TargetFacts:

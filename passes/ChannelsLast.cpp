@@ -1,0 +1,298 @@
+//===- ChannelsLast.cpp - Images with their channels innermost ------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/Passes.h"
+
+namespace dycl {
+#define GEN_PASS_DEF_DYCLCHANNELSLASTPASS
+#include "passes/Passes.h.inc"
+} // namespace dycl
+
+using namespace mlir;
+using namespace dycl;
+
+//===----------------------------------------------------------------------===//
+// The two orders
+//===----------------------------------------------------------------------===//
+
+/// Of a transposition, dimension i of the result is dimension permutation[i] of its operand.
+static constexpr int64_t kToNhwc[] = {0, 2, 3, 1}, kToNchw[] = {0, 3, 1, 2};
+
+/// Where a dimension of nchw is in nhwc.
+static int64_t getNhwcDimension(int64_t dimension) { return kToNchw[dimension]; }
+
+template <typename T> static SmallVector<T> permute(ArrayRef<T> values, ArrayRef<int64_t> permutation) {
+  return llvm::map_to_vector(permutation, [&](int64_t i) { return values[i]; });
+}
+
+static RankedTensorType getPermuted(RankedTensorType type, ArrayRef<int64_t> permutation) {
+  return RankedTensorType::get(permute(type.getShape(), permutation), type.getElementType());
+}
+
+static Value createTranspose(OpBuilder &builder, Location location, Value value, ArrayRef<int64_t> permutation) {
+  SmallVector<OpFoldResult> sizes = permute<OpFoldResult>(tensor::getMixedSizes(builder, location, value), permutation);
+  Value empty = tensor::EmptyOp::create(builder, location, sizes, getElementTypeOrSelf(value.getType()));
+  return linalg::TransposeOp::create(builder, location, value, empty, permutation)->getResult(0);
+}
+
+static Value toNchw(OpBuilder &builder, Location location, Value value) {
+  return createTranspose(builder, location, value, kToNchw);
+}
+
+/// What was transposed from nhwc to nchw to give `value`; null for anything else.
+static Value getNhwcSource(Value value) {
+  auto transpose = value.getDefiningOp<linalg::TransposeOp>();
+  return transpose && transpose.getPermutation() == ArrayRef(kToNchw) ? transpose.getInput() : Value();
+}
+
+/// `value`, of nchw, as nhwc; without a transposition where all of its elements are one number, or a number a channel.
+static Value toNhwc(OpBuilder &builder, Location location, Value value) {
+  if (Value source = getNhwcSource(value))
+    return source;
+  RankedTensorType type = getPermuted(cast<RankedTensorType>(value.getType()), kToNhwc);
+  DenseElementsAttr constant;
+  if (matchPattern(value, m_Constant(&constant)) && constant.isSplat())
+    return arith::ConstantOp::create(builder, location, constant.resizeSplat(type));
+  if (value.getDefiningOp<ub::PoisonOp>())
+    return ub::PoisonOp::create(builder, location, type);
+  auto createEmpty = [&]() -> Value {
+    SmallVector<OpFoldResult> sizes = permute<OpFoldResult>(tensor::getMixedSizes(builder, location, value), kToNhwc);
+    return tensor::EmptyOp::create(builder, location, sizes, type.getElementType());
+  };
+  if (value.getDefiningOp<tensor::EmptyOp>())
+    return createEmpty();
+  if (auto fill = value.getDefiningOp<linalg::FillOp>())
+    return linalg::FillOp::create(builder, location, fill.getInputs(), createEmpty()).getResult(0);
+  if (auto broadcast = value.getDefiningOp<linalg::BroadcastOp>())
+    if (broadcast.getDimensions() == ArrayRef<int64_t>{0, 2, 3})
+      return linalg::BroadcastOp::create(builder, location, broadcast.getInput(), createEmpty(),
+                                         ArrayRef<int64_t>{0, 1, 2})
+          ->getResult(0);
+  return createTranspose(builder, location, value, kToNhwc);
+}
+
+//===----------------------------------------------------------------------===//
+// Convolutions and pools
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A named operation on images of nchw as the one on nhwc. `weight` is how its second operand is transposed; empty for
+/// the window of a pool, of which only the shape counts.
+template <typename Nchw, typename Nhwc> struct ConvertNamedOp : OpRewritePattern<Nchw> {
+  ConvertNamedOp(MLIRContext *context, ArrayRef<int64_t> weight)
+      : OpRewritePattern<Nchw>(context), weight(llvm::to_vector(weight)) {}
+
+  LogicalResult matchAndRewrite(Nchw op, PatternRewriter &rewriter) const override {
+    if (!op.hasPureTensorSemantics())
+      return failure();
+    Location location = op.getLoc();
+    Value image = toNhwc(rewriter, location, op.getInputs()[0]), second = op.getInputs()[1];
+    if (!weight.empty())
+      second = createTranspose(rewriter, location, second, weight);
+    Value init = toNhwc(rewriter, location, op.getOutputs()[0]);
+    auto converted = Nhwc::create(rewriter, location, init.getType(), ValueRange{image, second}, init, op.getStrides(),
+                                  op.getDilations());
+    rewriter.replaceOp(op, toNchw(rewriter, location, converted->getResult(0)));
+    return success();
+  }
+
+private:
+  SmallVector<int64_t> weight;
+};
+
+//===----------------------------------------------------------------------===//
+// What follows them
+//===----------------------------------------------------------------------===//
+
+/// An operation computed on nhwc, where one of its operands is a transposition from it: element by element with its
+/// result transposed behind it; or one that reduces, whose result stays as it is. Its loops are in the order of nhwc.
+struct ConvertGeneric : OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::GenericOp op, PatternRewriter &rewriter) const override {
+    if (!op.hasPureTensorSemantics() || op.getNumLoops() != 4 || op.hasIndexSemantics())
+      return failure();
+    bool isOfNhwc = llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *operand) {
+      return op.getMatchingIndexingMap(operand).isIdentity() && getNhwcSource(operand->get());
+    });
+    if (!isOfNhwc)
+      return failure();
+    Location location = op.getLoc();
+    MLIRContext *context = op.getContext();
+    auto convert = [&](AffineMap map) {
+      SmallVector<AffineExpr> loops;
+      for (unsigned i = 0; i < 4; ++i)
+        loops.push_back(getAffineDimExpr(getNhwcDimension(i), context));
+      return map.replaceDimsAndSymbols(loops, {}, 4, 0);
+    };
+    SmallVector<Value> inputs, inits;
+    SmallVector<AffineMap> maps;
+    for (OpOperand *operand : op.getDpsInputOperands()) {
+      AffineMap map = op.getMatchingIndexingMap(operand);
+      if (map.isIdentity()) {
+        inputs.push_back(toNhwc(rewriter, location, operand->get()));
+        maps.push_back(map);
+      } else if (Value source = getNhwcSource(operand->get())) {
+        inputs.push_back(source);
+        maps.push_back(AffineMap::get(4, 0, permute(convert(map).getResults(), kToNhwc), context));
+      } else {
+        inputs.push_back(operand->get());
+        maps.push_back(convert(map));
+      }
+    }
+    SmallVector<bool> isTransposed;
+    for (OpOperand &init : op.getDpsInitsMutable()) {
+      AffineMap map = op.getMatchingIndexingMap(&init);
+      isTransposed.push_back(map.isIdentity());
+      inits.push_back(map.isIdentity() ? toNhwc(rewriter, location, init.get()) : init.get());
+      maps.push_back(map.isIdentity() ? map : convert(map));
+    }
+    auto converted = linalg::GenericOp::create(rewriter, location, TypeRange(ValueRange(inits)), inputs, inits, maps,
+                                               permute<utils::IteratorType>(op.getIteratorTypesArray(), kToNhwc));
+    rewriter.inlineRegionBefore(op.getRegion(), converted.getRegion(), converted.getRegion().begin());
+    SmallVector<Value> results;
+    for (auto [result, transposed] : llvm::zip_equal(converted.getResults(), isTransposed))
+      results.push_back(transposed ? toNchw(rewriter, location, result) : result);
+    rewriter.replaceOp(op, results);
+    return success();
+  }
+};
+
+struct ConvertPad : OpRewritePattern<tensor::PadOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::PadOp op, PatternRewriter &rewriter) const override {
+    Value source = getNhwcSource(op.getSource()), number = op.getConstantPaddingValue();
+    if (!source || !number)
+      return failure();
+    Location location = op.getLoc();
+    Value padded = tensor::PadOp::create(rewriter, location, getPermuted(op.getResultType(), kToNhwc), source,
+                                         permute<OpFoldResult>(op.getMixedLowPad(), kToNhwc),
+                                         permute<OpFoldResult>(op.getMixedHighPad(), kToNhwc), number);
+    rewriter.replaceOp(op, toNchw(rewriter, location, padded));
+    return success();
+  }
+};
+
+struct ConvertConcat : OpRewritePattern<tensor::ConcatOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::ConcatOp op, PatternRewriter &rewriter) const override {
+    if (llvm::none_of(op.getInputs(), getNhwcSource))
+      return failure();
+    Location location = op.getLoc();
+    auto parts = llvm::map_to_vector(op.getInputs(), [&](Value part) { return toNhwc(rewriter, location, part); });
+    Value whole = tensor::ConcatOp::create(rewriter, location, getPermuted(op.getResultType(), kToNhwc),
+                                           getNhwcDimension(op.getDim()), parts);
+    rewriter.replaceOp(op, toNchw(rewriter, location, whole));
+    return success();
+  }
+};
+
+struct ConvertExtractSlice : OpRewritePattern<tensor::ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::ExtractSliceOp op, PatternRewriter &rewriter) const override {
+    Value source = getNhwcSource(op.getSource());
+    if (!source || op.getType().getRank() != 4)
+      return failure();
+    Location location = op.getLoc();
+    Value slice = tensor::ExtractSliceOp::create(rewriter, location, getPermuted(op.getType(), kToNhwc), source,
+                                                 permute<OpFoldResult>(op.getMixedOffsets(), kToNhwc),
+                                                 permute<OpFoldResult>(op.getMixedSizes(), kToNhwc),
+                                                 permute<OpFoldResult>(op.getMixedStrides(), kToNhwc));
+    rewriter.replaceOp(op, toNchw(rewriter, location, slice));
+    return success();
+  }
+};
+
+/// An image of one pixel is the same memory in both orders.
+struct ConvertCollapse : OpRewritePattern<tensor::CollapseShapeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::CollapseShapeOp op, PatternRewriter &rewriter) const override {
+    Value source = getNhwcSource(op.getSrc());
+    if (!source)
+      return failure();
+    ArrayRef<int64_t> shape = cast<RankedTensorType>(source.getType()).getShape();
+    SmallVector<ReassociationIndices> perChannel = {{0}, {1, 2, 3}};
+    if (shape[1] != 1 || shape[2] != 1 || op.getReassociationIndices() != perChannel)
+      return failure();
+    rewriter.replaceOpWithNewOp<tensor::CollapseShapeOp>(op, op.getType(), source, perChannel);
+    return success();
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Control flow
+//===----------------------------------------------------------------------===//
+
+/// A result of a branch that one of its sides transposes from nhwc leaves the branch as nhwc.
+struct ConvertIf : OpRewritePattern<scf::IfOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(scf::IfOp op, PatternRewriter &rewriter) const override {
+    if (op.getNumResults() == 0)
+      return failure();
+    scf::YieldOp sides[] = {op.thenYield(), op.elseYield()};
+    llvm::SmallBitVector converted(op.getNumResults());
+    for (unsigned i = 0; i < op.getNumResults(); ++i)
+      converted[i] = llvm::any_of(sides, [&](scf::YieldOp side) { return bool(getNhwcSource(side.getOperand(i))); });
+    if (converted.none())
+      return failure();
+    for (scf::YieldOp side : sides) {
+      rewriter.setInsertionPoint(side);
+      for (unsigned i : converted.set_bits()) {
+        Value value = toNhwc(rewriter, side.getLoc(), side.getOperand(i));
+        rewriter.modifyOpInPlace(side, [&] { side.setOperand(i, value); });
+      }
+    }
+    rewriter.setInsertionPoint(op);
+    auto changed = scf::IfOp::create(rewriter, op.getLoc(), sides[0].getOperandTypes(), op.getCondition());
+    changed->setDiscardableAttrs(op->getDiscardableAttrDictionary());
+    rewriter.inlineRegionBefore(op.getThenRegion(), changed.getThenRegion(), changed.getThenRegion().end());
+    rewriter.inlineRegionBefore(op.getElseRegion(), changed.getElseRegion(), changed.getElseRegion().end());
+    SmallVector<Value> results;
+    for (auto [i, result] : llvm::enumerate(changed.getResults()))
+      results.push_back(converted[i] ? toNchw(rewriter, op.getLoc(), result) : result);
+    rewriter.replaceOp(op, results);
+    return success();
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+struct ChannelsLastPass : public dycl::impl::DyclChannelsLastPassBase<ChannelsLastPass> {
+  using DyclChannelsLastPassBase::DyclChannelsLastPassBase;
+
+  void runOnOperation() override {
+    MLIRContext *context = &getContext();
+    RewritePatternSet patterns(context);
+    patterns.add<ConvertNamedOp<linalg::Conv2DNchwFchwOp, linalg::Conv2DNhwcHwcfOp>>(context,
+                                                                                     ArrayRef<int64_t>{2, 3, 1, 0});
+    patterns.add<ConvertNamedOp<linalg::DepthwiseConv2DNchwChwOp, linalg::DepthwiseConv2DNhwcHwcOp>>(
+        context, ArrayRef<int64_t>{1, 2, 0});
+    patterns.add<ConvertNamedOp<linalg::PoolingNchwSumOp, linalg::PoolingNhwcSumOp>,
+                 ConvertNamedOp<linalg::PoolingNchwMaxOp, linalg::PoolingNhwcMaxOp>>(context, ArrayRef<int64_t>{});
+    patterns.add<ConvertGeneric, ConvertPad, ConvertConcat, ConvertExtractSlice, ConvertCollapse, ConvertIf>(context);
+    linalg::TransposeOp::getCanonicalizationPatterns(patterns, context);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      return signalPassFailure();
+  }
+};
+
+} // namespace

@@ -1,0 +1,271 @@
+//===- TileConvolutions.cpp - Convolutions with tiles of ours -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+#include "passes/Passes.h"
+#include "passes/Utils/DispatchBuilder.h"
+#include "passes/Utils/PackedWeights.h"
+#include "passes/Utils/TileRules.h"
+
+namespace dycl {
+#define GEN_PASS_DEF_DYCLTILECONVOLUTIONSPASS
+#include "passes/Passes.h.inc"
+} // namespace dycl
+
+using namespace mlir;
+using namespace dycl;
+
+namespace {
+
+/// The border of zeros around an image of nhwc.
+struct Border {
+  int64_t top = 0, bottom = 0, left = 0, right = 0;
+
+  bool isEmpty() const { return top == 0 && bottom == 0 && left == 0 && right == 0; }
+  bool isWithin(const Border &other) const {
+    return top <= other.top && bottom <= other.bottom && left <= other.left && right <= other.right;
+  }
+};
+
+/// What of a convolution the tiles are made for.
+struct Geometry {
+  int64_t batch, height, width, channels; // Of the result.
+  int64_t inputWidth, inputChannels;
+  int64_t kernelHeight, kernelWidth, strideHeight, strideWidth, dilationHeight, dilationWidth;
+
+  int64_t getInputRows(int64_t rows) const {
+    return (rows - 1) * strideHeight + (kernelHeight - 1) * dilationHeight + 1;
+  }
+  int64_t getInputColumns(int64_t columns) const {
+    return (columns - 1) * strideWidth + (kernelWidth - 1) * dilationWidth + 1;
+  }
+};
+
+struct TileConvolutionsPass : public dycl::impl::DyclTileConvolutionsPassBase<TileConvolutionsPass> {
+  using DyclTileConvolutionsPassBase::DyclTileConvolutionsPassBase;
+
+  void runOnOperation() override {
+    std::optional<VectorUnit> unit = VectorUnit::get(vectorBits, registers);
+    if (!unit)
+      return;
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      SmallVector<Operation *> ops;
+      function.walk([&](linalg::ConvolutionOpInterface op) { ops.push_back(op); });
+      for (Operation *op : ops) {
+        if (auto convolution = dyn_cast<linalg::Conv2DNhwcHwcfOp>(op))
+          tile(*unit, convolution);
+        else if (auto depthwise = dyn_cast<linalg::DepthwiseConv2DNhwcHwcOp>(op))
+          tile(*unit, depthwise);
+      }
+      eraseDeadOps(function.getBody());
+    }
+  }
+
+private:
+  template <typename Op> void tile(const VectorUnit &unit, Op op);
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Borders
+//===----------------------------------------------------------------------===//
+
+/// The border that an operation adds to an image, if it is one of zeros; none for anything else.
+static std::optional<Border> getBorder(Operation *op) {
+  auto pad = dyn_cast<tensor::PadOp>(op);
+  Value number = pad ? pad.getConstantPaddingValue() : Value();
+  if (!number || !matchPattern(number, m_PosZeroFloat()) || !pad.getLow().empty() || !pad.getHigh().empty())
+    return std::nullopt;
+  ArrayRef<int64_t> low = pad.getStaticLow(), high = pad.getStaticHigh();
+  if (low.size() != 4 || low[0] != 0 || high[0] != 0 || low[3] != 0 || high[3] != 0 ||
+      llvm::any_of(low, [](int64_t size) { return size < 0; }) ||
+      llvm::any_of(high, [](int64_t size) { return size < 0; }))
+    return std::nullopt;
+  return Border{low[1], high[1], low[2], high[2]};
+}
+
+/// The largest of the borders that users of `value` add to it.
+static Border getLargestBorder(Value value) {
+  Border largest;
+  for (Operation *user : value.getUsers())
+    if (std::optional<Border> border = getBorder(user))
+      if (largest.isWithin(*border))
+        largest = *border;
+  return largest;
+}
+
+static RankedTensorType getPadded(RankedTensorType type, const Border &border) {
+  ArrayRef<int64_t> shape = type.getShape();
+  return RankedTensorType::get(
+      {shape[0], shape[1] + border.top + border.bottom, shape[2] + border.left + border.right, shape[3]},
+      type.getElementType());
+}
+
+/// Exchanges `value` for what `padded` holds within its border, and what adds no larger border to it for a part of
+/// that.
+static void replaceWithPadded(Value value, Value padded, const Border &border) {
+  OpBuilder builder(value.getContext());
+  auto type = cast<RankedTensorType>(value.getType());
+  Location location = padded.getLoc();
+  SmallVector<OpFoldResult> strides(4, builder.getIndexAttr(1));
+  auto extract = [&](RankedTensorType part, int64_t top, int64_t left) -> Value {
+    if (part == padded.getType())
+      return padded;
+    builder.setInsertionPointAfterValue(padded);
+    SmallVector<OpFoldResult> offsets = {builder.getIndexAttr(0), builder.getIndexAttr(top), builder.getIndexAttr(left),
+                                         builder.getIndexAttr(0)};
+    SmallVector<OpFoldResult> sizes = getAsIndexOpFoldResult(builder.getContext(), part.getShape());
+    return tensor::ExtractSliceOp::create(builder, location, part, padded, offsets, sizes, strides);
+  };
+  for (Operation *user : llvm::to_vector(value.getUsers())) {
+    std::optional<Border> own = getBorder(user);
+    if (!own || !own->isWithin(border))
+      continue;
+    user->replaceAllUsesWith(
+        ValueRange(extract(getPadded(type, *own), border.top - own->top, border.left - own->left)));
+    user->erase();
+  }
+  if (!value.use_empty())
+    value.replaceAllUsesWith(extract(type, border.top, border.left));
+}
+
+/// Stores zeros around the pixels of a piece that spans the channels of one block; every workgroup writes the whole
+/// border of its block, since it is short.
+static void storeBorder(DispatchBuilder &dispatch, const Border &border, const Piece &piece, RankedTensorType padded) {
+  OpBuilder &builder = dispatch.inBody();
+  Location location = builder.getUnknownLoc();
+  ArrayRef<int64_t> shape = padded.getShape();
+  auto store = [&](int64_t top, int64_t left, int64_t height, int64_t width) {
+    if (height == 0 || width == 0)
+      return;
+    Piece part = {{piece.offsets[0], builder.getIndexAttr(top), builder.getIndexAttr(left), piece.offsets[3]},
+                  {piece.sizes[0], height, width, piece.sizes[3]}};
+    Type element = padded.getElementType();
+    Value empty = tensor::EmptyOp::create(builder, location, part.sizes, element);
+    Value zero = arith::ConstantOp::create(builder, location, builder.getZeroAttr(element));
+    dispatch.store(linalg::FillOp::create(builder, location, zero, empty).getResult(0), part, padded);
+  };
+  int64_t inner = shape[1] - border.top - border.bottom;
+  store(0, 0, border.top, shape[2]);
+  store(shape[1] - border.bottom, 0, border.bottom, shape[2]);
+  store(border.top, 0, inner, border.left);
+  store(border.top, shape[2] - border.right, inner, border.right);
+}
+
+//===----------------------------------------------------------------------===//
+// The dispatch
+//===----------------------------------------------------------------------===//
+
+template <typename Op> static Geometry getGeometry(Op op) {
+  ArrayRef<int64_t> input = cast<RankedTensorType>(op.getInputs()[0].getType()).getShape();
+  ArrayRef<int64_t> kernel = cast<RankedTensorType>(op.getInputs()[1].getType()).getShape();
+  ArrayRef<int64_t> result = cast<RankedTensorType>(op->getResult(0).getType()).getShape();
+  auto strides = llvm::to_vector(op.getStrides().template getValues<int64_t>());
+  auto dilations = llvm::to_vector(op.getDilations().template getValues<int64_t>());
+  return {result[0], result[1], result[2],  result[3],  input[2],     input[3],
+          kernel[0], kernel[1], strides[0], strides[1], dilations[0], dilations[1]};
+}
+
+/// How the rows of the result are divided among workgroups: so that what they read of the input stays in the cache
+/// while they go over the weights, if there is more of the input than of these; and in two where all channels are one
+/// block, so that two threads find work.
+static Tiling getRowsPerWorkgroup(const Geometry &geometry, int64_t numBlocks, int64_t weights) {
+  int64_t input = geometry.getInputRows(geometry.height) * geometry.inputWidth * geometry.inputChannels * 4;
+  int64_t count = input > weights ? (input + kCachedBytes - 1) / kCachedBytes : 1;
+  if (numBlocks == 1 && geometry.height >= 8)
+    count = std::max<int64_t>(count, 2);
+  return tileEvenly(geometry.height, (geometry.height + count - 1) / count);
+}
+
+template <typename Op> void TileConvolutionsPass::tile(const VectorUnit &unit, Op op) {
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  auto inputType = cast<RankedTensorType>(op.getInputs()[0].getType());
+  std::optional<WeightView> weight = getWeight(getOperation(), op.getInputs()[1]);
+  if (!op.hasPureTensorSemantics() || !weight || !type.getElementType().isF32() || !type.hasStaticShape() ||
+      !inputType.hasStaticShape() || type.getNumElements() == 0)
+    return;
+  Geometry geometry = getGeometry(op);
+  std::optional<int64_t> block = unit.getBlock(geometry.channels);
+  if (!block)
+    return;
+  constexpr bool depthwise = std::is_same_v<Op, linalg::DepthwiseConv2DNhwcHwcOp>;
+  Tiling columns = unit.getRowTiling(geometry.width, *block);
+  Tiling blocks = {geometry.channels, *block};
+  int64_t weights = depthwise ? 0 : weight->type.getNumElements() * 4;
+  Tiling rows = getRowsPerWorkgroup(geometry, blocks.count(), weights);
+  // Where tiles do not divide the width, each is a workgroup of its own.
+  Tiling strips = columns.isExact() ? Tiling{geometry.width, geometry.width} : columns;
+
+  Location location = op.getLoc();
+  MLIRContext *context = op.getContext();
+  Epilogue epilogue(op);
+  OpBuilder before(op);
+  Value packed = loadInBlocks(before, location, getOperation(), *weight, *block);
+
+  DispatchBuilder dispatch(context, location);
+  OpBuilder &body = dispatch.inBody();
+  OpFoldResult channel = dispatch.getTileOffset(0, blocks), row = dispatch.getTileOffset(1, rows),
+               column = dispatch.getTileOffset(2, strips);
+  OpFoldResult zero = body.getIndexAttr(0);
+  auto scale = [&](OpFoldResult offset, int64_t factor) {
+    AffineMap map = AffineMap::get(1, 0, body.getAffineDimExpr(0) * factor);
+    return factor == 1 ? offset : affine::makeComposedFoldedAffineApply(body, location, map, {offset});
+  };
+  Piece piece = {{zero, row, column, channel}, {geometry.batch, rows.tile, strips.tile, *block}};
+  Piece inputPiece = {
+      {zero, scale(row, geometry.strideHeight), scale(column, geometry.strideWidth), depthwise ? channel : zero},
+      {geometry.batch, geometry.getInputRows(rows.tile), geometry.getInputColumns(strips.tile),
+       depthwise ? *block : geometry.inputChannels}};
+  Value input = dispatch.load(op.getInputs()[0], inputPiece);
+  auto packedType = cast<RankedTensorType>(packed.getType());
+  Piece weightPiece = {SmallVector<OpFoldResult>(packedType.getRank(), zero), llvm::to_vector(packedType.getShape())};
+  weightPiece.sizes[0] = 1;
+  if (blocks.count() > 1)
+    weightPiece.offsets[0] = dispatch.getWorkgroup(0);
+  Value kernel = dispatch.load(packed, weightPiece, /*numDropped=*/1);
+
+  Value number = arith::ConstantOp::create(body, location, body.getZeroAttr(type.getElementType()));
+  Value empty = tensor::EmptyOp::create(body, location, piece.sizes, type.getElementType());
+  Value filled = linalg::FillOp::create(body, location, number, empty).getResult(0);
+  auto inner = Op::create(body, location, filled.getType(), ValueRange{input, kernel}, filled, op.getStrides(),
+                          op.getDilations());
+  if (depthwise)
+    inner->setAttr("compilation_info", getTileAttribute(context, {1, 1, columns.tile, *block, 0, 0}, {0, 0, 0, 0, 1, 1},
+                                                        "ConvTileAndDecomposeExpert"));
+  else
+    inner->setAttr("compilation_info",
+                   getTileAttribute(context, {1, 1, columns.tile, *block, 0, 0, 0},
+                                    {0, 0, 0, 0, 1, 1, findDivisor(geometry.inputChannels, kUnrolledChannels)},
+                                    "ConvTileAndDecomposeExpert"));
+  Value value = epilogue.build(dispatch, inner->getResult(0), piece);
+
+  Value last = epilogue.getLast()->getResult(0);
+  Border border = getLargestBorder(last);
+  RankedTensorType padded = getPadded(type, border);
+  storeBorder(dispatch, border, piece, padded);
+  Piece inside = piece;
+  inside.offsets[1] = affine::makeComposedFoldedAffineApply(
+      body, location, AffineMap::get(1, 0, body.getAffineDimExpr(0) + border.top), {row});
+  inside.offsets[2] = affine::makeComposedFoldedAffineApply(
+      body, location, AffineMap::get(1, 0, body.getAffineDimExpr(0) + border.left), {column});
+  dispatch.store(value, inside, padded);
+
+  OpBuilder after(context);
+  after.setInsertionPointAfter(epilogue.getLast());
+  SmallVector<Value> grid;
+  for (const Tiling &tiling : {blocks, rows, strips})
+    grid.push_back(arith::ConstantIndexOp::create(after, location, tiling.count()));
+  Value result = dispatch.finish(after, grid, padded);
+  replaceWithPadded(last, result, border);
+  ++numTiled;
+}

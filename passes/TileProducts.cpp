@@ -1,0 +1,281 @@
+//===- TileProducts.cpp - Products with a weight, with tiles of ours ------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/Passes.h"
+#include "passes/Utils/DispatchBuilder.h"
+#include "passes/Utils/PackedWeights.h"
+#include "passes/Utils/TileRules.h"
+
+namespace dycl {
+#define GEN_PASS_DEF_DYCLTILEPRODUCTSPASS
+#include "passes/Passes.h.inc"
+} // namespace dycl
+
+using namespace mlir;
+using namespace dycl;
+
+namespace {
+
+/// An operation element by element on one tensor, behind a reshape or a transposition of that, is computed before it:
+/// there it may be part of a dispatch.
+struct HoistElementwise : OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::GenericOp op, PatternRewriter &rewriter) const override {
+    if (isInDispatch(op) || !op.hasPureTensorSemantics() || op.getNumReductionLoops() != 0 ||
+        op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1 || op.hasIndexSemantics() ||
+        !op.getBlock()->getArguments().back().use_empty() ||
+        !llvm::all_of(op.getIndexingMapsArray(), [](AffineMap map) { return map.isIdentity(); }))
+      return failure();
+    Value laidOut = op.getDpsInputs()[0];
+    Operation *layout = laidOut.getDefiningOp();
+    // Not behind a collapse: that is what is left where a dimension of 1 was dropped.
+    if (!isa_and_nonnull<linalg::TransposeOp, tensor::ExpandShapeOp>(layout) || !laidOut.hasOneUse())
+      return failure();
+    Location location = op.getLoc();
+    Value source = layout->getOperand(0);
+    auto type = cast<RankedTensorType>(source.getType());
+    Type element = getElementTypeOrSelf(op->getResult(0).getType());
+    Value empty =
+        tensor::EmptyOp::create(rewriter, location, tensor::getMixedSizes(rewriter, location, source), element);
+    AffineMap identity = rewriter.getMultiDimIdentityMap(type.getRank());
+    SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
+    auto hoisted = linalg::GenericOp::create(rewriter, location, empty.getType(), source, empty,
+                                             ArrayRef{identity, identity}, iterators);
+    rewriter.inlineRegionBefore(op.getRegion(), hoisted.getRegion(), hoisted.getRegion().begin());
+    IRMapping mapping;
+    mapping.map(source, hoisted->getResult(0));
+    Operation *copy = nullptr;
+    if (isa<linalg::TransposeOp>(layout)) {
+      copy = linalg::TransposeOp::create(rewriter, layout->getLoc(), hoisted->getResult(0), op.getDpsInits()[0],
+                                         cast<linalg::TransposeOp>(layout).getPermutation());
+    } else {
+      copy = rewriter.clone(*layout, mapping);
+      copy->getResult(0).setType(op->getResult(0).getType());
+    }
+    rewriter.replaceOp(op, copy->getResult(0));
+    return success();
+  }
+};
+
+/// A reshape back to what was reshaped. Upstream has it as a fold, and folding moves constants out of dispatches.
+template <typename Inner, typename Outer> struct CancelReshapes : OpRewritePattern<Outer> {
+  using OpRewritePattern<Outer>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(Outer op, PatternRewriter &rewriter) const override {
+    auto inner = op.getSrc().template getDefiningOp<Inner>();
+    if (!inner || inner.getSrcType() != op.getResultType() ||
+        inner.getReassociationIndices() != op.getReassociationIndices())
+      return failure();
+    rewriter.replaceOp(op, inner.getSrc());
+    return success();
+  }
+};
+
+} // namespace
+
+/// What follows a product is often computed on `1 x M x N`, the batch of one sentence, behind a reshape. Without the 1
+/// it is of the product's own shape, and reshapes cancel.
+static LogicalResult bringToProducts(ModuleOp module) {
+  RewritePatternSet patterns(module.getContext());
+  linalg::ControlDropUnitDims options;
+  options.controlFn = [](Operation *op) -> SmallVector<unsigned> {
+    auto generic = dyn_cast<linalg::GenericOp>(op);
+    if (!generic || isInDispatch(op) || generic.getNumReductionLoops() != 0 || generic.getNumLoops() > 4)
+      return {};
+    return llvm::to_vector(llvm::seq<unsigned>(0, generic.getNumLoops()));
+  };
+  linalg::populateFoldUnitExtentDimsPatterns(patterns, options);
+  tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, module.getContext());
+  tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, module.getContext());
+  patterns.add<HoistElementwise, CancelReshapes<tensor::ExpandShapeOp, tensor::CollapseShapeOp>,
+               CancelReshapes<tensor::CollapseShapeOp, tensor::ExpandShapeOp>>(module.getContext());
+  return applyPatternsGreedily(module, std::move(patterns), getConfigAroundDispatches());
+}
+
+namespace {
+
+/// A product of rows by a weight, `[M, K] x [K, N]`.
+struct Product {
+  linalg::MatmulOp op;
+  Value rows, packed;
+  Tiling blocks; // Of N.
+  int64_t depth; // K
+  RankedTensorType type;
+};
+
+struct TileProductsPass : public dycl::impl::DyclTileProductsPassBase<TileProductsPass> {
+  using DyclTileProductsPassBase::DyclTileProductsPassBase;
+
+  void runOnOperation() override {
+    std::optional<VectorUnit> unit = VectorUnit::get(vectorBits, registers);
+    if (!unit)
+      return;
+    if (failed(bringToProducts(getOperation())))
+      return signalPassFailure();
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      SmallVector<linalg::MatmulOp> products;
+      function.walk([&](linalg::MatmulOp op) { products.push_back(op); });
+      for (linalg::MatmulOp op : products)
+        tile(*unit, op);
+      SmallVector<linalg::BatchMatmulOp> batches;
+      function.walk([&](linalg::BatchMatmulOp op) { batches.push_back(op); });
+      for (linalg::BatchMatmulOp op : batches)
+        tile(*unit, op);
+      eraseDeadOps(function.getBody());
+    }
+  }
+
+private:
+  void tile(const VectorUnit &unit, linalg::MatmulOp op);
+  void tile(const VectorUnit &unit, linalg::BatchMatmulOp op);
+};
+
+} // namespace
+
+/// The product and its epilogue, `tiling.tile` rows a workgroup. `numRows` is how many rows there are, where that is
+/// not known before: at least `tiling.tile`.
+static Value buildDispatch(OpBuilder &builder, const Product &product, const Epilogue &epilogue, Tiling tiling,
+                           int64_t vectorRows, Value numRows = {}) {
+  linalg::MatmulOp op = product.op;
+  Location location = op.getLoc();
+  MLIRContext *context = op.getContext();
+  DispatchBuilder dispatch(context, location);
+  OpBuilder &body = dispatch.inBody();
+  OpFoldResult zero = body.getIndexAttr(0);
+  OpFoldResult row = numRows ? dispatch.getTileOffset(0, tiling.tile, product.rows) : dispatch.getTileOffset(0, tiling);
+  OpFoldResult column = dispatch.getTileOffset(1, product.blocks);
+  Value input = dispatch.load(product.rows, {{row, zero}, {tiling.tile, product.depth}});
+  Piece weightPiece = {{zero, zero, zero}, {1, product.depth, product.blocks.tile}};
+  if (product.blocks.count() > 1)
+    weightPiece.offsets[0] = dispatch.getWorkgroup(1);
+  Value weight = dispatch.load(product.packed, weightPiece, /*numDropped=*/1);
+
+  Type element = product.type.getElementType();
+  Piece piece = {{row, column}, {tiling.tile, product.blocks.tile}};
+  Value number = arith::ConstantOp::create(body, location, body.getZeroAttr(element));
+  Value empty = tensor::EmptyOp::create(body, location, piece.sizes, element);
+  Value filled = linalg::FillOp::create(body, location, number, empty).getResult(0);
+  auto inner = linalg::MatmulOp::create(body, location, filled.getType(), ValueRange{input, weight}, filled);
+  inner->setAttr("compilation_info", getTileAttribute(context, {vectorRows, product.blocks.tile, 0}, {0, 0, 1},
+                                                      "DoubleTilingExpert", /*peels=*/true));
+  dispatch.store(epilogue.build(dispatch, inner->getResult(0), piece), piece, product.type);
+
+  Value numTiles;
+  if (numRows) {
+    Value tile = arith::ConstantIndexOp::create(builder, location, tiling.tile);
+    numTiles = arith::CeilDivUIOp::create(builder, location, numRows, tile);
+  } else {
+    numTiles = arith::ConstantIndexOp::create(builder, location, tiling.count());
+  }
+  Value numBlocks = arith::ConstantIndexOp::create(builder, location, product.blocks.count());
+  return dispatch.finish(builder, {numTiles, numBlocks}, product.type, numRows ? ValueRange(numRows) : ValueRange());
+}
+
+/// For rows that data counts: the largest of these tiles that there are rows for, the last of which is shifted back.
+static Value buildVariants(OpBuilder &builder, const Product &product, const Epilogue &epilogue,
+                           ArrayRef<int64_t> tiles, Value numRows) {
+  auto buildFirst = [&](OpBuilder &builder) {
+    return buildDispatch(builder, product, epilogue, {ShapedType::kDynamic, tiles[0]}, tiles[0], numRows);
+  };
+  if (tiles.size() == 1)
+    return buildFirst(builder);
+  Location location = Value(product.packed).getLoc();
+  Value tile = arith::ConstantIndexOp::create(builder, location, tiles[0]);
+  Value isEnough = arith::CmpIOp::create(builder, location, arith::CmpIPredicate::uge, numRows, tile);
+  auto variant = scf::IfOp::create(
+      builder, location, isEnough,
+      [&](OpBuilder &builder, Location location) { scf::YieldOp::create(builder, location, buildFirst(builder)); },
+      [&](OpBuilder &builder, Location location) {
+        scf::YieldOp::create(builder, location, buildVariants(builder, product, epilogue, tiles.drop_front(), numRows));
+      });
+  return variant.getResult(0);
+}
+
+void TileProductsPass::tile(const VectorUnit &unit, linalg::MatmulOp op) {
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  std::optional<WeightView> weight = getWeight(getOperation(), op.getInputs()[1]);
+  if (!op.hasPureTensorSemantics() || op.hasUserDefinedMaps() || !weight || !type.getElementType().isF32() ||
+      !weight->type.getElementType().isF32() || type.isDynamicDim(1) || llvm::is_contained(type.getShape(), 0))
+    return;
+  int64_t depth = weight->type.getDimSize(0);
+  std::optional<int64_t> block = unit.getBlock(type.getDimSize(1));
+  if (!block || depth == 0)
+    return;
+  Epilogue epilogue(op);
+  OpBuilder before(op), after(op.getContext());
+  Value packed = loadInBlocks(before, op.getLoc(), getOperation(), *weight, *block);
+  Product product = {op, op.getInputs()[0], packed, Tiling{type.getDimSize(1), *block}, depth, type};
+  after.setInsertionPointAfter(epilogue.getLast());
+  // An even number of rows keeps the registers of one spare for the next weights.
+  int64_t most = std::max<int64_t>(unit.getMostRows(*block) / 2 * 2, 1), height = type.getDimSize(0);
+  Value result;
+  if (type.isDynamicDim(0)) {
+    Value numRows = tensor::DimOp::create(after, op.getLoc(), product.rows, 0);
+    SmallVector<int64_t> tiles;
+    for (int64_t tile = llvm::bit_floor<uint64_t>(most); tile > 0; tile /= 2)
+      tiles.push_back(tile);
+    result = buildVariants(after, product, epilogue, tiles, numRows);
+  } else {
+    int64_t count = (height * depth * 4 + kCachedBytes - 1) / kCachedBytes;
+    Tiling rows = tileEvenly(height, (height + count - 1) / count);
+    result = buildDispatch(after, product, epilogue, rows, std::min(rows.tile, most));
+  }
+  epilogue.getLast()->getResult(0).replaceAllUsesWith(result);
+  ++numTiled;
+}
+
+void TileProductsPass::tile(const VectorUnit &unit, linalg::BatchMatmulOp op) {
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  auto left = cast<RankedTensorType>(op.getInputs()[0].getType()),
+       right = cast<RankedTensorType>(op.getInputs()[1].getType());
+  if (!op.hasPureTensorSemantics() || op.hasUserDefinedMaps() || !type.getElementType().isF32() ||
+      !type.hasStaticShape() || !left.hasStaticShape() || !right.hasStaticShape() || type.getNumElements() == 0)
+    return;
+  int64_t batches = type.getDimSize(0), height = type.getDimSize(1), width = type.getDimSize(2);
+  int64_t depth = left.getDimSize(2);
+  std::optional<int64_t> block = unit.getBlock(width);
+  if (!block || depth == 0)
+    return;
+  Location location = op.getLoc();
+  MLIRContext *context = op.getContext();
+  Epilogue epilogue(op);
+  Tiling blocks = {width, *block};
+  DispatchBuilder dispatch(context, location);
+  OpBuilder &body = dispatch.inBody();
+  OpFoldResult zero = body.getIndexAttr(0);
+  OpFoldResult column = dispatch.getTileOffset(0, blocks), batch = dispatch.getTileOffset(1, {batches, 1});
+  Value rows = dispatch.load(op.getInputs()[0], {{batch, zero, zero}, {1, height, depth}}, /*numDropped=*/1);
+  Value columns = dispatch.load(op.getInputs()[1], {{batch, zero, column}, {1, depth, *block}}, /*numDropped=*/1);
+  Type element = type.getElementType();
+  Value number = arith::ConstantOp::create(body, location, body.getZeroAttr(element));
+  Value empty = tensor::EmptyOp::create(body, location, ArrayRef<int64_t>{height, *block}, element);
+  Value filled = linalg::FillOp::create(body, location, number, empty).getResult(0);
+  auto inner = linalg::MatmulOp::create(body, location, filled.getType(), ValueRange{rows, columns}, filled);
+  int64_t most = std::max<int64_t>(unit.getMostRows(*block) / 2 * 2, 1);
+  inner->setAttr("compilation_info", getTileAttribute(context, {std::min(height, most), *block, 0}, {0, 0, 1},
+                                                      "DoubleTilingExpert", /*peels=*/true));
+  Piece piece = {{batch, zero, column}, {1, height, *block}};
+  Value value = epilogue.build(dispatch, inner->getResult(0), piece, /*numDropped=*/1);
+  Relayout relayout(epilogue.getLast()->getResult(0), piece);
+  auto resultType = cast<RankedTensorType>(relayout.value.getType());
+  dispatch.store(value, relayout.piece, resultType);
+  OpBuilder after(context);
+  after.setInsertionPointAfterValue(relayout.value);
+  SmallVector<Value> grid = {arith::ConstantIndexOp::create(after, location, blocks.count()),
+                             arith::ConstantIndexOp::create(after, location, batches)};
+  relayout.value.replaceAllUsesWith(dispatch.finish(after, grid, resultType));
+  ++numTiled;
+}

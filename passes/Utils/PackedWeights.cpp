@@ -1,0 +1,129 @@
+//===- PackedWeights.cpp - Weights in the order in which they are read ----===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Utils/PackedWeights.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/SymbolTable.h"
+#include "passes/Utils/IreeOps.h"
+#include "passes/Utils/TileRules.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+using namespace dycl;
+
+/// A property of an operation that is not registered here.
+template <typename T> static T getProperty(Operation *op, StringRef name) {
+  auto properties = dyn_cast_or_null<DictionaryAttr>(op->getPropertiesAsAttribute());
+  return properties ? properties.getAs<T>(name) : T();
+}
+
+static StringAttr getSymbolName(Operation *global) { return getProperty<StringAttr>(global, "sym_name"); }
+
+std::string dycl::getParameterKey(Operation *global) {
+  auto value = getProperty<OpaqueAttr>(global, "initial_value");
+  if (!value || value.getDialectNamespace() != "flow")
+    return {};
+  StringRef text = value.getAttrData();
+  // parameter.named<"SCOPE"::"KEY">
+  if (!text.consume_front("parameter.named<\"") || !text.consume_back("\">"))
+    return {};
+  return text.split("\"::\"").second.str();
+}
+
+Operation *dycl::getLoadedGlobal(ModuleOp module, Operation *load) {
+  if (load->getName().getStringRef() != "util.global.load")
+    return nullptr;
+  auto symbol = getProperty<FlatSymbolRefAttr>(load, "global");
+  for (Operation &op : module.getBody()->getOperations())
+    if (op.getName().getStringRef() == "util.global" && symbol && getSymbolName(&op) == symbol.getAttr())
+      return &op;
+  return nullptr;
+}
+
+static std::string listNumbers(ArrayRef<int64_t> numbers) {
+  return llvm::join(llvm::map_range(numbers, [](int64_t number) { return std::to_string(number); }), ",");
+}
+
+/// The group that a slice takes of a weight, if it takes a whole one of the first dimension and drops that.
+static std::optional<int64_t> getGroup(tensor::ExtractSliceOp slice) {
+  RankedTensorType source = slice.getSourceType(), type = slice.getType();
+  if (!slice.getOffsets().empty() || !source.hasStaticShape() || type.getShape() != source.getShape().drop_front())
+    return std::nullopt;
+  SmallVector<int64_t> expected(source.getShape());
+  expected[0] = 1;
+  ArrayRef<int64_t> offsets = slice.getStaticOffsets();
+  bool isWhole = slice.getStaticSizes() == ArrayRef(expected) &&
+                 llvm::all_of(offsets.drop_front(), [](int64_t offset) { return offset == 0; });
+  return isWhole ? std::optional(offsets[0]) : std::nullopt;
+}
+
+std::optional<WeightView> dycl::getWeight(ModuleOp module, Value value) {
+  Operation *op = value.getDefiningOp();
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!op || !type || !type.hasStaticShape())
+    return std::nullopt;
+  auto extend = [&](Value source, const std::string &step) -> std::optional<WeightView> {
+    std::optional<WeightView> weight = getWeight(module, source);
+    if (!weight)
+      return std::nullopt;
+    return WeightView{weight->key + step, type};
+  };
+  if (auto transpose = dyn_cast<linalg::TransposeOp>(op))
+    return extend(transpose.getInput(), "@transpose(" + listNumbers(transpose.getPermutation()) + ")");
+  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op))
+    if (std::optional<int64_t> group = getGroup(slice))
+      return extend(slice.getSource(), "@select(" + std::to_string(*group) + ")");
+  Operation *global = getLoadedGlobal(module, op);
+  std::string key = global ? getParameterKey(global) : "";
+  if (key.empty())
+    return std::nullopt;
+  return WeightView{key, type};
+}
+
+Value dycl::loadInBlocks(OpBuilder &builder, Location location, ModuleOp module, const WeightView &weight,
+                         int64_t block) {
+  MLIRContext *context = builder.getContext();
+  std::string key = weight.key + "@blocks(" + std::to_string(block) + ")";
+  ArrayRef<int64_t> shape = weight.type.getShape();
+  SmallVector<int64_t> packed = {Tiling{shape.back(), block}.count()};
+  llvm::append_range(packed, shape.drop_back());
+  packed.push_back(block);
+  auto type = RankedTensorType::get(packed, weight.type.getElementType());
+
+  StringAttr name;
+  llvm::SmallPtrSet<StringAttr, 16> taken;
+  for (Operation &op : module.getBody()->getOperations()) {
+    StringAttr symbol = op.getName().getStringRef() == "util.global"
+                            ? getSymbolName(&op)
+                            : op.getAttrOfType<StringAttr>(SymbolTable::getSymbolAttrName());
+    if (symbol)
+      taken.insert(symbol);
+    if (op.getName().getStringRef() == "util.global" && getParameterKey(&op) == key)
+      name = symbol;
+  }
+  if (!name) {
+    std::string base;
+    for (char c : key)
+      base += llvm::isAlnum(c) ? c : '_';
+    if (llvm::isDigit(base.front()))
+      base.insert(base.begin(), '_');
+    name = StringAttr::get(context, base);
+    for (unsigned suffix = 1; taken.contains(name); ++suffix)
+      name = StringAttr::get(context, base + "_" + std::to_string(suffix));
+    OpBuilder inModule = OpBuilder::atBlockBegin(module.getBody());
+    std::string data = "parameter.named<\"model\"::\"" + key + "\">";
+    createIreeOp(inModule, location, "util.global", {}, {},
+                 {builder.getNamedAttr("initial_value", OpaqueAttr::get(StringAttr::get(context, "flow"), data, type)),
+                  builder.getNamedAttr("sym_name", name),
+                  builder.getNamedAttr("sym_visibility", builder.getStringAttr("private")),
+                  builder.getNamedAttr("type", TypeAttr::get(type))});
+  }
+  return createIreeOp(builder, location, "util.global.load", {}, type,
+                      builder.getNamedAttr("global", FlatSymbolRefAttr::get(name)))
+      ->getResult(0);
+}

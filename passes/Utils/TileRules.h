@@ -1,0 +1,100 @@
+//===- TileRules.h - Tiles that suit a CPU's vector unit --------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The one table of tile sizes, by facts of the target. A tile keeps its results in registers: a block of channels (the
+// columns of a product) times some pixels (its rows), one multiply-add each for a vector of weights that is read once
+// and a number of the input that is broadcast.
+//
+// Measured with AVX-512 on AMD Zen 5 (this table's tiles: 94 to 97% of the FMA peak for products, 76 to 99% for 3x3
+// convolutions of 16 to 512 channels; test/benchmarks/tiles.py) and on Intel Sapphire Rapids (75 to 90%; also that 16 x
+// 32 spills there); with AVX2 on both; for NEON and RVV read off the assembly only.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PASSES_UTILS_TILERULES_H
+#define PASSES_UTILS_TILERULES_H
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+namespace dycl {
+
+/// The largest divisor of `size` that is at most `most`.
+inline int64_t findDivisor(int64_t size, int64_t most) {
+  for (int64_t divisor = std::min(size, most); divisor > 1; --divisor)
+    if (size % divisor == 0)
+      return divisor;
+  return 1;
+}
+
+/// Equal tiles of a dimension. Where they do not divide it, the last one is shifted back, and computes some again.
+struct Tiling {
+  int64_t size, tile;
+
+  int64_t count() const { return (size + tile - 1) / tile; }
+  bool isExact() const { return size % tile == 0; }
+  int64_t lastOffset() const { return size - tile; }
+};
+
+/// The fewest equal tiles of at most `most`.
+inline Tiling tileEvenly(int64_t size, int64_t most) {
+  int64_t count = (size + most - 1) / most;
+  return {size, (size + count - 1) / count};
+}
+
+/// The vector unit of a CPU.
+class VectorUnit {
+public:
+  /// `bits` of a register, and how many registers there are; none for a unit without rules.
+  static std::optional<VectorUnit> get(unsigned bits, unsigned registers) {
+    if (bits == 512 && registers >= 32)
+      return VectorUnit(16, /*accumulators=*/28);
+    if (bits == 256 && registers >= 16)
+      return VectorUnit(8, /*accumulators=*/12);
+    if (bits == 128 && registers >= 32)
+      return VectorUnit(4, /*accumulators=*/16); // 28 spill on a Cortex-A72.
+    return std::nullopt;
+  }
+
+  /// How many output channels, or columns, a block has, of `channels`; none where there are too few for a vector. Two
+  /// vectors of weights for each number of the input that is broadcast; one where two would not divide.
+  std::optional<int64_t> getBlock(int64_t channels) const {
+    if (channels < lanes)
+      return std::nullopt;
+    int64_t two = Tiling{channels, 2 * lanes}.count() * 2 * lanes, one = Tiling{channels, lanes}.count() * lanes;
+    return channels >= 2 * lanes && two == one ? 2 * lanes : lanes;
+  }
+
+  /// The most pixels, or rows, of a tile with `block` channels.
+  int64_t getMostRows(int64_t block) const {
+    int64_t vectors = (block + lanes - 1) / lanes;
+    return std::clamp<int64_t>(accumulators / vectors, 1, 14);
+  }
+
+  /// How to tile a row of `width` pixels: by a divisor, unless that is small and equal tiles are larger.
+  Tiling getRowTiling(int64_t width, int64_t block) const {
+    int64_t most = getMostRows(block), divisor = findDivisor(width, most);
+    Tiling even = tileEvenly(width, most);
+    return 2 * divisor >= even.tile ? Tiling{width, divisor} : even;
+  }
+
+private:
+  VectorUnit(int64_t lanes, int64_t accumulators) : lanes(lanes), accumulators(accumulators) {}
+
+  /// f32 a register; the registers that may hold results.
+  int64_t lanes, accumulators;
+};
+
+/// What of a workgroup's input should stay in the L2 cache while it goes over the weights.
+inline constexpr int64_t kCachedBytes = 512 << 10;
+
+/// How many input channels of a convolution are unrolled.
+inline constexpr int64_t kUnrolledChannels = 4;
+
+} // namespace dycl
+
+#endif // PASSES_UTILS_TILERULES_H

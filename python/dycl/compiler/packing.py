@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Weights in the order in which compiled code reads them.
+
+`passes/Utils/PackedWeights` asks for a weight in another order by a key that says how it is made:
+`fc.weight@transpose(1,0)@blocks(32)` is `fc.weight`, transposed, in blocks of 32 columns.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dycl.errors import CompileError
+from dycl.runtime.host_runtime import DTYPES, parse_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from dycl.weights import Weights
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+_WEIGHT = re.compile(r'parameter\.named<"model"::"([^"]*)"> : tensor<([^<>]*)>')
+_STEP = re.compile(r"@(select|transpose|blocks)\(([\d,]*)\)")
+
+
+def find_weight_types(modules: Iterable[str]) -> dict[str, str]:
+    """The type of each weight that regions' modules name, as `16x3x3x3xf32`, by its key."""
+    return {key: type_ for module in modules for key, type_ in _WEIGHT.findall(module)}
+
+
+def define_packed(weights: Weights[Array], types: Mapping[str, str], keys: Iterable[str]) -> None:
+    """Add the packed weights of `keys` to the weights that they are made of.
+
+    Args:
+        weights: the program's; an array may have any shape, its bytes are what counts.
+        types: the type of each, where it is not packed.
+        keys: of all weights that are asked for; those that `weights` has are left as they are.
+
+    Raises:
+        CompileError: for a key that names no weight of the program.
+    """
+    for key in keys:
+        if key in weights:
+            continue
+        base, steps = _parse(key)
+        if base not in weights or base not in types or not steps:
+            raise CompileError(f"weight {key} is used and not given")
+        weights.define(key, _maker(weights.maker(base), types[base], steps))
+
+
+def _parse(key: str) -> tuple[str, list[tuple[str, list[int]]]]:
+    """The weight that a key starts from, and the steps from it."""
+    end = len(key)
+    steps: list[tuple[str, list[int]]] = []
+    for found in reversed(list(_STEP.finditer(key))):
+        if found.end() != end:
+            break  # A name may hold anything; steps are what stands at its end.
+        steps.insert(0, (found[1], [int(number) for number in found[2].split(",")]))
+        end = found.start()
+    return key[:end], steps
+
+
+def _maker(make: Callable[[], Array], type_: str, steps: list[tuple[str, list[int]]]) -> Callable[[], Array]:
+    dtype, shape = parse_type(type_)
+    sizes = [size for size in shape if size is not None]
+
+    def packed() -> Array:
+        array = np.ascontiguousarray(make()).reshape(-1).view(DTYPES[dtype][0]).reshape(sizes)
+        for step, numbers in steps:
+            array = _apply(array, step, numbers)
+        return np.ascontiguousarray(array)
+
+    return packed
+
+
+def _apply(array: Array, step: str, numbers: list[int]) -> Array:
+    if step == "select":
+        return array[numbers[0]]
+    if step == "transpose":
+        return array.transpose(numbers)
+    block, size = numbers[0], array.shape[-1]
+    # The last block is shifted back where blocks do not divide the channels.
+    starts = [min(start, size - block) for start in range(0, size, block)]
+    return np.stack([array[..., start : start + block] for start in starts])

@@ -1,0 +1,101 @@
+// RUN: dycl-opt %s --dycl-channels-last --canonicalize --cse | FileCheck %s
+
+#id = affine_map<(n, c, h, w) -> (n, c, h, w)>
+#perChannel = affine_map<(n, c, h, w) -> (c)>
+#mean = affine_map<(n, c, h, w) -> (n, c)>
+
+// CHECK: #[[$MEAN:.+]] = affine_map<(d0, d1, d2, d3) -> (d0, d3)>
+
+// Transpositions are left at the argument, the weights and the result only: none is between the convolutions. The bias
+// keeps its channels, whose loop is the last one now.
+// CHECK-LABEL: func.func @two
+// CHECK-SAME:    %[[X:.+]]: tensor<2x3x8x10xf32>, %[[W0:.+]]: tensor<4x3x3x3xf32>, %[[W1:.+]]: tensor<5x4x1x1xf32>, %[[B:.+]]: tensor<4xf32>
+func.func @two(%x: tensor<2x3x8x10xf32>, %w0: tensor<4x3x3x3xf32>, %w1: tensor<5x4x1x1xf32>, %b: tensor<4xf32>)
+    -> tensor<2x5x3x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e0 = tensor.empty() : tensor<2x4x3x4xf32>
+  %i0 = linalg.fill ins(%zero : f32) outs(%e0 : tensor<2x4x3x4xf32>) -> tensor<2x4x3x4xf32>
+  // CHECK-DAG: %[[XT:.+]] = linalg.transpose ins(%[[X]] : {{.*}} permutation = [0, 2, 3, 1]
+  // CHECK-DAG: %[[W0T:.+]] = linalg.transpose ins(%[[W0]] : {{.*}} permutation = [2, 3, 1, 0]
+  // CHECK:     %[[C0:.+]] = linalg.conv_2d_nhwc_hwcf {dilations = dense<1> : vector<2xi64>, strides = dense<2> : vector<2xi64>}
+  // CHECK-SAME:  ins(%[[XT]], %[[W0T]] : tensor<2x8x10x3xf32>, tensor<3x3x3x4xf32>)
+  %0 = linalg.conv_2d_nchw_fchw {dilations = dense<1> : vector<2xi64>, strides = dense<2> : vector<2xi64>}
+      ins(%x, %w0 : tensor<2x3x8x10xf32>, tensor<4x3x3x3xf32>) outs(%i0 : tensor<2x4x3x4xf32>) -> tensor<2x4x3x4xf32>
+  // CHECK:     %[[A:.+]] = linalg.generic {{.*}} ins(%[[C0]], %[[B]] : tensor<2x3x4x4xf32>, tensor<4xf32>)
+  %1 = linalg.generic {indexing_maps = [#id, #perChannel, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%0, %b : tensor<2x4x3x4xf32>, tensor<4xf32>) outs(%e0 : tensor<2x4x3x4xf32>) {
+  ^bb0(%in: f32, %bias: f32, %out: f32):
+    %2 = arith.subf %in, %bias : f32
+    linalg.yield %2 : f32
+  } -> tensor<2x4x3x4xf32>
+  %e1 = tensor.empty() : tensor<2x5x3x4xf32>
+  %i1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<2x5x3x4xf32>) -> tensor<2x5x3x4xf32>
+  // CHECK:     %[[C1:.+]] = linalg.conv_2d_nhwc_hwcf {{.*}} ins(%[[A]],
+  %3 = linalg.conv_2d_nchw_fchw {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
+      ins(%1, %w1 : tensor<2x4x3x4xf32>, tensor<5x4x1x1xf32>) outs(%i1 : tensor<2x5x3x4xf32>) -> tensor<2x5x3x4xf32>
+  // CHECK:     %[[R:.+]] = linalg.transpose ins(%[[C1]] : {{.*}} permutation = [0, 3, 1, 2]
+  // CHECK:     return %[[R]]
+  return %3 : tensor<2x5x3x4xf32>
+}
+
+// A border, a concatenation, a slice and a pool are of nhwc, too.
+// CHECK-LABEL: func.func @followers
+func.func @followers(%y: tensor<1x6x5x4xf32>, %w: tensor<2x2xf32>) -> tensor<1x5x4x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<1x4x6x5xf32>
+  // CHECK-NOT: linalg.transpose
+  %x = linalg.transpose ins(%y : tensor<1x6x5x4xf32>) outs(%e : tensor<1x4x6x5xf32>) permutation = [0, 3, 1, 2]
+  // CHECK: tensor.pad %{{.+}} low[0, 0, 2, 0] high[0, 1, 0, 0]
+  %p = tensor.pad %x low[0, 0, 0, 2] high[0, 0, 1, 0] {
+  ^bb0(%n: index, %c: index, %h: index, %i: index):
+    tensor.yield %zero : f32
+  } : tensor<1x4x6x5xf32> to tensor<1x4x7x7xf32>
+  // CHECK: tensor.concat dim(3) {{.*}} : (tensor<1x7x7x4xf32>, tensor<1x7x7x4xf32>) -> tensor<1x7x7x8xf32>
+  %k = tensor.concat dim(1) %p, %p : (tensor<1x4x7x7xf32>, tensor<1x4x7x7xf32>) -> tensor<1x8x7x7xf32>
+  // CHECK: tensor.extract_slice %{{.+}}[0, 2, 1, 3] [1, 5, 5, 5] [1, 1, 1, 1] : tensor<1x7x7x8xf32> to tensor<1x5x5x5xf32>
+  %s = tensor.extract_slice %k[0, 3, 2, 1] [1, 5, 5, 5] [1, 1, 1, 1] : tensor<1x8x7x7xf32> to tensor<1x5x5x5xf32>
+  %e1 = tensor.empty() : tensor<1x5x4x4xf32>
+  %i1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<1x5x4x4xf32>) -> tensor<1x5x4x4xf32>
+  // CHECK: linalg.pooling_nhwc_max
+  // CHECK: linalg.transpose
+  // CHECK: return
+  %m = linalg.pooling_nchw_max {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
+      ins(%s, %w : tensor<1x5x5x5xf32>, tensor<2x2xf32>) outs(%i1 : tensor<1x5x4x4xf32>) -> tensor<1x5x4x4xf32>
+  return %m : tensor<1x5x4x4xf32>
+}
+
+// What reduces the pixels reads nhwc, with the channels in the innermost loop.
+// CHECK-LABEL: func.func @reduces
+// CHECK-SAME:    %[[Y:.+]]: tensor<1x6x5x4xf32>, %[[INIT:.+]]: tensor<1x4xf32>
+func.func @reduces(%y: tensor<1x6x5x4xf32>, %init: tensor<1x4xf32>) -> tensor<1x4xf32> {
+  %e = tensor.empty() : tensor<1x4x6x5xf32>
+  %x = linalg.transpose ins(%y : tensor<1x6x5x4xf32>) outs(%e : tensor<1x4x6x5xf32>) permutation = [0, 3, 1, 2]
+  // CHECK-NOT: linalg.transpose
+  // CHECK: linalg.generic {indexing_maps = [#{{.+}}, #[[$MEAN]]], iterator_types = ["parallel", "reduction", "reduction", "parallel"]}
+  // CHECK-SAME: ins(%[[Y]] : tensor<1x6x5x4xf32>) outs(%[[INIT]] : tensor<1x4xf32>)
+  %0 = linalg.generic {indexing_maps = [#id, #mean], iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%x : tensor<1x4x6x5xf32>) outs(%init : tensor<1x4xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %1 = arith.addf %in, %out : f32
+    linalg.yield %1 : f32
+  } -> tensor<1x4xf32>
+  return %0 : tensor<1x4xf32>
+}
+
+// An operation that asks for its indices stays, behind a transposition.
+// CHECK-LABEL: func.func @indices
+func.func @indices(%y: tensor<1x6x5x4xf32>) -> tensor<1x4x6x5xi64> {
+  %e = tensor.empty() : tensor<1x4x6x5xf32>
+  %x = linalg.transpose ins(%y : tensor<1x6x5x4xf32>) outs(%e : tensor<1x4x6x5xf32>) permutation = [0, 3, 1, 2]
+  %o = tensor.empty() : tensor<1x4x6x5xi64>
+  // CHECK: %[[X:.+]] = linalg.transpose
+  // CHECK: linalg.generic {{.*}} ins(%[[X]] : tensor<1x4x6x5xf32>)
+  %0 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%x : tensor<1x4x6x5xf32>) outs(%o : tensor<1x4x6x5xi64>) {
+  ^bb0(%in: f32, %out: i64):
+    %1 = linalg.index 1 : index
+    %2 = arith.index_cast %1 : index to i64
+    linalg.yield %2 : i64
+  } -> tensor<1x4x6x5xi64>
+  return %0 : tensor<1x4x6x5xi64>
+}

@@ -1,0 +1,104 @@
+// RUN: dycl-opt %s --split-input-file --dycl-tile-products='vector-bits=256 registers=16' | FileCheck %s
+
+// The weight is stored in blocks of 16 columns, of which there are 3. Behind the reshape to a batch of one, the bias
+// and the activation are computed in the dispatch all the same.
+// CHECK-LABEL: module @linear
+module @linear {
+  // CHECK: "util.global"() <{initial_value = #flow.parameter.named<"model"::"fc.weight@transpose(1,0)@blocks(16)"> : tensor<3x20x16xf32>, sym_name = "[[PACKED:.+]]", sym_visibility
+  "util.global"() <{initial_value = #flow.parameter.named<"model"::"fc.weight"> : tensor<48x20xf32>, sym_name = "w", sym_visibility = "private", type = tensor<48x20xf32>}> : () -> ()
+  // CHECK: func.func @region_0(%[[X:.+]]: tensor<7x20xf32>, %[[B:.+]]: tensor<48xf32>)
+  func.func @region_0(%x: tensor<7x20xf32>, %b: tensor<48xf32>) -> tensor<1x7x48xf32> {
+    %zero = arith.constant 0.0 : f32
+    %w = "util.global.load"() <{global = @w}> : () -> tensor<48x20xf32>
+    %et = tensor.empty() : tensor<20x48xf32>
+    %t = linalg.transpose ins(%w : tensor<48x20xf32>) outs(%et : tensor<20x48xf32>) permutation = [1, 0]
+    %e = tensor.empty() : tensor<7x48xf32>
+    %init = linalg.fill ins(%zero : f32) outs(%e : tensor<7x48xf32>) -> tensor<7x48xf32>
+    // CHECK: %[[W:.+]] = "util.global.load"() <{global = @[[PACKED]]}> : () -> tensor<3x20x16xf32>
+    // CHECK: %[[R:.+]] = "flow.dispatch.workgroups"(%c1, %c3, %[[X]], %[[W]], %[[B]])
+    // CHECK:   %[[BLOCK:.+]] = "flow.dispatch.workgroup.id"() <{dimension = 1 : index}>
+    // CHECK:   %[[COLUMN:.+]] = affine.apply #{{.+}}(%[[BLOCK]])
+    // CHECK:   %[[P:.+]] = linalg.matmul {compilation_info = {{.*}}vector_common_parallel = [6, 16, 0], vector_reduction = [0, 0, 1]>, translation_info = #iree_codegen.translation_info<pipeline = #iree_cpu.pipeline<DoubleTilingExpert>, {enable_loop_peeling = true}>>}
+    // CHECK-SAME: tensor<7x20xf32>, tensor<20x16xf32>
+    // CHECK:   linalg.generic {{.*}} ins(%[[P]], %{{.+}} : tensor<7x16xf32>, tensor<16xf32>)
+    // CHECK:     arith.addf
+    // CHECK:   %[[T:.+]] = linalg.generic
+    // CHECK:     math.tanh
+    // CHECK:   "iree_tensor_ext.dispatch.tensor.store"(%[[T]], %{{.+}}, %[[COLUMN]]) <{{.*}}static_offsets = array<i64: 0, -9223372036854775808>, static_sizes = array<i64: 7, 16>
+    // CHECK: %[[S:.+]] = tensor.expand_shape %[[R]]
+    // CHECK: return %[[S]]
+    %0 = linalg.matmul ins(%x, %t : tensor<7x20xf32>, tensor<20x48xf32>) outs(%init : tensor<7x48xf32>) -> tensor<7x48xf32>
+    %1 = tensor.expand_shape %0 [[0, 1], [2]] output_shape [1, 7, 48] : tensor<7x48xf32> into tensor<1x7x48xf32>
+    %e1 = tensor.empty() : tensor<1x7x48xf32>
+    %2 = linalg.generic {indexing_maps = [affine_map<(a, b, c) -> (a, b, c)>, affine_map<(a, b, c) -> (c)>, affine_map<(a, b, c) -> (a, b, c)>],
+                         iterator_types = ["parallel", "parallel", "parallel"]}
+        ins(%1, %b : tensor<1x7x48xf32>, tensor<48xf32>) outs(%e1 : tensor<1x7x48xf32>) {
+    ^bb0(%in: f32, %bias: f32, %out: f32):
+      %3 = arith.addf %in, %bias : f32
+      linalg.yield %3 : f32
+    } -> tensor<1x7x48xf32>
+    %4 = linalg.generic {indexing_maps = [affine_map<(a, b, c) -> (a, b, c)>, affine_map<(a, b, c) -> (a, b, c)>],
+                         iterator_types = ["parallel", "parallel", "parallel"]}
+        ins(%2 : tensor<1x7x48xf32>) outs(%e1 : tensor<1x7x48xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %5 = math.tanh %in : f32
+      linalg.yield %5 : f32
+    } -> tensor<1x7x48xf32>
+    return %4 : tensor<1x7x48xf32>
+  }
+}
+
+// -----
+
+// Rows that data counts: tiles of 4, 2 or 1, the largest that there are rows for; the last of them is shifted back.
+// CHECK: #[[$LAST:.+]] = affine_map<(d0, d1) -> (d0 * 4, d1 - 4)>
+// CHECK-LABEL: module @rows
+module @rows {
+  "util.global"() <{initial_value = #flow.parameter.named<"model"::"w"> : tensor<20x16xf32>, sym_name = "w", sym_visibility = "private", type = tensor<20x16xf32>}> : () -> ()
+  // CHECK: func.func @region_0(%[[X:.+]]: tensor<?x20xf32>
+  func.func @region_0(%x: tensor<?x20xf32>, %init: tensor<?x16xf32>) -> tensor<?x16xf32> {
+    %w = "util.global.load"() <{global = @w}> : () -> tensor<20x16xf32>
+    // CHECK: %[[M:.+]] = tensor.dim %[[X]]
+    // CHECK: %[[IS4:.+]] = arith.cmpi uge, %[[M]], %c4
+    // CHECK: scf.if %[[IS4]] -> (tensor<?x16xf32>)
+    // CHECK:   %[[N4:.+]] = arith.ceildivui %[[M]], %c4{{.*}}
+    // CHECK:   "flow.dispatch.workgroups"(%[[N4]], %c1
+    // CHECK:     affine.min #[[$LAST]](%{{.+}})
+    // CHECK:     vector_common_parallel = [4, 16, 0]
+    // CHECK: } else {
+    // CHECK:   arith.cmpi uge, %[[M]], %c2
+    // CHECK:     vector_common_parallel = [2, 16, 0]
+    // CHECK:     vector_common_parallel = [1, 16, 0]
+    %0 = linalg.matmul ins(%x, %w : tensor<?x20xf32>, tensor<20x16xf32>) outs(%init : tensor<?x16xf32>) -> tensor<?x16xf32>
+    return %0 : tensor<?x16xf32>
+  }
+}
+
+// -----
+
+// A weight that two products read in one order is one parameter, one that they read in two orders is two. One of
+// activations, and fewer columns than a vector has numbers, stay as they are.
+// CHECK-LABEL: module @several
+module @several {
+  // CHECK-DAG: "model"::"w@blocks(16)"> : tensor<1x16x16xf32>
+  // CHECK-DAG: "model"::"w@transpose(1,0)@blocks(16)"> : tensor<1x16x16xf32>
+  "util.global"() <{initial_value = #flow.parameter.named<"model"::"w"> : tensor<16x16xf32>, sym_name = "w", sym_visibility = "private", type = tensor<16x16xf32>}> : () -> ()
+  "util.global"() <{initial_value = #flow.parameter.named<"model"::"few"> : tensor<16x7xf32>, sym_name = "few", sym_visibility = "private", type = tensor<16x7xf32>}> : () -> ()
+  func.func @region_0(%x: tensor<2x16xf32>, %y: tensor<16x16xf32>, %i0: tensor<2x16xf32>, %i1: tensor<2x7xf32>)
+      -> (tensor<2x16xf32>, tensor<2x16xf32>, tensor<2x16xf32>, tensor<2x16xf32>, tensor<2x7xf32>) {
+    %w = "util.global.load"() <{global = @w}> : () -> tensor<16x16xf32>
+    %few = "util.global.load"() <{global = @few}> : () -> tensor<16x7xf32>
+    %et = tensor.empty() : tensor<16x16xf32>
+    %t = linalg.transpose ins(%w : tensor<16x16xf32>) outs(%et : tensor<16x16xf32>) permutation = [1, 0]
+    // CHECK-COUNT-3: "flow.dispatch.workgroups"
+    %0 = linalg.matmul ins(%x, %w : tensor<2x16xf32>, tensor<16x16xf32>) outs(%i0 : tensor<2x16xf32>) -> tensor<2x16xf32>
+    %1 = linalg.matmul ins(%x, %t : tensor<2x16xf32>, tensor<16x16xf32>) outs(%i0 : tensor<2x16xf32>) -> tensor<2x16xf32>
+    %2 = linalg.matmul ins(%0, %w : tensor<2x16xf32>, tensor<16x16xf32>) outs(%i0 : tensor<2x16xf32>) -> tensor<2x16xf32>
+    // CHECK-NOT: "flow.dispatch.workgroups"
+    // CHECK: linalg.matmul ins(%{{.+}}, %{{.+}} : tensor<2x16xf32>, tensor<16x16xf32>)
+    // CHECK: linalg.matmul ins(%{{.+}}, %{{.+}} : tensor<2x16xf32>, tensor<16x7xf32>)
+    %3 = linalg.matmul ins(%x, %y : tensor<2x16xf32>, tensor<16x16xf32>) outs(%i0 : tensor<2x16xf32>) -> tensor<2x16xf32>
+    %4 = linalg.matmul ins(%x, %few : tensor<2x16xf32>, tensor<16x7xf32>) outs(%i1 : tensor<2x7xf32>) -> tensor<2x7xf32>
+    return %0, %1, %2, %3, %4 : tensor<2x16xf32>, tensor<2x16xf32>, tensor<2x16xf32>, tensor<2x16xf32>, tensor<2x7xf32>
+  }
+}
