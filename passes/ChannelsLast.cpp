@@ -218,6 +218,32 @@ struct ConvertExtractSlice : OpRewritePattern<tensor::ExtractSliceOp> {
   }
 };
 
+/// The border of some channels of an image is that of the image: one border for all groups of a convolution.
+struct HoistPad : OpRewritePattern<tensor::PadOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::PadOp op, PatternRewriter &rewriter) const override {
+    auto slice = op.getSource().getDefiningOp<tensor::ExtractSliceOp>();
+    Value number = op.getConstantPaddingValue();
+    if (!slice || !number || !slice.hasUnitStride() || slice.getType().getRank() != 4 || !op.getLow().empty() ||
+        !op.getHigh().empty() || !slice.getOffsets().empty() || !slice.getSizes().empty() ||
+        slice.getSourceType().getRank() != 4 || op.getStaticLow()[3] != 0 || op.getStaticHigh()[3] != 0)
+      return failure();
+    RankedTensorType whole = slice.getSourceType(), part = slice.getType();
+    if (whole.getShape().drop_back() != part.getShape().drop_back() || !whole.hasStaticShape() ||
+        slice.getStaticOffsets().drop_back() != ArrayRef<int64_t>{0, 0, 0})
+      return failure();
+    SmallVector<int64_t> shape(op.getResultType().getShape());
+    shape[3] = whole.getDimSize(3);
+    Value padded = tensor::PadOp::create(rewriter, op.getLoc(), RankedTensorType::get(shape, whole.getElementType()),
+                                         slice.getSource(), op.getMixedLowPad(), op.getMixedHighPad(), number);
+    SmallVector<OpFoldResult> sizes = getAsIndexOpFoldResult(op.getContext(), op.getResultType().getShape());
+    rewriter.replaceOpWithNewOp<tensor::ExtractSliceOp>(op, op.getResultType(), padded, slice.getMixedOffsets(), sizes,
+                                                        slice.getMixedStrides());
+    return success();
+  }
+};
+
 /// An image of one pixel is the same memory in both orders.
 struct ConvertCollapse : OpRewritePattern<tensor::CollapseShapeOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -288,7 +314,7 @@ struct ChannelsLastPass : public dycl::impl::DyclChannelsLastPassBase<ChannelsLa
         context, ArrayRef<int64_t>{1, 2, 0});
     patterns.add<ConvertNamedOp<linalg::PoolingNchwSumOp, linalg::PoolingNhwcSumOp>,
                  ConvertNamedOp<linalg::PoolingNchwMaxOp, linalg::PoolingNhwcMaxOp>>(context, ArrayRef<int64_t>{});
-    patterns.add<ConvertGeneric, ConvertPad, ConvertConcat, ConvertExtractSlice, ConvertCollapse, ConvertIf>(context);
+    patterns.add<ConvertGeneric, ConvertPad, HoistPad, ConvertConcat, ConvertExtractSlice, ConvertCollapse, ConvertIf>(context);
     linalg::TransposeOp::getCanonicalizationPatterns(patterns, context);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();

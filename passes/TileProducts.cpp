@@ -269,7 +269,7 @@ void TileProductsPass::tile(const VectorUnit &unit, linalg::BatchMatmulOp op) {
                                                       "DoubleTilingExpert", /*peels=*/true));
   Piece piece = {{batch, zero, column}, {1, height, *block}};
   Value value = epilogue.build(dispatch, inner->getResult(0), piece, /*numDropped=*/1);
-  Relayout relayout(epilogue.getLast()->getResult(0), piece);
+  Relayout relayout(epilogue.getLast()->getResult(0), piece, {height, *block});
   auto resultType = cast<RankedTensorType>(relayout.value.getType());
   dispatch.store(value, relayout.piece, resultType);
   OpBuilder after(context);

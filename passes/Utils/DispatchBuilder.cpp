@@ -8,6 +8,7 @@
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
@@ -103,20 +104,42 @@ unsigned DispatchBuilder::bind(Value tensor) {
   return entry->second;
 }
 
-/// The place of a piece in the source of `transpose`; none where elements would be in another order.
-static std::optional<Piece> findInSource(linalg::TransposeOp transpose, const Piece &piece) {
-  Piece source = piece;
+/// Whether `shape` is `sizes` without some that are 1.
+static bool isWithoutUnits(ArrayRef<int64_t> shape, ArrayRef<int64_t> sizes) {
+  for (int64_t size : sizes) {
+    if (!shape.empty() && shape.front() == size)
+      shape = shape.drop_front();
+    else if (size != 1)
+      return false;
+  }
+  return shape.empty();
+}
+
+template <typename T>
+static SmallVector<T> permute(ArrayRef<T> values, ArrayRef<int64_t> permutation) {
+  return llvm::map_to_vector(permutation, [&](int64_t i) { return values[i]; });
+}
+
+/// Whether a transposition leaves the elements of a piece in their order: `sizes` are those of its result.
+static bool keepsOrder(ArrayRef<int64_t> permutation, ArrayRef<int64_t> sizes) {
   int64_t previous = -1;
-  for (auto [i, dimension] : llvm::enumerate(transpose.getPermutation())) {
-    source.offsets[dimension] = piece.offsets[i];
-    source.sizes[dimension] = piece.sizes[i];
-    if (piece.sizes[i] == 1)
+  for (auto [dimension, size] : llvm::zip_equal(permutation, sizes)) {
+    if (size == 1)
       continue;
     if (dimension < previous)
-      return std::nullopt;
+      return false;
     previous = dimension;
   }
-  return source;
+  return true;
+}
+
+/// The place of a piece in the source of `transpose`; none where elements would be in another order.
+static std::optional<Piece> findInSource(linalg::TransposeOp transpose, const Piece &piece) {
+  ArrayRef<int64_t> permutation = transpose.getPermutation();
+  if (!keepsOrder(permutation, piece.sizes))
+    return std::nullopt;
+  SmallVector<int64_t> inverse = invertPermutationVector(permutation);
+  return Piece{permute(ArrayRef(piece.offsets), inverse), permute(ArrayRef(piece.sizes), inverse)};
 }
 
 /// For each dimension of a shape without some dimensions of 1, that of the whole shape; none where it is another shape.
@@ -168,11 +191,15 @@ Value DispatchBuilder::loadAs(RankedTensorType type, Value tensor, Piece piece) 
   }
   if (auto transpose = tensor.getDefiningOp<linalg::TransposeOp>())
     if (std::optional<Piece> source = findInSource(transpose, piece))
-      return loadAs(type, transpose.getInput(), std::move(*source));
+      if (isWithoutUnits(type.getShape(), source->sizes))
+        return loadAs(type, transpose.getInput(), std::move(*source));
   if (auto collapse = tensor.getDefiningOp<tensor::CollapseShapeOp>()) {
     ArrayRef<int64_t> whole = collapse.getSrcType().getShape();
-    if (auto dimensions = findDimensions(collapse.getReassociationIndices(), whole))
-      return loadAs(type, collapse.getSrc(), addUnitDimensions(context, piece, *dimensions, whole.size()));
+    if (auto dimensions = findDimensions(collapse.getReassociationIndices(), whole)) {
+      Piece source = addUnitDimensions(context, piece, *dimensions, whole.size());
+      if (isWithoutUnits(type.getShape(), source.sizes))
+        return loadAs(type, collapse.getSrc(), std::move(source));
+    }
   }
   Value binding = holder->getBody()->getArgument(bind(tensor));
   SmallVector<int64_t> offsets;
@@ -330,28 +357,22 @@ static Operation *getOnlyUser(Value value) {
   return user;
 }
 
-Relayout::Relayout(Value value, Piece piece) : value(value), piece(std::move(piece)) {
+Relayout::Relayout(Value value, Piece whole, ArrayRef<int64_t> shape) : value(value), piece(std::move(whole)) {
   while (Operation *user = getOnlyUser(this->value)) {
     if (auto expand = dyn_cast<tensor::ExpandShapeOp>(user)) {
       ArrayRef<int64_t> whole = expand.getResultType().getShape();
       auto dimensions = findDimensions(expand.getReassociationIndices(), whole);
       if (!expand.getResultType().hasStaticShape() || !dimensions)
         return;
-      this->piece = addUnitDimensions(user->getContext(), this->piece, *dimensions, whole.size());
+      piece = addUnitDimensions(user->getContext(), piece, *dimensions, whole.size());
       this->value = expand.getResult();
     } else if (auto transpose = dyn_cast<linalg::TransposeOp>(user)) {
-      Piece permuted;
-      int64_t previous = -1;
-      for (int64_t dimension : transpose.getPermutation()) {
-        permuted.offsets.push_back(this->piece.offsets[dimension]);
-        permuted.sizes.push_back(this->piece.sizes[dimension]);
-        if (permuted.sizes.back() == 1)
-          continue;
-        if (dimension < previous)
-          return;
-        previous = dimension;
-      }
-      this->piece = std::move(permuted);
+      Piece permuted = {permute(ArrayRef(piece.offsets), transpose.getPermutation()),
+                        permute(ArrayRef(piece.sizes), transpose.getPermutation())};
+      // Elements in another order cannot be stored as they are.
+      if (!isWithoutUnits(shape, permuted.sizes) || !keepsOrder(transpose.getPermutation(), permuted.sizes))
+        return;
+      piece = std::move(permuted);
       this->value = transpose->getResult(0);
     } else {
       return;

@@ -77,8 +77,8 @@ private:
 /// What only lays out the result of a dispatch anew, so that the dispatch can store it in that way: transpositions that
 /// leave a piece as it is, and reshapes by dimensions of 1.
 struct Relayout {
-  /// Follows what alone uses `value`, of which a workgroup computes `piece`.
-  Relayout(mlir::Value value, Piece piece);
+  /// Follows what alone uses `value`, of which a workgroup computes `whole`, as a tensor of `shape`.
+  Relayout(mlir::Value value, Piece whole, mlir::ArrayRef<int64_t> shape);
 
   /// The value that is laid out anew, at last.
   mlir::Value value;

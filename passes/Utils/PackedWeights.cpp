@@ -49,17 +49,17 @@ static std::string listNumbers(ArrayRef<int64_t> numbers) {
   return llvm::join(llvm::map_range(numbers, [](int64_t number) { return std::to_string(number); }), ",");
 }
 
-/// The group that a slice takes of a weight, if it takes a whole one of the first dimension and drops that.
+/// The group that a slice takes of a weight, if it takes a whole one of the first dimension.
 static std::optional<int64_t> getGroup(tensor::ExtractSliceOp slice) {
-  RankedTensorType source = slice.getSourceType(), type = slice.getType();
-  if (!slice.getOffsets().empty() || !source.hasStaticShape() || type.getShape() != source.getShape().drop_front())
+  RankedTensorType source = slice.getSourceType();
+  if (!slice.getOffsets().empty() || !source.hasStaticShape())
     return std::nullopt;
-  SmallVector<int64_t> expected(source.getShape());
-  expected[0] = 1;
+  SmallVector<int64_t> whole(source.getShape());
+  whole[0] = 1;
   ArrayRef<int64_t> offsets = slice.getStaticOffsets();
-  bool isWhole = slice.getStaticSizes() == ArrayRef(expected) &&
+  bool isGroup = slice.getStaticSizes() == ArrayRef(whole) &&
                  llvm::all_of(offsets.drop_front(), [](int64_t offset) { return offset == 0; });
-  return isWhole ? std::optional(offsets[0]) : std::nullopt;
+  return isGroup ? std::optional(offsets[0]) : std::nullopt;
 }
 
 std::optional<WeightView> dycl::getWeight(ModuleOp module, Value value) {
@@ -75,9 +75,12 @@ std::optional<WeightView> dycl::getWeight(ModuleOp module, Value value) {
   };
   if (auto transpose = dyn_cast<linalg::TransposeOp>(op))
     return extend(transpose.getInput(), "@transpose(" + listNumbers(transpose.getPermutation()) + ")");
+  if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+    return extend(op->getOperand(0), "@reshape(" + listNumbers(type.getShape()) + ")");
   if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op))
     if (std::optional<int64_t> group = getGroup(slice))
-      return extend(slice.getSource(), "@select(" + std::to_string(*group) + ")");
+      return extend(slice.getSource(),
+                    "@select(" + std::to_string(*group) + ")@reshape(" + listNumbers(type.getShape()) + ")");
   Operation *global = getLoadedGlobal(module, op);
   std::string key = global ? getParameterKey(global) : "";
   if (key.empty())

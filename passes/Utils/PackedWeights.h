@@ -24,7 +24,7 @@ struct WeightView {
   mlir::RankedTensorType type;
 };
 
-/// What `value` is of a parameter of `module`, through transpositions and choices of a group; none for anything else.
+/// What `value` is of a parameter of `module`, through transpositions, reshapes and choices of a group; none for anything else.
 std::optional<WeightView> getWeight(mlir::ModuleOp module, mlir::Value value);
 
 /// Loads the weight with its last dimension in blocks, which come first: `[.., N]` as `[N / block, .., block]`. Where

@@ -696,6 +696,11 @@ def _report(summary: Mapping[str, Any]) -> str:
     ]
     names = ("region", "source", *(("target",) if summary["home"] else ()))
     lines += ["", *text_table((*names, "FLOPs", "moves", "VMFB", "weights"), rows, len(names))]
+    lines += [
+        f"{region['name']} has tiles of IREE's own on {', '.join(region['plain'])}: IREE refused those of dycl"
+        for region in summary["regions"]
+        if "plain" in region
+    ]
     return "\n".join(lines)
 
 

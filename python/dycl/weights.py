@@ -31,6 +31,10 @@ class Weights(Mapping[str, T], Generic[T]):
         """Those of some keys, in the order of these."""
         return Weights({key: self._makers[key] for key in keys})
 
+    def union(self, other: Weights[T]) -> Weights[T]:
+        """These, and those of another."""
+        return Weights({**self._makers, **other._makers})
+
     def map(self, function: Callable[[T], U]) -> Weights[U]:
         """What `function` gives for each, whenever that is read."""
         return Weights({key: lambda make=make: function(make()) for key, make in self._makers.items()})

@@ -62,6 +62,7 @@ class RegionJob:
         output: where the VMFB goes.
         cost: an estimate in any unit; the costliest is started first.
         packs_weights: have IREE pack weights; where it fails with that, they stay as they are.
+        plain: the module with tiles and layouts of IREE's own, for where it refuses ours; "" where `module` is that.
         flags: what this job adds to the flags of its target.
     """
 
@@ -71,6 +72,7 @@ class RegionJob:
     output: Path
     cost: int = 0
     packs_weights: bool = False
+    plain: str = ""
     flags: tuple[str, ...] = ()
 
 
@@ -96,8 +98,11 @@ def embedding_flags(archive: Path) -> tuple[str, ...]:
     return (f"--iree-parameter-import=model={archive}", f"--iree-parameter-import-maximum-size={2**62}")
 
 
-def compile_regions(jobs: Sequence[RegionJob], options: Options) -> None:
+def compile_regions(jobs: Sequence[RegionJob], options: Options) -> list[RegionJob]:
     """Compile each region to its VMFB; on failure or interrupt nothing goes on running.
+
+    Returns:
+        The jobs of which `plain` was compiled, since IREE refused `module`.
 
     Raises:
         CompileError: for the first region that fails, with the command that reproduces it.
@@ -105,6 +110,7 @@ def compile_regions(jobs: Sequence[RegionJob], options: Options) -> None:
     commands = {target: compile_command(target, options) for target in {job.target for job in jobs}}
     cache = CompilationCache() if options.cache else None
     longest_first = sorted(jobs, key=lambda job: job.cost, reverse=True)
+    refused: list[RegionJob] = []
     with _Children() as children, _Progress(len(jobs), options.progress) as progress:
         cores = os.cpu_count() or 1
         workers = min(len(jobs), options.jobs or cores) or 1
@@ -118,7 +124,8 @@ def compile_regions(jobs: Sequence[RegionJob], options: Options) -> None:
             }
             try:
                 for future in as_completed(futures):
-                    future.result()
+                    if not future.result():
+                        refused.append(futures[future])
                     progress.advance(futures[future].name)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -126,6 +133,7 @@ def compile_regions(jobs: Sequence[RegionJob], options: Options) -> None:
                 raise
     if cache is not None:
         cache.trim()
+    return refused
 
 
 def _compile_region(
@@ -134,30 +142,50 @@ def _compile_region(
     threading_flags: Sequence[str],
     children: _Children,
     cache: CompilationCache | None,
-) -> None:
-    attempts = (*((_PACKING_FLAGS,) if job.packs_weights else ()), (), _CAREFUL_FLAGS)
+) -> bool:
+    """Compiles `job.module` or, where IREE refuses that, `job.plain`; whether it was the first."""
+    packing = (_PACKING_FLAGS,) if job.packs_weights else ()
+    diagnostics = ""
+    for module in filter(None, (job.module, job.plain)):
+        failed = _compile_module(job, module, (*packing, (), _CAREFUL_FLAGS), command, threading_flags, children, cache)
+        if failed is None:
+            return module is job.module
+        diagnostics = failed
+    doing = f"compiling region {job.name} for {job.target.text}"
+    if re.search(r"\bf64\b", diagnostics) and not find_facts(job.target).has_f64:
+        doing = f"{job.target.text} has no f64, which may be the cause (see --demote-f64): {doing}"
+    text = job.plain or job.module
+    raise failure(command, text, doing=doing, diagnostics=diagnostics, status=1, takes_output=True)
+
+
+def _compile_module(
+    job: RegionJob,
+    module: str,
+    attempts: Sequence[tuple[str, ...]],
+    command: Sequence[str],
+    threading_flags: Sequence[str],
+    children: _Children,
+    cache: CompilationCache | None,
+) -> str | None:
+    """Compiles a module with the first of some flags that do; what IREE said with the usual ones where none does."""
     # The flags of a job name files, which a key does not look into.
     flags = (*command[1:], *attempts[0])
-    key = cache_key(job.module, flags, job.target) if cache is not None and not job.flags else None
+    key = cache_key(module, flags, job.target) if cache is not None and not job.flags else None
     if cache is not None and key is not None and cache.find(key, job.output):
-        return
-    status, diagnostics = 0, ""
+        return None
+    diagnostics = ""
     try:
         for added in attempts:
-            status, said = children.run([*command, *added, *threading_flags, "-o", str(job.output), "-"], job.module)
+            status, said = children.run([*command, *added, *threading_flags, "-o", str(job.output), "-"], module)
             if status == 0:
-                break
+                if cache is not None and key is not None and not children.stopped:
+                    cache.keep(key, job.output)
+                return None
             if not added:  # What is reported is what happens with the usual flags.
                 diagnostics = said
     except OSError as error:
         raise CompileError(f"region {job.name} failed: cannot run {command[0]}: {error}") from error
-    if status != 0:
-        doing = f"compiling region {job.name} for {job.target.text}"
-        if re.search(r"\bf64\b", diagnostics) and not find_facts(job.target).has_f64:
-            doing = f"{job.target.text} has no f64, which may be the cause (see --demote-f64): {doing}"
-        raise failure(command, job.module, doing=doing, diagnostics=diagnostics, status=status, takes_output=True)
-    if cache is not None and key is not None and not children.stopped:
-        cache.keep(key, job.output)
+    return diagnostics
 
 
 class _Children:

@@ -14,16 +14,15 @@ import numpy as np
 
 from dycl.errors import CompileError
 from dycl.runtime.host_runtime import DTYPES, parse_type
+from dycl.weights import Weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from dycl.weights import Weights
-
     Array = np.ndarray[Any, np.dtype[Any]]
 
 _WEIGHT = re.compile(r'parameter\.named<"model"::"([^"]*)"> : tensor<([^<>]*)>')
-_STEP = re.compile(r"@(select|transpose|blocks)\(([\d,]*)\)")
+_STEP = re.compile(r"@(select|transpose|reshape|blocks)\(([\d,]*)\)")
 
 
 def find_weight_types(modules: Iterable[str]) -> dict[str, str]:
@@ -31,24 +30,26 @@ def find_weight_types(modules: Iterable[str]) -> dict[str, str]:
     return {key: type_ for module in modules for key, type_ in _WEIGHT.findall(module)}
 
 
-def define_packed(weights: Weights[Array], types: Mapping[str, str], keys: Iterable[str]) -> None:
-    """Add the packed weights of `keys` to the weights that they are made of.
+def add_packed(weights: Weights[Array], types: Mapping[str, str], keys: Iterable[str]) -> Weights[Array]:
+    """The weights, and the packed ones of `keys` that are made of them.
 
     Args:
         weights: the program's; an array may have any shape, its bytes are what counts.
         types: the type of each, where it is not packed.
-        keys: of all weights that are asked for; those that `weights` has are left as they are.
+        keys: of all weights that are asked for; those that `weights` has stay as they are.
 
     Raises:
         CompileError: for a key that names no weight of the program.
     """
+    packed: dict[str, Callable[[], Array]] = {}
     for key in keys:
         if key in weights:
             continue
         base, steps = _parse(key)
         if base not in weights or base not in types or not steps:
             raise CompileError(f"weight {key} is used and not given")
-        weights.define(key, _maker(weights.maker(base), types[base], steps))
+        packed[key] = _maker(weights.maker(base), types[base], steps)
+    return weights.union(Weights(packed))
 
 
 def _parse(key: str) -> tuple[str, list[tuple[str, list[int]]]]:
@@ -81,6 +82,8 @@ def _apply(array: Array, step: str, numbers: list[int]) -> Array:
         return array[numbers[0]]
     if step == "transpose":
         return array.transpose(numbers)
+    if step == "reshape":
+        return array.reshape(numbers)
     block, size = numbers[0], array.shape[-1]
     # The last block is shifted back where blocks do not divide the channels.
     starts = [min(start, size - block) for start in range(0, size, block)]

@@ -19,7 +19,7 @@ from dycl.compiler import phases
 from dycl.compiler.imported import PARAMETERS_FILE, SIGNATURE_FILE, STATE_FILE, ImportedProgram
 from dycl.compiler.ir_inspection import packs_weights, split_regions
 from dycl.compiler.iree import RegionJob, compile_regions, demotes_f64, embedding_flags
-from dycl.compiler.packing import define_packed, find_weight_types
+from dycl.compiler.packing import add_packed, find_weight_types
 from dycl.compiler.placement import PlacementRules, is_placed, parse_placement, used_targets
 from dycl.compiler.target_facts import find_facts
 from dycl.compiler.targets import TargetSpec, parse_targets
@@ -50,6 +50,8 @@ class PartitionedProgram:
         modules: the text of each region's module, by the module's name.
         host_module: the control flow as a module for IREE's VM; "" for none: see `vm_host_problem`.
         own_modules: by the folder of a target, the modules as written for that alone, where `modules` are not for it.
+        own_parameters: by the folder of such a target, the keys of the weights that each region reads as written for
+            it, by the region's name; `description` has those of `modules`.
     """
 
     host: str
@@ -57,10 +59,38 @@ class PartitionedProgram:
     modules: Mapping[str, str]
     host_module: str = ""
     own_modules: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    own_parameters: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
     def module(self, region: Mapping[str, Any], target: TargetSpec) -> str:
         """The text of a region's module for a target."""
         return self.own_modules.get(target.folder, self.modules)[region["module"]]
+
+    def parameters(self, region: Mapping[str, Any], target: TargetSpec) -> Sequence[str]:
+        """The keys of the weights that a region reads on a target."""
+        own = self.own_parameters.get(target.folder, {})
+        return own.get(region["name"], region["parameters"])
+
+    def without_own(self, refused: Sequence[RegionJob]) -> PartitionedProgram:
+        """The program with `modules` for those jobs whose own ones IREE refused."""
+        if not refused:
+            return self
+        modules = {folder: dict(own) for folder, own in self.own_modules.items()}
+        parameters = {folder: dict(own) for folder, own in self.own_parameters.items()}
+        regions = {region["name"]: region for region in self.description["regions"]}
+        plain: dict[str, list[str]] = {}
+        for job in refused:
+            module = regions[job.name]["module"]
+            modules[job.target.folder][module] = self.modules[module]
+            for region in regions.values():
+                if region["module"] == module:
+                    parameters[job.target.folder].pop(region["name"], None)
+                    plain.setdefault(region["name"], []).append(job.target.folder)
+        described = [
+            {**region, "plain": plain[region["name"]]} if region["name"] in plain else region
+            for region in self.description["regions"]
+        ]
+        description = {**self.description, "regions": described}
+        return replace(self, description=description, own_modules=modules, own_parameters=parameters)
 
 
 def build(imported: ImportedProgram, target: str | Sequence[str], options: Options, destination: str | Path) -> Path:
@@ -125,9 +155,18 @@ def partition_program(
     has_vm_host = vm_host_problem(description, [_describe(target, options) for target in used]) is None
     host_module = phases.host_module(text, len(imported.signature.state)) if has_vm_host else ""
     written = {target.folder: _write_for(target, text, options) for target in used}
-    own_modules = {folder: split_regions(own) for folder, own in written.items() if own != text}
-    description = _with_parameters(description, [phases.description(own) for own in set(written.values())])
-    program = PartitionedProgram(phases.host_source(text), description, split_regions(text), host_module, own_modules)
+    own = {folder: own for folder, own in written.items() if own != text}
+    program = PartitionedProgram(
+        phases.host_source(text),
+        description,
+        split_regions(text),
+        host_module,
+        own_modules={folder: split_regions(module) for folder, module in own.items()},
+        own_parameters={
+            folder: {region["name"]: region["parameters"] for region in phases.description(module)["regions"]}
+            for folder, module in own.items()
+        },
+    )
     dump.partitioned(program)
     return program
 
@@ -142,14 +181,23 @@ def _write_for(target: TargetSpec, partitioned: str, options: Options) -> str:
     return partitioned
 
 
-def _with_parameters(description: Mapping[str, Any], written: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """A program's description, with the weights that its regions read as they are written for each target."""
-    read: dict[str, dict[str, None]] = {}
-    for own in written or [description]:
-        for region in own["regions"]:
-            read.setdefault(region["name"], {}).update(dict.fromkeys(region["parameters"]))
-    regions = [{**region, "parameters": list(read[region["name"]])} for region in description["regions"]]
-    return {**description, "regions": regions}
+def _with_parameters(program: PartitionedProgram, targets: Sequence[TargetSpec]) -> Mapping[str, Any]:
+    """The program's description, with the weights that its regions read on any of the targets."""
+    regions = [
+        {
+            **region,
+            "parameters": list(
+                dict.fromkeys(
+                    key
+                    for target in targets
+                    if runs_on(region, target.folder)
+                    for key in program.parameters(region, target)
+                )
+            ),
+        }
+        for region in program.description["regions"]
+    ]
+    return {**program.description, "regions": regions}
 
 
 def write_program(
@@ -176,7 +224,9 @@ def write_program(
         for name, text in program.own_modules.get(target.folder, program.modules).items()
         if target.is_cpu and options.pack_weights and packs_weights(text)
     }
-    with staged(destination) as folder, _embedding(parameters, options) as flags:
+    # What IREE refuses of ours is compiled with the weights as they are.
+    embedded = Weights.of(imported.parameters).union(parameters)
+    with staged(destination) as folder, _embedding(embedded, options) as flags:
         jobs = [
             replace(
                 _job(region, program, target, folder),
@@ -189,12 +239,16 @@ def write_program(
         ]
         if program.host_module:
             jobs += _host_jobs(program, targets, folder)
-        compile_regions(jobs, options)
+        refused = compile_regions(jobs, options)
         dump.compiled(folder)
+        if refused:
+            program = program.without_own(refused)
+            parameters = _used_parameters(program, imported, targets)
+        description = _with_parameters(program, targets)
         write_bundle(
             folder,
             signature=imported.signature,
-            description=program.description if is_placed(program.description) else _unplaced(program.description),
+            description=description if is_placed(description) else _unplaced(description),
             host_source=program.host,
             targets=[_describe(target, options) for target in targets],
             parameters={} if options.embed_parameters else parameters,
@@ -244,7 +298,10 @@ def _job(region: Mapping[str, Any], program: PartitionedProgram, target: TargetS
     output = folder / region_file(region, target.folder)
     output.parent.mkdir(parents=True, exist_ok=True)
     cost = region["cost"]["flops"] if region["cost"] else 0
-    return RegionJob(region["name"], program.module(region, target), target, output, cost)
+    module, plain = program.module(region, target), program.modules[region["module"]]
+    return RegionJob(
+        region["name"], module, target, output, cost, plain=plain if target.is_cpu and plain != module else ""
+    )
 
 
 def _host_jobs(program: PartitionedProgram, targets: Sequence[TargetSpec], folder: Path) -> list[RegionJob]:
@@ -359,9 +416,7 @@ def _regions_on(
 def _used_parameters(
     program: PartitionedProgram, imported: ImportedProgram, targets: Sequence[TargetSpec]
 ) -> Weights[Any]:
-    """The weights that the regions read, as they are written for these targets."""
-    modules = [program.module(region, target) for target in targets for region, _, _ in _regions_on(program, target)]
-    keys = find_weight_types(modules)
+    """The weights that the regions read on these targets."""
     weights = Weights.of(imported.parameters)
     types = find_weight_types(program.modules.values())
     missing = [key for key in types if key not in weights]
@@ -370,9 +425,13 @@ def _used_parameters(
             f"{len(missing)} weights that regions use are not given: {', '.join(missing[:5])}; "
             f"a program read from a file takes them from {PARAMETERS_FILE} beside it"
         )
-    weights = weights.only(weights)  # A copy: the program's own are as they were.
-    define_packed(weights, types, keys)
-    return weights.only(keys)
+    keys = dict.fromkeys(
+        key
+        for target in targets
+        for region, _, _ in _regions_on(program, target)
+        for key in program.parameters(region, target)
+    )
+    return add_packed(weights, types, keys).only(keys)
 
 
 class PhaseDump:

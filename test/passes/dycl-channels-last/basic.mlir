@@ -99,3 +99,25 @@ func.func @indices(%y: tensor<1x6x5x4xf32>) -> tensor<1x4x6x5xi64> {
   } -> tensor<1x4x6x5xi64>
   return %0 : tensor<1x4x6x5xi64>
 }
+
+// Groups of channels read one border, which is added to the whole image.
+// CHECK-LABEL: func.func @groups
+// CHECK-SAME:    %[[Y:.+]]: tensor<1x6x5x4xf32>
+func.func @groups(%y: tensor<1x6x5x4xf32>) -> (tensor<1x7x7x1xf32>, tensor<1x7x7x3xf32>) {
+  %zero = arith.constant 0.0 : f32
+  // CHECK: %[[P:.+]] = tensor.pad %[[Y]] low[0, 0, 2, 0] high[0, 1, 0, 0]
+  // CHECK: %[[S0:.+]] = tensor.extract_slice %[[P]][0, 0, 0, 0] [1, 7, 7, 1]
+  // CHECK: %[[S1:.+]] = tensor.extract_slice %[[P]][0, 0, 0, 1] [1, 7, 7, 3]
+  // CHECK: return %[[S0]], %[[S1]]
+  %0 = tensor.extract_slice %y[0, 0, 0, 0] [1, 6, 5, 1] [1, 1, 1, 1] : tensor<1x6x5x4xf32> to tensor<1x6x5x1xf32>
+  %1 = tensor.pad %0 low[0, 0, 2, 0] high[0, 1, 0, 0] {
+  ^bb0(%n: index, %h: index, %w: index, %c: index):
+    tensor.yield %zero : f32
+  } : tensor<1x6x5x1xf32> to tensor<1x7x7x1xf32>
+  %2 = tensor.extract_slice %y[0, 0, 0, 1] [1, 6, 5, 3] [1, 1, 1, 1] : tensor<1x6x5x4xf32> to tensor<1x6x5x3xf32>
+  %3 = tensor.pad %2 low[0, 0, 2, 0] high[0, 1, 0, 0] {
+  ^bb0(%n: index, %h: index, %w: index, %c: index):
+    tensor.yield %zero : f32
+  } : tensor<1x6x5x3xf32> to tensor<1x7x7x3xf32>
+  return %1, %3 : tensor<1x7x7x1xf32>, tensor<1x7x7x3xf32>
+}

@@ -61,7 +61,7 @@ module @block {
 // CHECK: #[[$STRIDE:.+]] = affine_map<()[s0] -> (s0 * 2)>
 // CHECK-LABEL: module @uneven
 module @uneven {
-  // CHECK: parameter.named<"model"::"conv.weight@select(2)@transpose(0,1,3,2)@blocks(16)"> : tensor<2x1x2x5x16xf32>
+  // CHECK: parameter.named<"model"::"conv.weight@select(2)@reshape(1,2,23,5)@transpose(0,1,3,2)@blocks(16)"> : tensor<2x1x2x5x16xf32>
   "util.global"() <{initial_value = #flow.parameter.named<"model"::"conv.weight"> : tensor<4x1x2x23x5xf32>, sym_name = "w", sym_visibility = "private", type = tensor<4x1x2x23x5xf32>}> : () -> ()
   func.func @region_0(%x: tensor<3x4x34x5xf32>) -> tensor<3x4x17x23xf32> {
     %zero = arith.constant 0.0 : f32
