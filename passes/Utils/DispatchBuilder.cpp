@@ -482,7 +482,8 @@ Value Epilogue::build(DispatchBuilder &dispatch, Value value, const Piece &piece
 void dycl::eraseDeadOps(Region &region) {
   for (Block &block : region)
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
-      if (isOpTriviallyDead(&op))
+      // Of a load of a global MLIR does not know that it does nothing else.
+      if (isOpTriviallyDead(&op) || (op.getName().getStringRef() == "util.global.load" && op.use_empty()))
         op.erase();
 }
 

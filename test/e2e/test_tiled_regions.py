@@ -22,8 +22,10 @@ from dycl.compiler.target_facts import find_facts
 from dycl.compiler.targets import parse_targets
 
 TILED = "flow.dispatch.workgroups"
-# What this machine runs, as IREE compiles by default; on x86 also without AVX-512, which every CI machine runs.
-TARGETS = ["llvm-cpu"] + (["llvm-cpu:x86_64-linux-gnu:x86-64-v3"] if platform.machine() == "x86_64" else [])
+# What this machine runs, as IREE compiles by default; on x86 with AVX2 also for that alone.
+_AVX2 = "llvm-cpu:x86_64-linux-gnu:x86-64-v3"
+_FEATURES = find_facts(parse_targets("llvm-cpu")[0]).cpu_features
+TARGETS = ["llvm-cpu"] + ([_AVX2] if platform.machine() == "x86_64" and "avx2" in _FEATURES else [])
 
 
 def tiled_dispatches(model, args, target="llvm-cpu", **kwargs) -> int:

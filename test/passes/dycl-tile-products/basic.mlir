@@ -14,6 +14,7 @@ module @linear {
     %t = linalg.transpose ins(%w : tensor<48x20xf32>) outs(%et : tensor<20x48xf32>) permutation = [1, 0]
     %e = tensor.empty() : tensor<7x48xf32>
     %init = linalg.fill ins(%zero : f32) outs(%e : tensor<7x48xf32>) -> tensor<7x48xf32>
+    // CHECK-NOT: "util.global.load"() <{global = @w}>
     // CHECK: %[[W:.+]] = "util.global.load"() <{global = @[[PACKED]]}> : () -> tensor<3x20x16xf32>
     // CHECK: %[[R:.+]] = "flow.dispatch.workgroups"(%c1, %c3, %[[X]], %[[W]], %[[B]])
     // CHECK:   %[[BLOCK:.+]] = "flow.dispatch.workgroup.id"() <{dimension = 1 : index}>
