@@ -176,6 +176,11 @@ examples:
         help="put the weights into the VMFBs that use them, not once into parameters.irpa",
     )
     parser.add_argument(
+        "--no-tile",
+        action="store_true",
+        help="for CPUs: leave tiles, layouts of images and the order of weights to IREE, for comparison",
+    )
+    parser.add_argument(
         "--no-pack-weights",
         action="store_true",
         help="keep the weights of matrix products mapped from the file: less memory, slower products",
@@ -365,6 +370,7 @@ def _compile(given: argparse.Namespace) -> None:
         simplify_host=not given.no_simplify_host,
         cache=not given.no_cache,
         embed_parameters=given.embed_parameters,
+        tile=not given.no_tile,
         pack_weights=not given.no_pack_weights,
         demote_f64=given.demote_f64,
         place=tuple(given.place),
