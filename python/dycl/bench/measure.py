@@ -175,7 +175,7 @@ def largest_error(program: Program, model: Any, inputs: Sequence[Call]) -> float
         if problems:
             raise DyclError(
                 f"the program and eager differ on input {index}, so their times are not compared: {problems[0]}; "
-                "`dycl verify` looks closer"
+                "a factory has to give the weights that were compiled, and `dycl verify` looks closer"
             )
     return largest
 
