@@ -314,7 +314,8 @@ struct ChannelsLastPass : public dycl::impl::DyclChannelsLastPassBase<ChannelsLa
         context, ArrayRef<int64_t>{1, 2, 0});
     patterns.add<ConvertNamedOp<linalg::PoolingNchwSumOp, linalg::PoolingNhwcSumOp>,
                  ConvertNamedOp<linalg::PoolingNchwMaxOp, linalg::PoolingNhwcMaxOp>>(context, ArrayRef<int64_t>{});
-    patterns.add<ConvertGeneric, ConvertPad, HoistPad, ConvertConcat, ConvertExtractSlice, ConvertCollapse, ConvertIf>(context);
+    patterns.add<ConvertGeneric, ConvertPad, HoistPad, ConvertConcat, ConvertExtractSlice, ConvertCollapse, ConvertIf>(
+        context);
     linalg::TransposeOp::getCanonicalizationPatterns(patterns, context);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();

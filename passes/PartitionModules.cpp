@@ -9,6 +9,7 @@
 #include "mlir/IR/OperationSupport.h"
 #include "passes/Passes.h"
 #include "passes/Utils/IreeOps.h"
+#include "passes/Utils/PackedWeights.h"
 #include "passes/Utils/Regions.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -21,22 +22,6 @@ namespace dycl {
 
 using namespace mlir;
 using namespace dycl;
-
-/// The scope of the parameters in the archive.
-static constexpr llvm::StringLiteral kParameterScope = "model";
-
-/// A symbol name made of `key`, different from all in `taken`, to which it is added.
-static std::string makeGlobalName(StringRef key, llvm::StringSet<> &taken) {
-  std::string base;
-  for (char c : key)
-    base += llvm::isAlnum(c) ? c : '_';
-  if (llvm::isDigit(base.front()))
-    base.insert(base.begin(), '_');
-  std::string name = base;
-  for (unsigned suffix = 1; !taken.insert(name).second; ++suffix)
-    name = base + "_" + std::to_string(suffix);
-  return name;
-}
 
 namespace {
 
@@ -148,17 +133,12 @@ FailureOr<SmallVector<StringRef>> PartitionModulesPass::convertParameters(func::
     keys.insert(parameter.getKey());
     auto [entry, isNew] = globalOf.try_emplace(parameter.getKey());
     if (isNew) {
-      std::string name = makeGlobalName(parameter.getKey(), taken);
-      std::string data = "parameter.named<\"" + kParameterScope.str() + "\"::\"";
-      llvm::raw_string_ostream stream(data);
+      std::string name =
+          makeGlobalName(parameter.getKey(), [&](StringRef symbol) { return !taken.insert(symbol).second; });
+      std::string escaped;
+      llvm::raw_string_ostream stream(escaped);
       llvm::printEscapedString(parameter.getKey(), stream);
-      stream << "\">";
-      createIreeOp(
-          globals, parameter.getLoc(), "util.global", {}, {},
-          {globals.getNamedAttr("initial_value", OpaqueAttr::get(StringAttr::get(context, "flow"), data, type)),
-           globals.getNamedAttr("sym_name", globals.getStringAttr(name)),
-           globals.getNamedAttr("sym_visibility", globals.getStringAttr("private")),
-           globals.getNamedAttr("type", TypeAttr::get(type))});
+      createParameterGlobal(globals, parameter.getLoc(), escaped, name, parameter.getType());
       entry->second = {FlatSymbolRefAttr::get(context, name), type, parameter.getLoc()};
     }
     const WeightGlobal &global = entry->second;

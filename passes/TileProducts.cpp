@@ -1,4 +1,4 @@
-//===- TileProducts.cpp - Products with a weight, with tiles of ours ------===//
+//===- TileProducts.cpp - Products with tiles of ours ---------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -145,16 +145,35 @@ private:
 
 } // namespace
 
+/// How many rows a tile has: an even number keeps the registers of one spare for the next weights.
+static int64_t getVectorRows(const VectorUnit &unit, int64_t block) {
+  return std::max<int64_t>(unit.getMostRows(block) / 2 * 2, 1);
+}
+
+/// `rows x columns` in the body of a dispatch, with tiles of `vectorRows` rows and all columns.
+static Value buildProduct(DispatchBuilder &dispatch, Location location, Value rows, Value columns, int64_t vectorRows) {
+  OpBuilder &body = dispatch.inBody();
+  int64_t height = cast<RankedTensorType>(rows.getType()).getDimSize(0);
+  auto columnType = cast<RankedTensorType>(columns.getType());
+  int64_t width = columnType.getDimSize(1);
+  Type element = columnType.getElementType();
+  Value zero = arith::ConstantOp::create(body, location, body.getZeroAttr(element));
+  Value empty = tensor::EmptyOp::create(body, location, ArrayRef<int64_t>{height, width}, element);
+  Value filled = linalg::FillOp::create(body, location, zero, empty).getResult(0);
+  auto product = linalg::MatmulOp::create(body, location, filled.getType(), ValueRange{rows, columns}, filled);
+  product->setAttr("compilation_info", getTileAttribute(body.getContext(), {std::min(height, vectorRows), width, 0},
+                                                        {0, 0, 1}, "DoubleTilingExpert", /*peels=*/true));
+  return product->getResult(0);
+}
+
 /// The product and its epilogue, `tiling.tile` rows a workgroup. `numRows` is how many rows there are, where that is
 /// not known before: at least `tiling.tile`.
 static Value buildDispatch(OpBuilder &builder, const Product &product, const Epilogue &epilogue, Tiling tiling,
                            int64_t vectorRows, Value numRows = {}) {
   linalg::MatmulOp op = product.op;
   Location location = op.getLoc();
-  MLIRContext *context = op.getContext();
-  DispatchBuilder dispatch(context, location);
-  OpBuilder &body = dispatch.inBody();
-  OpFoldResult zero = body.getIndexAttr(0);
+  DispatchBuilder dispatch(op.getContext(), location);
+  OpFoldResult zero = dispatch.inBody().getIndexAttr(0);
   OpFoldResult row = numRows ? dispatch.getTileOffset(0, tiling.tile, product.rows) : dispatch.getTileOffset(0, tiling);
   OpFoldResult column = dispatch.getTileOffset(1, product.blocks);
   Value input = dispatch.load(product.rows, {{row, zero}, {tiling.tile, product.depth}});
@@ -163,15 +182,9 @@ static Value buildDispatch(OpBuilder &builder, const Product &product, const Epi
     weightPiece.offsets[0] = dispatch.getWorkgroup(1);
   Value weight = dispatch.load(product.packed, weightPiece, /*numDropped=*/1);
 
-  Type element = product.type.getElementType();
   Piece piece = {{row, column}, {tiling.tile, product.blocks.tile}};
-  Value number = arith::ConstantOp::create(body, location, body.getZeroAttr(element));
-  Value empty = tensor::EmptyOp::create(body, location, piece.sizes, element);
-  Value filled = linalg::FillOp::create(body, location, number, empty).getResult(0);
-  auto inner = linalg::MatmulOp::create(body, location, filled.getType(), ValueRange{input, weight}, filled);
-  inner->setAttr("compilation_info", getTileAttribute(context, {vectorRows, product.blocks.tile, 0}, {0, 0, 1},
-                                                      "DoubleTilingExpert", /*peels=*/true));
-  dispatch.store(epilogue.build(dispatch, inner->getResult(0), piece), piece, product.type);
+  Value value = buildProduct(dispatch, location, input, weight, vectorRows);
+  dispatch.store(epilogue.build(dispatch, value, piece), piece, product.type);
 
   Value numTiles;
   if (numRows) {
@@ -188,7 +201,7 @@ static Value buildDispatch(OpBuilder &builder, const Product &product, const Epi
 static Value buildVariants(OpBuilder &builder, const Product &product, const Epilogue &epilogue,
                            ArrayRef<int64_t> tiles, Value numRows) {
   auto buildFirst = [&](OpBuilder &builder) {
-    return buildDispatch(builder, product, epilogue, {ShapedType::kDynamic, tiles[0]}, tiles[0], numRows);
+    return buildDispatch(builder, product, epilogue, Tiling{ShapedType::kDynamic, tiles[0]}, tiles[0], numRows);
   };
   if (tiles.size() == 1)
     return buildFirst(builder);
@@ -219,8 +232,7 @@ void TileProductsPass::tile(const VectorUnit &unit, linalg::MatmulOp op) {
   Value packed = loadInBlocks(before, op.getLoc(), getOperation(), *weight, *block);
   Product product = {op, op.getInputs()[0], packed, Tiling{type.getDimSize(1), *block}, depth, type};
   after.setInsertionPointAfter(epilogue.getLast());
-  // An even number of rows keeps the registers of one spare for the next weights.
-  int64_t most = std::max<int64_t>(unit.getMostRows(*block) / 2 * 2, 1), height = type.getDimSize(0);
+  int64_t most = getVectorRows(unit, *block), height = type.getDimSize(0);
   Value result;
   if (type.isDynamicDim(0)) {
     Value numRows = tensor::DimOp::create(after, op.getLoc(), product.rows, 0);
@@ -231,7 +243,7 @@ void TileProductsPass::tile(const VectorUnit &unit, linalg::MatmulOp op) {
   } else {
     int64_t count = (height * depth * 4 + kCachedBytes - 1) / kCachedBytes;
     Tiling rows = tileEvenly(height, (height + count - 1) / count);
-    result = buildDispatch(after, product, epilogue, rows, std::min(rows.tile, most));
+    result = buildDispatch(after, product, epilogue, rows, most);
   }
   epilogue.getLast()->getResult(0).replaceAllUsesWith(result);
   ++numTiled;
@@ -250,29 +262,20 @@ void TileProductsPass::tile(const VectorUnit &unit, linalg::BatchMatmulOp op) {
   if (!block || depth == 0)
     return;
   Location location = op.getLoc();
-  MLIRContext *context = op.getContext();
   Epilogue epilogue(op);
   Tiling blocks = {width, *block};
-  DispatchBuilder dispatch(context, location);
-  OpBuilder &body = dispatch.inBody();
-  OpFoldResult zero = body.getIndexAttr(0);
+  DispatchBuilder dispatch(op.getContext(), location);
+  OpFoldResult zero = dispatch.inBody().getIndexAttr(0);
   OpFoldResult column = dispatch.getTileOffset(0, blocks), batch = dispatch.getTileOffset(1, {batches, 1});
   Value rows = dispatch.load(op.getInputs()[0], {{batch, zero, zero}, {1, height, depth}}, /*numDropped=*/1);
   Value columns = dispatch.load(op.getInputs()[1], {{batch, zero, column}, {1, depth, *block}}, /*numDropped=*/1);
-  Type element = type.getElementType();
-  Value number = arith::ConstantOp::create(body, location, body.getZeroAttr(element));
-  Value empty = tensor::EmptyOp::create(body, location, ArrayRef<int64_t>{height, *block}, element);
-  Value filled = linalg::FillOp::create(body, location, number, empty).getResult(0);
-  auto inner = linalg::MatmulOp::create(body, location, filled.getType(), ValueRange{rows, columns}, filled);
-  int64_t most = std::max<int64_t>(unit.getMostRows(*block) / 2 * 2, 1);
-  inner->setAttr("compilation_info", getTileAttribute(context, {std::min(height, most), *block, 0}, {0, 0, 1},
-                                                      "DoubleTilingExpert", /*peels=*/true));
+  Value product = buildProduct(dispatch, location, rows, columns, getVectorRows(unit, *block));
   Piece piece = {{batch, zero, column}, {1, height, *block}};
-  Value value = epilogue.build(dispatch, inner->getResult(0), piece, /*numDropped=*/1);
+  Value value = epilogue.build(dispatch, product, piece, /*numDropped=*/1);
   Relayout relayout(epilogue.getLast()->getResult(0), piece, {height, *block});
   auto resultType = cast<RankedTensorType>(relayout.value.getType());
   dispatch.store(value, relayout.piece, resultType);
-  OpBuilder after(context);
+  OpBuilder after(op.getContext());
   after.setInsertionPointAfterValue(relayout.value);
   SmallVector<Value> grid = {arith::ConstantIndexOp::create(after, location, blocks.count()),
                              arith::ConstantIndexOp::create(after, location, batches)};

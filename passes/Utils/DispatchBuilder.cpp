@@ -115,8 +115,7 @@ static bool isWithoutUnits(ArrayRef<int64_t> shape, ArrayRef<int64_t> sizes) {
   return shape.empty();
 }
 
-template <typename T>
-static SmallVector<T> permute(ArrayRef<T> values, ArrayRef<int64_t> permutation) {
+template <typename T> static SmallVector<T> permute(ArrayRef<T> values, ArrayRef<int64_t> permutation) {
   return llvm::map_to_vector(permutation, [&](int64_t i) { return values[i]; });
 }
 

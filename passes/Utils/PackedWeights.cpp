@@ -16,6 +16,9 @@
 using namespace mlir;
 using namespace dycl;
 
+/// The scope of the parameters in the archive.
+static constexpr llvm::StringLiteral kParameterScope = "model";
+
 /// A property of an operation that is not registered here.
 template <typename T> static T getProperty(Operation *op, StringRef name) {
   auto properties = dyn_cast_or_null<DictionaryAttr>(op->getPropertiesAsAttribute());
@@ -43,6 +46,28 @@ Operation *dycl::getLoadedGlobal(ModuleOp module, Operation *load) {
     if (op.getName().getStringRef() == "util.global" && symbol && getSymbolName(&op) == symbol.getAttr())
       return &op;
   return nullptr;
+}
+
+std::string dycl::makeGlobalName(StringRef key, llvm::function_ref<bool(StringRef)> isTaken) {
+  std::string base;
+  for (char c : key)
+    base += llvm::isAlnum(c) ? c : '_';
+  if (llvm::isDigit(base.front()))
+    base.insert(base.begin(), '_');
+  std::string name = base;
+  for (unsigned suffix = 1; isTaken(name); ++suffix)
+    name = base + "_" + std::to_string(suffix);
+  return name;
+}
+
+void dycl::createParameterGlobal(OpBuilder &builder, Location location, StringRef key, StringRef name,
+                                 RankedTensorType type) {
+  std::string data = "parameter.named<\"" + kParameterScope.str() + "\"::\"" + key.str() + "\">";
+  createIreeOp(builder, location, "util.global", {}, {},
+               {builder.getNamedAttr("initial_value", OpaqueAttr::get(builder.getStringAttr("flow"), data, type)),
+                builder.getNamedAttr("sym_name", builder.getStringAttr(name)),
+                builder.getNamedAttr("sym_visibility", builder.getStringAttr("private")),
+                builder.getNamedAttr("type", TypeAttr::get(type))});
 }
 
 static std::string listNumbers(ArrayRef<int64_t> numbers) {
@@ -110,21 +135,11 @@ Value dycl::loadInBlocks(OpBuilder &builder, Location location, ModuleOp module,
       name = symbol;
   }
   if (!name) {
-    std::string base;
-    for (char c : key)
-      base += llvm::isAlnum(c) ? c : '_';
-    if (llvm::isDigit(base.front()))
-      base.insert(base.begin(), '_');
-    name = StringAttr::get(context, base);
-    for (unsigned suffix = 1; taken.contains(name); ++suffix)
-      name = StringAttr::get(context, base + "_" + std::to_string(suffix));
+    name = StringAttr::get(context, makeGlobalName(key, [&](StringRef symbol) {
+                             return taken.contains(StringAttr::get(context, symbol));
+                           }));
     OpBuilder inModule = OpBuilder::atBlockBegin(module.getBody());
-    std::string data = "parameter.named<\"model\"::\"" + key + "\">";
-    createIreeOp(inModule, location, "util.global", {}, {},
-                 {builder.getNamedAttr("initial_value", OpaqueAttr::get(StringAttr::get(context, "flow"), data, type)),
-                  builder.getNamedAttr("sym_name", name),
-                  builder.getNamedAttr("sym_visibility", builder.getStringAttr("private")),
-                  builder.getNamedAttr("type", TypeAttr::get(type))});
+    createParameterGlobal(inModule, location, key, name, type);
   }
   return createIreeOp(builder, location, "util.global.load", {}, type,
                       builder.getNamedAttr("global", FlatSymbolRefAttr::get(name)))

@@ -24,7 +24,8 @@ struct WeightView {
   mlir::RankedTensorType type;
 };
 
-/// What `value` is of a parameter of `module`, through transpositions, reshapes and choices of a group; none for anything else.
+/// What `value` is of a parameter of `module`, through transpositions, reshapes and choices of a group; none for
+/// anything else.
 std::optional<WeightView> getWeight(mlir::ModuleOp module, mlir::Value value);
 
 /// Loads the weight with its last dimension in blocks, which come first: `[.., N]` as `[N / block, .., block]`. Where
@@ -32,7 +33,14 @@ std::optional<WeightView> getWeight(mlir::ModuleOp module, mlir::Value value);
 mlir::Value loadInBlocks(mlir::OpBuilder &builder, mlir::Location location, mlir::ModuleOp module,
                          const WeightView &weight, int64_t block);
 
-/// The key of the parameter that a `util.global` names; empty for another global.
+/// A symbol name made of `key`, different from all that `isTaken` holds for.
+std::string makeGlobalName(llvm::StringRef key, llvm::function_ref<bool(llvm::StringRef)> isTaken);
+
+/// The global of a parameter in the archive. `key` is escaped, as in MLIR's text.
+void createParameterGlobal(mlir::OpBuilder &builder, mlir::Location location, llvm::StringRef key, llvm::StringRef name,
+                           mlir::RankedTensorType type);
+
+/// The key, escaped, of the parameter that a `util.global` names; empty for another global.
 std::string getParameterKey(mlir::Operation *global);
 
 /// The global that a `util.global.load` reads; null for another operation.

@@ -18,12 +18,14 @@ import torch
 from torch import Tensor, nn
 
 import dycl
+from dycl.bench.machine import Limits, measure_limits, processor
 from dycl.zoo import digits, skipnet
 from dycl.zoo.images import random_images
 
 TOLERANCE = 1e-4
 TIMED_ROUNDS = 3
 IMAGES_A_TURN = 25
+LARGE_FLOPS = 1e6
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Comparison:
     differences: list[float] = field(default_factory=list[float])
     eager_ms: list[float] = field(default_factory=list[float])
     dycl_ms: list[float] = field(default_factory=list[float])
+    large_gflops: float | None = None
+    """Of the regions above `LARGE_FLOPS`, each as often as it is called; None where there are none."""
 
     @property
     def agreeing(self) -> int:
@@ -145,6 +149,7 @@ def compare(network: Network) -> Comparison:
     with torch.inference_mode():
         compare_results(network, program, found)
         compare_latencies(network, program, found)
+        found.large_gflops = speed_of_large_regions(network, program)
     return found
 
 
@@ -173,6 +178,17 @@ def compare_latencies(network: Network, program: dycl.Program, found: Comparison
             found.dycl_ms += latencies_ms(program, images)
 
 
+def speed_of_large_regions(network: Network, program: dycl.Program) -> float | None:
+    """GFLOP/s of the regions above `LARGE_FLOPS` over some images, from the host's call of a region to its return."""
+    flops = {region.name: region.cost.flops for region in program.regions if region.cost}
+    with program.profile() as profile:
+        for image in network.images[:IMAGES_A_TURN].split(1):
+            program(image)
+    large = [region for region in profile.regions if region.calls and flops.get(region.name, 0) > LARGE_FLOPS]
+    total_ms = sum(region.total_ms for region in large)
+    return sum(flops[region.name] * region.calls for region in large) / total_ms / 1e6 if large else None
+
+
 def latencies_ms(call: Callable[[Tensor], Tensor], images: Tensor) -> list[float]:
     """The time of each of a run of calls."""
     times: list[float] = []
@@ -199,11 +215,13 @@ def watching(modules: Sequence[nn.Module]) -> Generator[set[nn.Module]]:
             handle.remove()
 
 
-def table(comparisons: Sequence[Comparison]) -> str:
+def table(comparisons: Sequence[Comparison], limits: Limits) -> str:
     """One column a network, one row a figure."""
     rows = [["", *(c.network.name for c in comparisons)]]
     for label, cell in _ROWS.items():
         rows.append([label, *(cell(c) for c in comparisons)])
+    shares = [c.large_gflops / limits.gflops if c.large_gflops else None for c in comparisons]
+    rows.append([f"of the {limits.how} peak, regions > 1 MFLOP", *("-" if s is None else f"{s:.0%}" for s in shares)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
@@ -247,7 +265,9 @@ def main() -> int:
 
     torch.set_num_threads(1)
     comparisons = [compare(make(given.images)) for name, make in NETWORKS.items() if given.network in (None, name)]
-    print(f"\n{table(comparisons)}\n\nPyTorch {torch.__version__} and dycl {dycl.__version__}, one thread each")
+    limits = measure_limits()
+    print(f"\n{table(comparisons, limits)}\n\nPyTorch {torch.__version__} and dycl {dycl.__version__}, one thread each")
+    print(f"{processor()}: {limits}")
     failures = [failure for comparison in comparisons for failure in comparison.failures()]
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
