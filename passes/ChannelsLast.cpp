@@ -50,10 +50,18 @@ static Value toNchw(OpBuilder &builder, Location location, Value value) {
   return createTranspose(builder, location, value, kToNchw);
 }
 
-/// What was transposed from nhwc to nchw to give `value`; null for anything else.
+/// What was transposed from nhwc to nchw to give `value`; null for anything else. Whether it is an image does not
+/// matter.
 static Value getNhwcSource(Value value) {
   auto transpose = value.getDefiningOp<linalg::TransposeOp>();
   return transpose && transpose.getPermutation() == ArrayRef(kToNchw) ? transpose.getInput() : Value();
+}
+
+/// Whether `value` may be brought to nhwc beside another operand. What was transposed that way already would then be
+/// transposed as from nhwc to nchw, and three such operands would take turns for ever.
+static bool canBeNhwc(Value value) {
+  auto transpose = value.getDefiningOp<linalg::TransposeOp>();
+  return !transpose || transpose.getPermutation() != ArrayRef(kToNhwc);
 }
 
 /// `value`, of nchw, as nhwc; without a transposition where all of its elements are one number, or a number a channel.
@@ -129,6 +137,9 @@ struct ConvertGeneric : OpRewritePattern<linalg::GenericOp> {
     });
     if (!isOfNhwc)
       return failure();
+    for (OpOperand &operand : op->getOpOperands())
+      if (op.getMatchingIndexingMap(&operand).isIdentity() && !canBeNhwc(operand.get()))
+        return failure();
     Location location = op.getLoc();
     MLIRContext *context = op.getContext();
     auto convert = [&](AffineMap map) {
@@ -190,7 +201,7 @@ struct ConvertConcat : OpRewritePattern<tensor::ConcatOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(tensor::ConcatOp op, PatternRewriter &rewriter) const override {
-    if (llvm::none_of(op.getInputs(), getNhwcSource))
+    if (llvm::none_of(op.getInputs(), getNhwcSource) || !llvm::all_of(op.getInputs(), canBeNhwc))
       return failure();
     Location location = op.getLoc();
     auto parts = llvm::map_to_vector(op.getInputs(), [&](Value part) { return toNhwc(rewriter, location, part); });
@@ -275,7 +286,8 @@ struct ConvertIf : OpRewritePattern<scf::IfOp> {
     scf::YieldOp sides[] = {op.thenYield(), op.elseYield()};
     llvm::SmallBitVector converted(op.getNumResults());
     for (unsigned i = 0; i < op.getNumResults(); ++i)
-      converted[i] = llvm::any_of(sides, [&](scf::YieldOp side) { return bool(getNhwcSource(side.getOperand(i))); });
+      converted[i] = llvm::any_of(sides, [&](scf::YieldOp side) { return bool(getNhwcSource(side.getOperand(i))); }) &&
+                     llvm::all_of(sides, [&](scf::YieldOp side) { return canBeNhwc(side.getOperand(i)); });
     if (converted.none())
       return failure();
     for (scf::YieldOp side : sides) {

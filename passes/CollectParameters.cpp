@@ -24,28 +24,34 @@ struct CollectParametersPass : public dycl::impl::DyclCollectParametersPassBase<
   using DyclCollectParametersPassBase::DyclCollectParametersPassBase;
 
   void runOnOperation() override {
-    llvm::SmallPtrSet<Operation *, 16> loaded;
     for (auto region : getOperation().getOps<RegionOp>()) {
       auto module = getOperation().lookupSymbol<ModuleOp>(region.getModuleAttr());
       auto function = module ? module.lookupSymbol<func::FuncOp>(region.getSymName()) : func::FuncOp();
       if (!function)
         continue;
-      llvm::SetVector<StringRef> keys;
-      std::vector<std::string> storage;
+      llvm::SetVector<StringAttr> keys;
       function.walk([&](Operation *op) {
-        if (Operation *global = getLoadedGlobal(module, op))
-          if (loaded.insert(global); !getParameterKey(global).empty())
-            keys.insert(StringAttr::get(&getContext(), getParameterKey(global)).getValue());
+        Operation *global = getLoadedGlobal(module, op);
+        if (std::string key = global ? getParameterKey(global) : ""; !key.empty())
+          keys.insert(StringAttr::get(&getContext(), key));
       });
       if (keys.empty())
         region.removeParametersAttr();
       else
-        region.setParametersAttr(Builder(&getContext()).getStrArrayAttr(keys.getArrayRef()));
+        region.setParametersAttr(ArrayAttr::get(&getContext(), SmallVector<Attribute>(keys.begin(), keys.end())));
     }
     for (auto module : getOperation().getOps<ModuleOp>())
-      for (Operation &op : llvm::make_early_inc_range(module.getBody()->getOperations()))
-        if (op.getName().getStringRef() == "util.global" && !loaded.contains(&op))
-          op.erase();
+      eraseUnread(module);
+  }
+
+private:
+  /// Erases the parameters' globals that nothing in the module loads.
+  static void eraseUnread(ModuleOp module) {
+    llvm::SmallPtrSet<Operation *, 16> loaded;
+    module.walk([&](Operation *op) { loaded.insert(getLoadedGlobal(module, op)); });
+    for (Operation &op : llvm::make_early_inc_range(module.getBody()->getOperations()))
+      if (op.getName().getStringRef() == "util.global" && !getParameterKey(&op).empty() && !loaded.contains(&op))
+        op.erase();
   }
 };
 

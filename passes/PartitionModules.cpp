@@ -135,10 +135,7 @@ FailureOr<SmallVector<StringRef>> PartitionModulesPass::convertParameters(func::
     if (isNew) {
       std::string name =
           makeGlobalName(parameter.getKey(), [&](StringRef symbol) { return !taken.insert(symbol).second; });
-      std::string escaped;
-      llvm::raw_string_ostream stream(escaped);
-      llvm::printEscapedString(parameter.getKey(), stream);
-      createParameterGlobal(globals, parameter.getLoc(), escaped, name, parameter.getType());
+      createParameterGlobal(globals, parameter.getLoc(), parameter.getKey(), name, parameter.getType());
       entry->second = {FlatSymbolRefAttr::get(context, name), type, parameter.getLoc()};
     }
     const WeightGlobal &global = entry->second;

@@ -825,11 +825,17 @@ def DyclTileConvolutionsPass : TilePass<"dycl-tile-convolutions"> {
 }
 
 def DyclTileProductsPass : TilePass<"dycl-tile-products"> {
-  let summary = "Compute products with a weight in dispatches with tiles and weights in an order of ours";
+  let summary = "Compute products in dispatches with tiles and weights in an order of ours";
   let description = [{
-    Input: a region's module. Output: the same, where a product `[M, K] x [K, N]` of f32, whose second operand is a
-    parameter, is a `flow.dispatch.workgroups` of its own, like the convolutions of `--dycl-tile-convolutions`: weights
-    are stored as `[N/V][K][V]`, and what follows element by element is computed in it.
+    Input: a region's module. Output: the same, where
+
+    - a product `[M, K] x [K, N]` of f32, whose second operand is a parameter, is a `flow.dispatch.workgroups` of its own,
+      like the convolutions of `--dycl-tile-convolutions`: weights are stored as `[N/V][K][V]`, and what follows element
+      by element is computed in it. Dimensions of 1, reshapes and transpositions between the two are moved out of the way;
+    - where data counts the rows, there are dispatches for tiles of a power of two each, and the largest that there are
+      rows for is chosen; the last tile is shifted back;
+    - a `linalg.batch_matmul` of static sizes (attention) is a dispatch too, that reads its operands, and stores its
+      result, through transpositions which leave a workgroup's piece as it is.
 
     Limits: N at least as many as a vector has numbers. Others stay as they are. Needs unregistered dialects allowed,
     which `dycl-opt` does.

@@ -191,7 +191,8 @@ template <typename Op> void TileConvolutionsPass::tile(const VectorUnit &unit, O
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
   auto inputType = cast<RankedTensorType>(op.getInputs()[0].getType());
   std::optional<WeightView> weight = getWeight(getOperation(), op.getInputs()[1]);
-  if (!op.hasPureTensorSemantics() || !weight || !type.getElementType().isF32() || !type.hasStaticShape() ||
+  if (!op.hasPureTensorSemantics() || !weight || !type.getElementType().isF32() ||
+      !inputType.getElementType().isF32() || !weight->type.getElementType().isF32() || !type.hasStaticShape() ||
       !inputType.hasStaticShape() || type.getNumElements() == 0)
     return;
   Geometry geometry = getGeometry(op);

@@ -74,11 +74,21 @@ struct HoistElementwise : OpRewritePattern<linalg::GenericOp> {
 template <typename Inner, typename Outer> struct CancelReshapes : OpRewritePattern<Outer> {
   using OpRewritePattern<Outer>::OpRewritePattern;
 
+  /// Whether a dimension of the larger of the two shapes, which groups are of, is not static.
+  static bool isDynamicIn(Inner inner, Outer outer, int64_t dimension) {
+    RankedTensorType between = inner.getResultType(), ends = outer.getResultType();
+    return (ends.getRank() > between.getRank() ? ends : between).isDynamicDim(dimension);
+  }
+
   LogicalResult matchAndRewrite(Outer op, PatternRewriter &rewriter) const override {
     auto inner = op.getSrc().template getDefiningOp<Inner>();
     if (!inner || inner.getSrcType() != op.getResultType() ||
         inner.getReassociationIndices() != op.getReassociationIndices())
       return failure();
+    // Two sizes that are not static may be the other way round: x.flatten(0, 1).view(b, a).
+    for (const ReassociationIndices &group : op.getReassociationIndices())
+      if (llvm::count_if(group, [&](int64_t i) { return isDynamicIn(inner, op, i); }) > 1)
+        return failure();
     rewriter.replaceOp(op, inner.getSrc());
     return success();
   }
@@ -223,6 +233,11 @@ void TileProductsPass::tile(const VectorUnit &unit, linalg::MatmulOp op) {
   if (!op.hasPureTensorSemantics() || op.hasUserDefinedMaps() || !weight || !type.getElementType().isF32() ||
       !weight->type.getElementType().isF32() || type.isDynamicDim(1) || llvm::is_contained(type.getShape(), 0))
     return;
+  // The rows' own type has to say as much as the result's.
+  auto rowsType = cast<RankedTensorType>(op.getInputs()[0].getType());
+  if (!rowsType.getElementType().isF32() ||
+      rowsType.getShape() != ArrayRef{type.getDimSize(0), weight->type.getDimSize(0)})
+    return;
   int64_t depth = weight->type.getDimSize(0);
   std::optional<int64_t> block = unit.getBlock(type.getDimSize(1));
   if (!block || depth == 0)
@@ -254,7 +269,8 @@ void TileProductsPass::tile(const VectorUnit &unit, linalg::BatchMatmulOp op) {
   auto left = cast<RankedTensorType>(op.getInputs()[0].getType()),
        right = cast<RankedTensorType>(op.getInputs()[1].getType());
   if (!op.hasPureTensorSemantics() || op.hasUserDefinedMaps() || !type.getElementType().isF32() ||
-      !type.hasStaticShape() || !left.hasStaticShape() || !right.hasStaticShape() || type.getNumElements() == 0)
+      !left.getElementType().isF32() || !right.getElementType().isF32() || !type.hasStaticShape() ||
+      !left.hasStaticShape() || !right.hasStaticShape() || type.getNumElements() == 0)
     return;
   int64_t batches = type.getDimSize(0), height = type.getDimSize(1), width = type.getDimSize(2);
   int64_t depth = left.getDimSize(2);

@@ -23,6 +23,8 @@ using namespace dycl;
 // IREE's text
 //===----------------------------------------------------------------------===//
 
+static constexpr llvm::StringLiteral kDispatch = "flow.dispatch.workgroups";
+
 static std::string toText(Type type) {
   std::string text;
   llvm::raw_string_ostream(text) << type;
@@ -282,7 +284,7 @@ Value DispatchBuilder::finish(OpBuilder &builder, ArrayRef<Value> grid, RankedTe
       operandDims.push_back(size);
     }
   }
-  OperationState state(location, "flow.dispatch.workgroups");
+  OperationState state(location, kDispatch);
   state.addOperands(grid);
   state.addOperands(operands);
   state.addOperands(operandDims);
@@ -358,12 +360,15 @@ static Operation *getOnlyUser(Value value) {
 
 Relayout::Relayout(Value value, Piece whole, ArrayRef<int64_t> shape) : value(value), piece(std::move(whole)) {
   while (Operation *user = getOnlyUser(this->value)) {
+    // Not in a branch: the dispatch would move into it.
+    if (user->getBlock() != this->value.getParentBlock())
+      return;
     if (auto expand = dyn_cast<tensor::ExpandShapeOp>(user)) {
-      ArrayRef<int64_t> whole = expand.getResultType().getShape();
-      auto dimensions = findDimensions(expand.getReassociationIndices(), whole);
+      ArrayRef<int64_t> expanded = expand.getResultType().getShape();
+      auto dimensions = findDimensions(expand.getReassociationIndices(), expanded);
       if (!expand.getResultType().hasStaticShape() || !dimensions)
         return;
-      piece = addUnitDimensions(user->getContext(), piece, *dimensions, whole.size());
+      piece = addUnitDimensions(user->getContext(), piece, *dimensions, expanded.size());
       this->value = expand.getResult();
     } else if (auto transpose = dyn_cast<linalg::TransposeOp>(user)) {
       Piece permuted = {permute(ArrayRef(piece.offsets), transpose.getPermutation()),
@@ -480,15 +485,20 @@ Value Epilogue::build(DispatchBuilder &dispatch, Value value, const Piece &piece
 
 void dycl::eraseDeadOps(Region &region) {
   for (Block &block : region)
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
+      if (op.getName().getStringRef() == kDispatch)
+        continue;
+      for (Region &nested : op.getRegions())
+        eraseDeadOps(nested);
       // Of a load of a global MLIR does not know that it does nothing else.
       if (isOpTriviallyDead(&op) || (op.getName().getStringRef() == "util.global.load" && op.use_empty()))
         op.erase();
+    }
 }
 
 bool dycl::isInDispatch(Operation *op) {
   for (Operation *parent = op->getParentOp(); parent; parent = parent->getParentOp())
-    if (parent->getName().getStringRef() == "flow.dispatch.workgroups")
+    if (parent->getName().getStringRef() == kDispatch)
       return true;
   return false;
 }

@@ -27,6 +27,23 @@ template <typename T> static T getProperty(Operation *op, StringRef name) {
 
 static StringAttr getSymbolName(Operation *global) { return getProperty<StringAttr>(global, "sym_name"); }
 
+/// What `llvm::printEscapedString` made `text` of.
+static std::string unescape(StringRef text) {
+  std::string result;
+  while (!text.empty()) {
+    if (!text.consume_front("\\")) {
+      result += text.front();
+      text = text.drop_front();
+    } else if (text.consume_front("\\")) {
+      result += '\\';
+    } else {
+      result += char(llvm::hexFromNibbles(text[0], text[1]));
+      text = text.drop_front(2);
+    }
+  }
+  return result;
+}
+
 std::string dycl::getParameterKey(Operation *global) {
   auto value = getProperty<OpaqueAttr>(global, "initial_value");
   if (!value || value.getDialectNamespace() != "flow")
@@ -35,7 +52,7 @@ std::string dycl::getParameterKey(Operation *global) {
   // parameter.named<"SCOPE"::"KEY">
   if (!text.consume_front("parameter.named<\"") || !text.consume_back("\">"))
     return {};
-  return text.split("\"::\"").second.str();
+  return unescape(text.split("\"::\"").second);
 }
 
 Operation *dycl::getLoadedGlobal(ModuleOp module, Operation *load) {
@@ -62,7 +79,10 @@ std::string dycl::makeGlobalName(StringRef key, llvm::function_ref<bool(StringRe
 
 void dycl::createParameterGlobal(OpBuilder &builder, Location location, StringRef key, StringRef name,
                                  RankedTensorType type) {
-  std::string data = "parameter.named<\"" + kParameterScope.str() + "\"::\"" + key.str() + "\">";
+  std::string data = "parameter.named<\"" + kParameterScope.str() + "\"::\"";
+  llvm::raw_string_ostream stream(data);
+  llvm::printEscapedString(key, stream);
+  stream << "\">";
   createIreeOp(builder, location, "util.global", {}, {},
                {builder.getNamedAttr("initial_value", OpaqueAttr::get(builder.getStringAttr("flow"), data, type)),
                 builder.getNamedAttr("sym_name", builder.getStringAttr(name)),

@@ -36,11 +36,11 @@ mlir::Value loadInBlocks(mlir::OpBuilder &builder, mlir::Location location, mlir
 /// A symbol name made of `key`, different from all that `isTaken` holds for.
 std::string makeGlobalName(llvm::StringRef key, llvm::function_ref<bool(llvm::StringRef)> isTaken);
 
-/// The global of a parameter in the archive. `key` is escaped, as in MLIR's text.
+/// The global of a parameter in the archive.
 void createParameterGlobal(mlir::OpBuilder &builder, mlir::Location location, llvm::StringRef key, llvm::StringRef name,
                            mlir::RankedTensorType type);
 
-/// The key, escaped, of the parameter that a `util.global` names; empty for another global.
+/// The key of the parameter that a `util.global` names; empty for another global.
 std::string getParameterKey(mlir::Operation *global);
 
 /// The global that a `util.global.load` reads; null for another operation.

@@ -258,6 +258,54 @@ def test_a_weight_that_two_layers_share():
             torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_sizes_that_a_reshape_exchanges():
+    """Both are dynamic, so that the types before and behind are the same."""
+
+    class Exchanged(nn.Module):
+        def forward(self, x):
+            return x.flatten(0, 1).view(x.shape[1], x.shape[0], 8) * 2
+
+    model = Exchanged()
+    sizes = ({0: Dim("a", min=2, max=9), 1: Dim("b", min=2, max=9)},)
+    program = dycl.compile(model, (torch.randn(3, 5, 8),), dynamic_shapes=sizes)
+    for a, b in [(3, 5), (7, 2), (4, 4)]:
+        x = torch.randn(a, b, 8)
+        assert torch.equal(program(x), model(x))
+
+
+@pytest.mark.parametrize("join", [lambda c, a, b: torch.where(c > 0, a, b), lambda c, a, b: torch.cat([c, a, b], 1)])
+def test_operands_in_three_orders(join):
+    def model(c, a, b):
+        return join(c, a.permute(0, 3, 1, 2), b.permute(0, 2, 3, 1))
+
+    args = tuple(torch.randn(3, 1, 4, 4, 4))
+    assert torch.equal(dycl.compile(model, args)(*args), model(*args))
+
+
+def test_heads_that_share_keys():
+    def model(q, k, v):
+        return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+
+    torch.manual_seed(0)
+    args = torch.randn(1, 4, 5, 16), torch.randn(1, 2, 7, 16), torch.randn(1, 2, 7, 16)
+    torch.testing.assert_close(dycl.compile(model, args)(*args), model(*args), rtol=1e-5, atol=1e-5)
+
+
+def test_names_of_weights_may_be_anything():
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.größe = nn.Linear(20, 40)
+            self.weights = nn.ParameterDict({'a"b': torch.randn(40, 32), "c@blocks(16)": torch.randn(32, 16)})
+
+        def forward(self, x):
+            return self.größe(x) @ self.weights['a"b'] @ self.weights["c@blocks(16)"]
+
+    torch.manual_seed(0)
+    program = check(Named(), torch.randn(3, 20))
+    assert any(key.startswith("größe.weight") for region in program.regions for key in region.parameters)
+
+
 # ---- bad input ------------------------------------------------------------------------------------------------------
 
 
@@ -289,7 +337,11 @@ def test_other_precisions_stay_on_the_plain_path(dtype):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 32)).to(dtype).eval()
     x = torch.randn(4, 32, dtype=dtype)
+    convolution, image = nn.Conv2d(4, 32, 3).to(dtype).eval(), torch.randn(1, 4, 9, 9, dtype=dtype)
+    left, right = torch.randn(3, 7, 9, dtype=dtype), torch.randn(3, 9, 32, dtype=dtype)
     assert tiled_dispatches(model, (x,)) == 0
+    assert tiled_dispatches(convolution, (image,)) == 0
+    assert tiled_dispatches(torch.bmm, (left, right)) == 0
     with torch.no_grad():
         atol = 1e-3 if dtype is torch.float16 else 1e-12
         torch.testing.assert_close(dycl.compile(model, (x,))(x), model(x), rtol=0, atol=atol)

@@ -50,6 +50,17 @@ def test_a_name_may_hold_what_looks_like_a_step():
     np.testing.assert_array_equal(got, weight.T)
 
 
+def test_a_name_may_end_like_a_step():
+    weight = np.arange(8, dtype="f4").reshape(2, 4)
+    got = packed("w@blocks(2)@blocks(4)", weight, "2x4xf32", base="w@blocks(2)")
+    np.testing.assert_array_equal(got, weight[None])
+
+
+def test_names_in_modules_are_escaped():
+    text = r'#flow.parameter.named<"model"::"gr\C3\B6\C3\9Fe.a\22b\\c"> : tensor<2xf32>'
+    assert find_weight_types([text]) == {'größe.a"b\\c': "2xf32"}
+
+
 @pytest.mark.parametrize("key", ["other", "other@blocks(4)", "w@unknown(3)"])
 def test_a_key_of_no_weight_is_refused(key):
     with pytest.raises(dycl.CompileError, match="is used and not given"):

@@ -17,7 +17,7 @@ from dycl.runtime.host_runtime import DTYPES, parse_type
 from dycl.weights import Weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -27,7 +27,17 @@ _STEP = re.compile(r"@(select|transpose|reshape|blocks)\(([\d,]*)\)")
 
 def find_weight_types(modules: Iterable[str]) -> dict[str, str]:
     """The type of each weight that regions' modules name, as `16x3x3x3xf32`, by its key."""
-    return {key: type_ for module in modules for key, type_ in _WEIGHT.findall(module)}
+    return {_unescape(key): type_ for module in modules for key, type_ in _WEIGHT.findall(module)}
+
+
+def _unescape(text: str) -> str:
+    """A string as MLIR's text has it: a backslash is before itself, or two digits of a byte."""
+    plain = re.sub(rb"\\(\\|[0-9A-F]{2})", _unescaped_byte, text.encode())
+    return plain.decode()
+
+
+def _unescaped_byte(found: re.Match[bytes]) -> bytes:
+    return found[1] if found[1] == b"\\" else bytes.fromhex(found[1].decode())
 
 
 def add_packed(weights: Weights[Array], types: Mapping[str, str], keys: Iterable[str]) -> Weights[Array]:
@@ -45,23 +55,23 @@ def add_packed(weights: Weights[Array], types: Mapping[str, str], keys: Iterable
     for key in keys:
         if key in weights:
             continue
-        base, steps = _parse(key)
-        if base not in weights or base not in types or not steps:
+        base, steps = _parse(key, weights)
+        if base not in weights or base not in types:
             raise CompileError(f"weight {key} is used and not given")
         packed[key] = _maker(weights.maker(base), types[base], steps)
     return weights.union(Weights(packed))
 
 
-def _parse(key: str) -> tuple[str, list[tuple[str, list[int]]]]:
-    """The weight that a key starts from, and the steps from it."""
-    end = len(key)
+def _parse(key: str, names: Container[str]) -> tuple[str, list[tuple[str, list[int]]]]:
+    """The weight that a key starts from, the longest name that there is, and the steps from it."""
+    base = key
     steps: list[tuple[str, list[int]]] = []
     for found in reversed(list(_STEP.finditer(key))):
-        if found.end() != end:
-            break  # A name may hold anything; steps are what stands at its end.
+        if base in names or found.end() != len(base):
+            break
         steps.insert(0, (found[1], [int(number) for number in found[2].split(",")]))
-        end = found.start()
-    return key[:end], steps
+        base = key[: found.start()]
+    return base, steps
 
 
 def _maker(make: Callable[[], Array], type_: str, steps: list[tuple[str, list[int]]]) -> Callable[[], Array]:

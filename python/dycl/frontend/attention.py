@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch._decomp import decomposition_table
+from torch.fx.experimental.symbolic_shapes import statically_known_true
 
 aten = torch.ops.aten
 _FLASH = aten._scaled_dot_product_flash_attention_for_cpu.default
@@ -35,7 +36,8 @@ def _attention(
 
     A row that is masked everywhere gives zeros, as in eager.
     """
-    if dropout_p or query.dtype not in _FLOATS:
+    one_head_each = statically_known_true(query.shape[-3] == key.shape[-3])
+    if dropout_p or query.dtype not in _FLOATS or not one_head_each:
         other = decomposition_table[_FLASH]
         return other(query, key, value, dropout_p, is_causal, attn_mask=attn_mask, scale=scale)
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale

@@ -121,3 +121,22 @@ func.func @groups(%y: tensor<1x6x5x4xf32>) -> (tensor<1x7x7x1xf32>, tensor<1x7x7
   } : tensor<1x6x5x3xf32> to tensor<1x7x7x3xf32>
   return %1, %3 : tensor<1x7x7x1xf32>, tensor<1x7x7x3xf32>
 }
+
+// What is transposed to nhwc by the program itself would become an image of nhwc beside another operand, and that one
+// in turn: such an operation stays, and the pass ends.
+// CHECK-LABEL: func.func @three_orders
+func.func @three_orders(%c: tensor<1x4x4x4xi1>, %a: tensor<1x4x4x4xf32>, %b: tensor<1x4x4x4xf32>) -> tensor<1x4x4x4xf32> {
+  %e = tensor.empty() : tensor<1x4x4x4xf32>
+  // CHECK: %[[X:.+]] = linalg.transpose {{.*}} permutation = [0, 3, 1, 2]
+  // CHECK: %[[Y:.+]] = linalg.transpose {{.*}} permutation = [0, 2, 3, 1]
+  // CHECK: linalg.generic {{.*}} ins(%{{.+}}, %[[X]], %[[Y]]
+  %x = linalg.transpose ins(%a : tensor<1x4x4x4xf32>) outs(%e : tensor<1x4x4x4xf32>) permutation = [0, 3, 1, 2]
+  %y = linalg.transpose ins(%b : tensor<1x4x4x4xf32>) outs(%e : tensor<1x4x4x4xf32>) permutation = [0, 2, 3, 1]
+  %0 = linalg.generic {indexing_maps = [#id, #id, #id, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%c, %x, %y : tensor<1x4x4x4xi1>, tensor<1x4x4x4xf32>, tensor<1x4x4x4xf32>) outs(%e : tensor<1x4x4x4xf32>) {
+  ^bb0(%p: i1, %q: f32, %r: f32, %out: f32):
+    %1 = arith.select %p, %q, %r : f32
+    linalg.yield %1 : f32
+  } -> tensor<1x4x4x4xf32>
+  return %0 : tensor<1x4x4x4xf32>
+}

@@ -103,3 +103,68 @@ module @several {
     return %0, %1, %2, %3, %4 : tensor<2x16xf32>, tensor<2x16xf32>, tensor<2x16xf32>, tensor<2x16xf32>, tensor<2x7xf32>
   }
 }
+
+// -----
+
+// A block has two vectors where the last block then computes few columns again, one where it would be many.
+// CHECK-LABEL: module @blocks
+module @blocks {
+  // CHECK-DAG: "model"::"wide@blocks(16)"> : tensor<16x20x16xf32>
+  // CHECK-DAG: "model"::"narrow@blocks(8)"> : tensor<9x20x8xf32>
+  "util.global"() <{initial_value = #flow.parameter.named<"model"::"wide"> : tensor<20x248xf32>, sym_name = "wide", sym_visibility = "private", type = tensor<20x248xf32>}> : () -> ()
+  "util.global"() <{initial_value = #flow.parameter.named<"model"::"narrow"> : tensor<20x66xf32>, sym_name = "narrow", sym_visibility = "private", type = tensor<20x66xf32>}> : () -> ()
+  func.func @region_0(%x: tensor<2x20xf32>, %i0: tensor<2x248xf32>, %i1: tensor<2x66xf32>) -> (tensor<2x248xf32>, tensor<2x66xf32>) {
+    %wide = "util.global.load"() <{global = @wide}> : () -> tensor<20x248xf32>
+    %narrow = "util.global.load"() <{global = @narrow}> : () -> tensor<20x66xf32>
+    %0 = linalg.matmul ins(%x, %wide : tensor<2x20xf32>, tensor<20x248xf32>) outs(%i0 : tensor<2x248xf32>) -> tensor<2x248xf32>
+    %1 = linalg.matmul ins(%x, %narrow : tensor<2x20xf32>, tensor<20x66xf32>) outs(%i1 : tensor<2x66xf32>) -> tensor<2x66xf32>
+    return %0, %1 : tensor<2x248xf32>, tensor<2x66xf32>
+  }
+}
+
+// -----
+
+// Products of activations: a workgroup computes a block of columns of one of the batch. The second operand is read
+// through its transposition, and the result is stored through the reshape and the transposition behind it.
+// CHECK-LABEL: module @attention
+module @attention {
+  // CHECK: func.func @region_0(%[[A:.+]]: tensor<3x7x9xf32>, %[[V:.+]]: tensor<9x3x20xf32>)
+  func.func @region_0(%a: tensor<3x7x9xf32>, %v: tensor<9x3x20xf32>) -> tensor<7x3x20xf32> {
+    %zero = arith.constant 0.0 : f32
+    %ev = tensor.empty() : tensor<3x9x20xf32>
+    %t = linalg.transpose ins(%v : tensor<9x3x20xf32>) outs(%ev : tensor<3x9x20xf32>) permutation = [1, 0, 2]
+    %e = tensor.empty() : tensor<3x7x20xf32>
+    %init = linalg.fill ins(%zero : f32) outs(%e : tensor<3x7x20xf32>) -> tensor<3x7x20xf32>
+    // CHECK: %[[R:.+]] = "flow.dispatch.workgroups"(%{{.+}}, %{{.+}}, %[[A]], %[[V]])
+    // CHECK:   %[[BLOCK:.+]] = "flow.dispatch.workgroup.id"() <{dimension = 0 : index}>
+    // CHECK:   %[[COLUMN:.+]] = affine.min #{{.+}}(%[[BLOCK]])
+    // CHECK:   %[[BATCH:.+]] = "flow.dispatch.workgroup.id"() <{dimension = 1 : index}>
+    // CHECK:   "iree_tensor_ext.dispatch.tensor.load"({{.*}}static_sizes = array<i64: 1, 7, 9>{{.*}} -> tensor<7x9xf32>
+    // CHECK:   "iree_tensor_ext.dispatch.tensor.load"({{.*}}static_sizes = array<i64: 9, 1, 8>{{.*}} -> tensor<9x8xf32>
+    // CHECK:   linalg.matmul {compilation_info
+    // CHECK:   "iree_tensor_ext.dispatch.tensor.store"({{.*}}static_sizes = array<i64: 7, 1, 8>{{.*}} !iree_tensor_ext.dispatch.tensor<writeonly:tensor<7x3x20xf32>>
+    // CHECK: return %[[R]]
+    %0 = linalg.batch_matmul ins(%a, %t : tensor<3x7x9xf32>, tensor<3x9x20xf32>) outs(%init : tensor<3x7x20xf32>) -> tensor<3x7x20xf32>
+    %eo = tensor.empty() : tensor<7x3x20xf32>
+    %1 = linalg.transpose ins(%0 : tensor<3x7x20xf32>) outs(%eo : tensor<7x3x20xf32>) permutation = [1, 0, 2]
+    return %1 : tensor<7x3x20xf32>
+  }
+}
+
+// -----
+
+// A transposition within a piece would store elements in another order: it stays.
+// CHECK-LABEL: module @transposed
+module @transposed {
+  func.func @region_0(%a: tensor<3x7x9xf32>, %b: tensor<3x9x20xf32>) -> tensor<3x20x7xf32> {
+    %zero = arith.constant 0.0 : f32
+    %e = tensor.empty() : tensor<3x7x20xf32>
+    %init = linalg.fill ins(%zero : f32) outs(%e : tensor<3x7x20xf32>) -> tensor<3x7x20xf32>
+    // CHECK: %[[R:.+]] = "flow.dispatch.workgroups"
+    // CHECK: linalg.transpose ins(%[[R]] : tensor<3x7x20xf32>)
+    %0 = linalg.batch_matmul ins(%a, %b : tensor<3x7x9xf32>, tensor<3x9x20xf32>) outs(%init : tensor<3x7x20xf32>) -> tensor<3x7x20xf32>
+    %eo = tensor.empty() : tensor<3x20x7xf32>
+    %1 = linalg.transpose ins(%0 : tensor<3x7x20xf32>) outs(%eo : tensor<3x20x7xf32>) permutation = [0, 2, 1]
+    return %1 : tensor<3x20x7xf32>
+  }
+}
