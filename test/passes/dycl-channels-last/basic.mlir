@@ -140,3 +140,16 @@ func.func @three_orders(%c: tensor<1x4x4x4xi1>, %a: tensor<1x4x4x4xf32>, %b: ten
   } -> tensor<1x4x4x4xf32>
   return %0 : tensor<1x4x4x4xf32>
 }
+
+// A group with few output channels stays nchw.
+// CHECK-LABEL: func.func @small_group
+func.func @small_group(%x: tensor<1x4x6x5xf32>, %w: tensor<8x1x1x4x6xf32>, %i: tensor<1x6x6x5xf32>) -> tensor<1x6x6x5xf32> {
+  // CHECK: linalg.conv_2d_nchw_fchw
+  %0 = tensor.extract_slice %w[3, 0, 0, 0, 0] [1, 1, 1, 4, 6] [1, 1, 1, 1, 1] : tensor<8x1x1x4x6xf32> to tensor<1x1x1x4x6xf32>
+  %1 = tensor.collapse_shape %0 [[0, 1], [2], [3], [4]] : tensor<1x1x1x4x6xf32> into tensor<1x1x4x6xf32>
+  %e = tensor.empty() : tensor<6x4x1x1xf32>
+  %t = linalg.transpose ins(%1 : tensor<1x1x4x6xf32>) outs(%e : tensor<6x4x1x1xf32>) permutation = [3, 2, 0, 1]
+  %2 = linalg.conv_2d_nchw_fchw {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
+      ins(%x, %t : tensor<1x4x6x5xf32>, tensor<6x4x1x1xf32>) outs(%i : tensor<1x6x6x5xf32>) -> tensor<1x6x6x5xf32>
+  return %2 : tensor<1x6x6x5xf32>
+}
