@@ -19,7 +19,7 @@ module @linear {
     // CHECK: %[[R:.+]] = "flow.dispatch.workgroups"(%c1, %c3, %[[X]], %[[W]], %[[B]])
     // CHECK:   %[[BLOCK:.+]] = "flow.dispatch.workgroup.id"() <{dimension = 1 : index}>
     // CHECK:   %[[COLUMN:.+]] = affine.apply #{{.+}}(%[[BLOCK]])
-    // CHECK:   %[[P:.+]] = linalg.matmul {compilation_info = {{.*}}vector_common_parallel = [6, 16, 0], vector_reduction = [0, 0, 1]>, translation_info = #iree_codegen.translation_info<pipeline = #iree_cpu.pipeline<DoubleTilingExpert>, {enable_loop_peeling = true}>>}
+    // CHECK:   %[[P:.+]] = linalg.matmul {compilation_info = {{.*}}vector_common_parallel = [4, 16, 0], vector_reduction = [0, 0, 1]>, translation_info = #iree_codegen.translation_info<pipeline = #iree_cpu.pipeline<DoubleTilingExpert>, {enable_loop_peeling = true}>>}
     // CHECK-SAME: tensor<7x20xf32>, tensor<20x16xf32>
     // CHECK:   linalg.generic {{.*}} ins(%[[P]], %{{.+}} : tensor<7x16xf32>, tensor<16xf32>)
     // CHECK:     arith.addf
