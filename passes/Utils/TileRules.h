@@ -8,9 +8,10 @@
 // columns of a product) times some pixels (its rows), one multiply-add each for a vector of weights that is read once
 // and a number of the input that is broadcast.
 //
-// Measured with AVX-512 on AMD Zen 5 (this table's tiles: 94 to 97% of the FMA peak for products, 76 to 99% for 3x3
-// convolutions of 16 to 512 channels; test/benchmarks/tiles.py) and on Intel Sapphire Rapids (75 to 90%; also that 16 x
-// 32 spills there); with AVX2 on both; for NEON and RVV read off the assembly only.
+// Measured with AVX-512 on AMD Zen 5: alone in a dispatch products reach 94 to 97% of the FMA peak and 3x3 convolutions
+// of 16 to 512 channels 76 to 99%; as regions of a program, with the call and the border of the input, 84 to 93% and 55
+// to 91% (test/benchmarks/tiles.py). On Intel Sapphire Rapids by hand 75 to 90%; there 16 rows x 32 columns spill. With
+// AVX2 70 to 95% of its peak on AMD. For NEON read off the assembly only.
 //
 //===----------------------------------------------------------------------===//
 

@@ -145,17 +145,17 @@ def _compile_region(
 ) -> bool:
     """Compiles `job.module` or, where IREE refuses that, `job.plain`; whether it was the first."""
     packing = (_PACKING_FLAGS,) if job.packs_weights else ()
-    diagnostics = ""
+    status, diagnostics = 0, ""
     for module in filter(None, (job.module, job.plain)):
-        failed = _compile_module(job, module, (*packing, (), _CAREFUL_FLAGS), command, threading_flags, children, cache)
-        if failed is None:
+        attempts = (*packing, (), _CAREFUL_FLAGS)
+        status, diagnostics = _compile_module(job, module, attempts, command, threading_flags, children, cache)
+        if status == 0:
             return module is job.module
-        diagnostics = failed
     doing = f"compiling region {job.name} for {job.target.text}"
     if re.search(r"\bf64\b", diagnostics) and not find_facts(job.target).has_f64:
         doing = f"{job.target.text} has no f64, which may be the cause (see --demote-f64): {doing}"
     text = job.plain or job.module
-    raise failure(command, text, doing=doing, diagnostics=diagnostics, status=1, takes_output=True)
+    raise failure(command, text, doing=doing, diagnostics=diagnostics, status=status, takes_output=True)
 
 
 def _compile_module(
@@ -166,26 +166,26 @@ def _compile_module(
     threading_flags: Sequence[str],
     children: _Children,
     cache: CompilationCache | None,
-) -> str | None:
-    """Compiles a module with the first of some flags that do; what IREE said with the usual ones where none does."""
+) -> tuple[int, str]:
+    """Compiles a module with the first of some flags that do: 0, or the last exit status and what IREE said."""
     # The flags of a job name files, which a key does not look into.
     flags = (*command[1:], *attempts[0])
     key = cache_key(module, flags, job.target) if cache is not None and not job.flags else None
     if cache is not None and key is not None and cache.find(key, job.output):
-        return None
-    diagnostics = ""
+        return 0, ""
+    status, diagnostics = 0, ""
     try:
         for added in attempts:
             status, said = children.run([*command, *added, *threading_flags, "-o", str(job.output), "-"], module)
             if status == 0:
                 if cache is not None and key is not None and not children.stopped:
                     cache.keep(key, job.output)
-                return None
+                return 0, ""
             if not added:  # What is reported is what happens with the usual flags.
                 diagnostics = said
     except OSError as error:
         raise CompileError(f"region {job.name} failed: cannot run {command[0]}: {error}") from error
-    return diagnostics
+    return status, diagnostics
 
 
 class _Children:
