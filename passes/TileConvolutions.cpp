@@ -30,7 +30,6 @@ namespace {
 struct Border {
   int64_t top = 0, bottom = 0, left = 0, right = 0;
 
-  bool isEmpty() const { return top == 0 && bottom == 0 && left == 0 && right == 0; }
   bool isWithin(const Border &other) const {
     return top <= other.top && bottom <= other.bottom && left <= other.left && right <= other.right;
   }
@@ -143,17 +142,13 @@ static void replaceWithPadded(Value value, Value padded, const Border &border) {
 /// border of its block, since it is short.
 static void storeBorder(DispatchBuilder &dispatch, const Border &border, const Piece &piece, RankedTensorType padded) {
   OpBuilder &builder = dispatch.inBody();
-  Location location = builder.getUnknownLoc();
   ArrayRef<int64_t> shape = padded.getShape();
   auto store = [&](int64_t top, int64_t left, int64_t height, int64_t width) {
     if (height == 0 || width == 0)
       return;
     Piece part = {{piece.offsets[0], builder.getIndexAttr(top), builder.getIndexAttr(left), piece.offsets[3]},
                   {piece.sizes[0], height, width, piece.sizes[3]}};
-    Type element = padded.getElementType();
-    Value empty = tensor::EmptyOp::create(builder, location, part.sizes, element);
-    Value zero = arith::ConstantOp::create(builder, location, builder.getZeroAttr(element));
-    dispatch.store(linalg::FillOp::create(builder, location, zero, empty).getResult(0), part, padded);
+    dispatch.store(dispatch.createZeros(part.sizes, padded.getElementType()), part, padded);
   };
   int64_t inner = shape[1] - border.top - border.bottom;
   store(0, 0, border.top, shape[2]);
@@ -235,9 +230,7 @@ template <typename Op> void TileConvolutionsPass::tile(const VectorUnit &unit, O
     weightPiece.offsets[0] = dispatch.getWorkgroup(0);
   Value kernel = dispatch.load(packed, weightPiece, /*numDropped=*/1);
 
-  Value number = arith::ConstantOp::create(body, location, body.getZeroAttr(type.getElementType()));
-  Value empty = tensor::EmptyOp::create(body, location, piece.sizes, type.getElementType());
-  Value filled = linalg::FillOp::create(body, location, number, empty).getResult(0);
+  Value filled = dispatch.createZeros(piece.sizes, type.getElementType());
   auto inner = Op::create(body, location, filled.getType(), ValueRange{input, kernel}, filled, op.getStrides(),
                           op.getDilations());
   if (depthwise)

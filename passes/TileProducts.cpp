@@ -162,10 +162,7 @@ static Value buildProduct(DispatchBuilder &dispatch, Location location, Value ro
   int64_t height = cast<RankedTensorType>(rows.getType()).getDimSize(0);
   auto columnType = cast<RankedTensorType>(columns.getType());
   int64_t width = columnType.getDimSize(1);
-  Type element = columnType.getElementType();
-  Value zero = arith::ConstantOp::create(body, location, body.getZeroAttr(element));
-  Value empty = tensor::EmptyOp::create(body, location, ArrayRef<int64_t>{height, width}, element);
-  Value filled = linalg::FillOp::create(body, location, zero, empty).getResult(0);
+  Value filled = dispatch.createZeros({height, width}, columnType.getElementType());
   auto product = linalg::MatmulOp::create(body, location, filled.getType(), ValueRange{rows, columns}, filled);
   product->setAttr("compilation_info", getTileAttribute(body.getContext(), {vectorRows, width, 0}, {0, 0, 1},
                                                         "DoubleTilingExpert", /*peels=*/true));

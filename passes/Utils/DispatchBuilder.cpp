@@ -76,6 +76,12 @@ Value DispatchBuilder::getWorkgroup(unsigned dimension) {
       ->getResult(0);
 }
 
+Value DispatchBuilder::createZeros(ArrayRef<int64_t> sizes, Type element) {
+  Value zero = arith::ConstantOp::create(body, location, body.getZeroAttr(element));
+  Value empty = tensor::EmptyOp::create(body, location, sizes, element);
+  return linalg::FillOp::create(body, location, zero, empty).getResult(0);
+}
+
 OpFoldResult DispatchBuilder::getTileOffset(unsigned dimension, const Tiling &tiling) {
   if (tiling.count() == 1)
     return body.getIndexAttr(0);

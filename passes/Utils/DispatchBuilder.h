@@ -45,6 +45,9 @@ public:
   /// The same in tiles of the first dimension of `tensor`, whose size is not static.
   mlir::OpFoldResult getTileOffset(unsigned dimension, int64_t tile, mlir::Value tensor);
 
+  /// A tensor of zeros in the body.
+  mlir::Value createZeros(mlir::ArrayRef<int64_t> sizes, mlir::Type element);
+
   /// A piece of a tensor that is computed before the dispatch. The leading dimensions, as many as `numDropped`, have
   /// size 1 and are dropped. Of a slice its source is read where it lies, and so is that of a transposition, or of a
   /// reshape by dimensions of 1, if the piece is the same in it.

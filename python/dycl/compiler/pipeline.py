@@ -33,7 +33,6 @@ from dycl.weights import Weights
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-_WEIGHT = re.compile(r'parameter\.named<"model"::"([^"]*)"> : (tensor<[^<>]*>)')
 _F64_TENSOR = re.compile(r"\btensor<[^<>]*f64\b")
 
 # The phases that give text, in order; `ImportedProgram.phase` is one of them.
@@ -72,8 +71,6 @@ class PartitionedProgram:
 
     def without_own(self, refused: Sequence[RegionJob]) -> PartitionedProgram:
         """The program with `modules` for those jobs whose own ones IREE refused."""
-        if not refused:
-            return self
         modules = {folder: dict(own) for folder, own in self.own_modules.items()}
         parameters = {folder: dict(own) for folder, own in self.own_parameters.items()}
         regions = {region["name"]: region for region in self.description["regions"]}
@@ -351,7 +348,7 @@ def _check_f64(program: PartitionedProgram, target: TargetSpec, options: Options
     if find_facts(target).has_f64:
         return
     for region, module, location in _regions_on(program, target):
-        wide = [name for name, type_ in _WEIGHT.findall(module) if type_.endswith("f64>")]
+        wide = [name for name, type_ in find_weight_types([module]).items() if type_.endswith("f64")]
         if wide and options.demote_f64:
             raise UnsupportedConstructError(
                 f"weight {wide[0]} is f64, which {target.text} has not",
@@ -374,7 +371,7 @@ def _check_narrow(program: PartitionedProgram, target: TargetSpec) -> None:
     """
     stored = find_facts(target).stored_bits
     for region, module, location in _regions_on(program, target):
-        weights = (type_ for _, type_ in _WEIGHT.findall(module))
+        weights = (f"tensor<{type_}>" for type_ in find_weight_types([module]).values())
         for type_ in (*region["inputs"], *region["results"], *weights):
             bits = _emulated_bits(type_, stored)
             if bits is not None:
