@@ -232,6 +232,13 @@ examples:
         help="what runs the control flow: host.py, or the same as an IREE VM module",
     )
     parser.add_argument(
+        "--threads",
+        type=positive,
+        metavar="N",
+        help="how many threads regions on a CPU may have; those that are faster with them get them "
+        "(default: all cores, or 1 where --device is given)",
+    )
+    parser.add_argument(
         "--loading",
         choices=("lazy", "eager", "background"),
         default="lazy",
@@ -484,6 +491,7 @@ def _run(given: argparse.Namespace) -> None:
         given.bundle,
         given.device,
         host=given.host,
+        threads=given.threads,
         loading=given.loading,
         memory_budget=given.memory_budget,
         require_signed=given.require_signed,

@@ -8,7 +8,7 @@ from pathlib import Path
 from peer_runtimes import (
     COMPILE,
     DYCL,
-    DYCL_TASK,
+    DYCL_ONE,
     EAGER,
     IREE,
     KNOW_THE_PATH,
@@ -129,7 +129,7 @@ def reasons(part: dict) -> list[str]:
     found: dict[str, dict[str, list[str]]] = {}
     for path in part["paths"]:
         for peer, why in path["refused"].items():
-            if not (peer == DYCL_TASK and part["threads"] == 1):
+            if not (peer == DYCL_ONE and part["threads"] == 1):
                 found.setdefault(why, {}).setdefault(peer, []).append(path["path"])
     n_paths = len(part["paths"])
     lines = []
@@ -244,16 +244,17 @@ def short_table(records: list[dict]) -> list[str]:
 
 
 def ratio_table(records: list[dict], key: str) -> list[str]:
+    others = [EAGER, COMPILE, IREE, ORT, OPENVINO, *([DYCL_ONE] if key == "two" else [])]
     lines = [
         f"Times of others / dycl's, by path: shortest / middle / longest. *{BEST}*: the quicker of {ORT} and "
         f"{OPENVINO} on each path, and last its geometric mean.",
         "",
-        f"| network | {EAGER} | {COMPILE} | {IREE} | {ORT} | {OPENVINO} | {EAGER}: mean | {BEST}: mean | cold: both |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| network | {' | '.join(others)} | {EAGER}: mean | {BEST}: mean | cold: both |",
+        f"|{'---|' * (len(others) + 4)}",
     ]
     for record in records:
         paths = record[key]["paths"]
-        cells = [triple(paths, peer) for peer in (EAGER, COMPILE, IREE, ORT, OPENVINO)]
+        cells = [triple(paths, peer) for peer in others]
         cells += [bold_below(mean_ratio(paths, EAGER)), bold_below(mean_ratio(paths, BEST))]
         cells.append(", ".join(number(mean_ratio(paths, peer, is_cold=True)) for peer in (EAGER, BEST)))
         lines.append(f"| {record['network']} | {' | '.join(cells)} |")

@@ -30,16 +30,16 @@ SECONDS_TO_BUILD = 180
 EAGER, COMPILE = "eager", "torch.compile"
 ORT, OPENVINO = "ONNX Runtime", "OpenVINO"
 ORT_CONTROL, OPENVINO_CONTROL = "ONNX Runtime, If/Loop", "OpenVINO, If/Loop"
-IREE, DYCL, DYCL_VM, DYCL_TASK = "IREE, one module", "dycl", "dycl, VM host", "dycl, local-task"
+IREE, DYCL, DYCL_VM, DYCL_ONE = "IREE, one module", "dycl", "dycl, VM host", "dycl, one thread"
 KNOW_THE_PATH = (ORT, OPENVINO)
-LABELS = (EAGER, COMPILE, ORT, OPENVINO, ORT_CONTROL, OPENVINO_CONTROL, IREE, DYCL, DYCL_VM, DYCL_TASK)
+LABELS = (EAGER, COMPILE, ORT, OPENVINO, ORT_CONTROL, OPENVINO_CONTROL, IREE, DYCL, DYCL_VM, DYCL_ONE)
 
 # What may disturb each other where there are threads: pools whose threads wait actively. Each is a process then.
 FAMILIES = {
     "torch": (EAGER, COMPILE),
     "onnxruntime": (ORT, ORT_CONTROL),
     "openvino": (OPENVINO, OPENVINO_CONTROL),
-    "iree": (DYCL, DYCL_VM, IREE, DYCL_TASK),
+    "iree": (DYCL, DYCL_VM, IREE, DYCL_ONE),
 }
 
 
@@ -211,8 +211,8 @@ def build(peer: str, model, args, folder: Path, label: str, threads: int) -> Cal
         OPENVINO_CONTROL: lambda: openvino_cpu(folder / "control.xml", args, threads),
         DYCL: lambda: bundle(folder / "dycl", args),
         DYCL_VM: lambda: bundle(folder / "dycl", args, host="vm"),
-        DYCL_TASK: lambda: bundle(folder / "dycl", args, device=task_device(threads)),
-        IREE: lambda: bundle(folder / "one", args, device=task_device(threads) if threads > 1 else None),
+        DYCL_ONE: lambda: bundle(folder / "dycl", args, threads=1),
+        IREE: lambda: bundle(folder / "one", args, device="local-task" if threads > 1 else None, threads=threads),
     }
     call, why = attempted(builders[peer])
     if call is None:
@@ -285,14 +285,6 @@ def kept_inputs(program, leaves: list) -> dict:
             raise Refused(f"it takes {len(program.inputs)} of {len(leaves)} inputs, and does not say which")
         found[number] = leaves[which]
     return found
-
-
-def task_device(threads: int) -> str:
-    """IREE's device with a pool of threads, of so many; before any such device is opened."""
-    import iree.runtime
-
-    iree.runtime.flags.parse_flags(f"--task_topology_max_group_count={threads}")
-    return "local-task"
 
 
 def bundle(folder: Path, args, **options) -> Call:

@@ -39,7 +39,7 @@ import peer_page
 import peer_runtimes
 import torch
 from parts import ROOT
-from peer_runtimes import DYCL_TASK, FAMILIES, LABELS, Refused
+from peer_runtimes import DYCL_ONE, FAMILIES, LABELS, Refused
 from torch.utils.flop_counter import FlopCounterMode
 
 import dycl
@@ -180,7 +180,7 @@ def measure_paths(name: str, n_inputs: int, tiny: bool, threads: int) -> dict:
             label = chosen["path"]
             known = {**prepared["refused"][label], **prepared["refused_control"], **crashed()}
             if threads == 1:
-                known[DYCL_TASK] = "it is for several threads"
+                known[DYCL_ONE] = "it is for several threads"
             record = measure_path(groups, label, known)
             if threads == 1:
                 record["regions"] = regions_of(folder, label)

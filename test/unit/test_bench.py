@@ -288,7 +288,7 @@ def test_without_a_model_inputs_are_drawn_or_given(capsys, net):
     drawn = as_json(capsys, net / "net.dycl", "--count", 6, "--seed", 3)
     assert drawn["inputs"] == {"count": 6, "origin": "drawn by type, seed 3"}
     assert {name for path in drawn["paths"] for name in path["latency"]} == {"python", "vm"}
-    assert (drawn["largest_error"], drawn["eager_threads"]) == (None, None)
+    assert (drawn["largest_error"], drawn["threads"], drawn["threaded_regions"]) == (None, 1, [])
     given = as_json(capsys, net / "net.dycl", "--input", "1x4xf32=5")
     assert [[decision for _, decision in path["decisions"]] for path in given["paths"]] == [[True]]
 

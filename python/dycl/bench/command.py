@@ -70,9 +70,15 @@ examples:
         "--seconds", type=positive, default=10, metavar="N", help="about how long to time calls (default: 10)"
     )
     parser.add_argument(
-        "--device", metavar="URI", help="IREE's HAL device, as for `dycl run` (default: what fits here; on one thread)"
+        "--device", metavar="URI", help="IREE's HAL device, as for `dycl run` (default: what fits here)"
     )
-    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="eager's threads (default: 1)")
+    parser.add_argument(
+        "--threads",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="how many threads eager has, and regions on a CPU that are faster with them (default: 1)",
+    )
     parser.add_argument("--json", action="store_true", help="print it as JSON, with all samples")
     parser.set_defaults(run=run, wrong_usage=parser.error)
 
@@ -90,20 +96,20 @@ def run(given: argparse.Namespace) -> None:
     from dycl.runtime.program import load
 
     machine = describe()  # The load, before this adds to it.
-    program = load(given.bundle, given.device)
+    program = load(given.bundle, given.device, threads=given.threads)
     source = _source(given)
     inputs, origin = _inputs(given, program, source)
     with _eager(given.threads if source else 0):
         model = source.model if source else None
         error = measure.largest_error(program, model, inputs) if source else None
         contenders = {"python": measure.Contender(program, program.signature)}
-        vm, no_vm = measure.vm_program(lambda: load(given.bundle, given.device, host="vm"))
+        vm, no_vm = measure.vm_program(lambda: load(given.bundle, given.device, host="vm", threads=given.threads))
         if vm is not None:
             contenders["vm"] = measure.Contender(vm, program.signature)
         if source:
             contenders["eager"] = measure.Contender(model, program.signature)
         paths = measure.find_paths(program, inputs)
-        limits = measure_limits()
+        limits = measure_limits(min(given.threads, machine["cores"]))
         measure.time_paths(contenders, paths, inputs, given.seconds)
         regions = measure.time_regions(program, paths, inputs)
     report = {
@@ -113,7 +119,8 @@ def run(given: argparse.Namespace) -> None:
         "device": given.device,
         "machine": machine,
         "limits": limits.to_json(),
-        "eager_threads": given.threads if source else None,
+        "threads": given.threads,
+        "threaded_regions": program.threaded_regions,
         "inputs": {"count": len(inputs), "origin": origin},
         "largest_error": error,
         "no_vm_host": no_vm,
@@ -200,9 +207,10 @@ def _eager(threads: int) -> Generator[None]:
 
 def _text(report: Mapping[str, Any], limits: Limits, paths: Sequence[PathTimes], regions: Sequence[RegionTimes]) -> str:
     machine, inputs = report["machine"], report["inputs"]
+    cores = "one core" if limits.cores == 1 else "peak"
     lines = [
         f"{report['bundle']}: {report['name']}, for {report['target']}",
-        f"{machine['processor']}, {machine['cores']} cores, load {machine['load']}; one core: {limits}",
+        f"{machine['processor']}, {machine['cores']} cores, load {machine['load']}; {cores}: {limits}",
         f"{inputs['count']} inputs, {inputs['origin']}, take {len(paths)} paths"
         + ("" if report["largest_error"] is None else f"; largest difference to eager {report['largest_error']:.1e}"),
         "",
@@ -210,6 +218,9 @@ def _text(report: Mapping[str, Any], limits: Limits, paths: Sequence[PathTimes],
         "",
         *_region_lines(limits, regions),
     ]
+    if report["threads"] > 1:
+        names = ", ".join(report["threaded_regions"]) or "none"
+        lines += ["", f"regions on {report['threads']} threads, which are faster with them: {names}"]
     if report["no_vm_host"]:
         lines += ["", f"no VM host: {report['no_vm_host']}"]
     return "\n".join(lines)

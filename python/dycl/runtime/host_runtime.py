@@ -10,11 +10,16 @@ from __future__ import annotations
 import argparse
 import builtins
 import contextlib
+import ctypes
 import io
+import os
 import platform
 import re
 import sys
 import threading
+import time
+import warnings
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +36,7 @@ PARAMETERS = "parameters.irpa"
 STATE = "state.irpa"
 SCOPES = {PARAMETERS: "model", STATE: "state"}
 DEFAULT_DEVICE = "local-sync"
+POOL_DEVICE = "local-task"
 
 # MLIR's spelling of each dtype at the program's border -> numpy's type, and the HAL's element type.
 DTYPES = {
@@ -59,7 +65,7 @@ _STAGING_MEMORY = rt.MemoryType.HOST_LOCAL | rt.MemoryType.DEVICE_VISIBLE
 _STAGING_USAGE = rt.BufferUsage.TRANSFER_TARGET | rt.BufferUsage.MAPPING
 
 # The HAL drivers that run each backend's code, the default first.
-_DEVICES = {"llvm-cpu": (DEFAULT_DEVICE, "local-task"), "vulkan": ("vulkan",), "cuda": ("cuda",)}
+_DEVICES = {"llvm-cpu": (DEFAULT_DEVICE, POOL_DEVICE), "vulkan": ("vulkan",), "cuda": ("cuda",)}
 
 # LLVM's names of CPU features that programs are compiled to use -> Linux's, by architecture.
 _CPU_FLAGS = {
@@ -236,6 +242,169 @@ def _architecture(name: str) -> str:
     return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
 
 
+# ---- threads -----------------------------------------------------------------------------------------------
+
+# A region gets threads where it takes this long on one. A call on the pool costs 20 to 40 us more, for waking threads
+# and for each dispatch that waits for the one before it: ARCHITECTURE.md, "Threads".
+_PAYS_NS = 300_000
+# So many calls are timed on one thread, and as many on the pool. The median counts, since some calls on a pool wait
+# longer for its threads than others, and it has to be less by a twentieth.
+_TRIALS = 5
+_GAIN = 0.95
+# What a core computes and reads at least, for a host that cannot measure: GFLOP/s and GB/s, by a feature of the CPU.
+_RATES = (("avx512f", 100, 30), ("avx2", 50, 20), ("", 10, 5))
+
+_pools: dict[int, rt.HalDevice] = {}
+_pools_lock = threading.Lock()
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def count_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def pays_for_threads(region: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
+    """Whether a region takes long enough for several threads, by what it computes and reads; not measured."""
+    cost = region.get("cost")
+    if cost is None:
+        return False
+    features = target["requires"]["cpu_features"]
+    gflops, gbps = next(rates for feature, *rates in _RATES if feature in features or not feature)
+    return max(cost["flops"] / gflops, cost["bytes"] / gbps) >= _PAYS_NS
+
+
+def _open_pool(threads: int) -> rt.HalDevice:
+    """IREE's device with a pool of so many threads, at most one for each physical core; all programs share it.
+
+    IREE reads the number from a flag of the process when it makes a driver, and keeps the first driver that
+    `get_device` makes: so this makes one of its own.
+    """
+    with _pools_lock:
+        if threads not in _pools:
+            try:
+                rt.flags.parse_flags(f"--task_topology_max_group_count={threads}")
+                driver: Any = rt._binding.create_hal_driver(POOL_DEVICE)  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+                _pools[threads] = driver.create_device_by_uri(POOL_DEVICE)
+            finally:
+                rt.flags.parse_flags("--task_topology_max_group_count=64")  # IREE's default
+        return _pools[threads]
+
+
+def _after_fork() -> None:
+    """In a child process, which has none of the threads: programs go on with one."""
+    global _pools_lock
+    _pools_lock = threading.Lock()
+    _pools.clear()
+    for session in list(_sessions):
+        session.lose_threads()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _median(times: Sequence[int]) -> int:
+    return sorted(times)[len(times) // 2]
+
+
+class _Comparison:
+    """The times of a region's calls of about one size, on one thread and on the pool, in turns.
+
+    Attributes:
+        on_pool: where the next call is.
+        is_decided: whether all further ones are there too.
+    """
+
+    on_pool = is_decided = False
+
+    def __init__(self) -> None:
+        self._times: dict[bool, list[int]] = {False: [], True: []}
+
+    def add(self, on_pool: bool, taken: int) -> None:
+        """Note a call's nanoseconds."""
+        one, pool = self._times[False], self._times[True]
+        self._times[on_pool].append(taken)
+        if len(one) < _TRIALS:
+            return
+        if _median(one) < _PAYS_NS:
+            self.decide(False)
+        elif len(pool) >= _TRIALS:
+            self.decide(_median(pool) < _GAIN * _median(one))
+        else:
+            self.on_pool = not on_pool
+
+    def decide(self, on_pool: bool) -> None:
+        self.on_pool, self.is_decided = on_pool, True
+
+
+class _Trial:
+    """A region's callable that finds out whether the region is faster on the pool of threads.
+
+    While it takes less than `_PAYS_NS`, it is on one thread. Else it is tried on both, and the better gets all further
+    calls: of a region whose sizes are fixed, `settle` is told; for one whose sizes change, calls with inputs between
+    two powers of two are compared with each other.
+    """
+
+    def __init__(
+        self,
+        region: Mapping[str, Any],
+        one: Callable[..., Any],
+        load: Callable[[], Callable[..., Any] | None],
+        settle: Callable[[_Trial, Callable[..., Any]], None],
+    ) -> None:
+        """Begin on one thread.
+
+        Args:
+            region: the manifest's entry.
+            one: the callable on one thread.
+            load: gives that on the pool, or None where there is none.
+            settle: is told this and the better of the two, once that is known for all calls. It holds no reference to
+                this, so that a region which is dropped leaves the memory at once.
+        """
+        self._one, self._load, self._settle = one, load, settle
+        self._pool: Callable[..., Any] | None = None
+        self._dynamic = [i for i, type_ in enumerate(region["inputs"]) if "?" in type_]
+        self._is_fixed = not self._dynamic and not any("?" in type_ for type_ in region["results"])
+        self._is_large = self._is_fixed  # whether the last call was
+        self._comparisons: dict[tuple[int, ...], _Comparison] = {}
+        self._warm: set[bool] = set()
+
+    @property
+    def on_pool(self) -> bool:
+        """Whether there are calls that are on the pool."""
+        return any(comparison.on_pool for comparison in self._comparisons.values())
+
+    def __call__(self, *values: Any) -> Any:
+        if not self._is_large:
+            start = time.perf_counter_ns()
+            result = self._one(*values)
+            self._is_large = time.perf_counter_ns() - start >= _PAYS_NS
+            return result
+        sizes = tuple([size.bit_length() for i in self._dynamic if values[i] is not None for size in values[i].shape])
+        comparison = self._comparisons.setdefault(sizes, _Comparison())
+        on_pool = comparison.on_pool
+        if on_pool and self._pool is None:
+            self._pool = self._load()
+            if self._pool is None:
+                comparison.decide(False)
+                on_pool = False
+        call = self._pool if on_pool else self._one
+        assert call is not None
+        start = time.perf_counter_ns()
+        result = call(*values)
+        taken = time.perf_counter_ns() - start
+        if not self._is_fixed:
+            self._is_large = taken >= (_PAYS_NS // 2 if on_pool else _PAYS_NS)
+        if on_pool not in self._warm:  # Pages and caches are cold in the first call.
+            self._warm.add(on_pool)
+        elif not comparison.is_decided:
+            comparison.add(on_pool, taken)
+        if comparison.is_decided and self._is_fixed:
+            self._settle(self, self._pool if comparison.on_pool and self._pool else self._one)
+        return result
+
+
 # ---- regions -----------------------------------------------------------------------------------------------
 
 
@@ -277,16 +446,23 @@ class _Device:
     Attributes:
         target: the manifest's entry of the target.
         uri: IREE's name of the device.
+        threads: how many threads a region may have here beside those of the device itself.
     """
 
     def __init__(
-        self, files: BundleFiles, instance: rt.VmInstance, target: dict[str, Any], uri: str, own: bool
+        self,
+        files: BundleFiles,
+        instance: rt.VmInstance,
+        target: dict[str, Any],
+        uri: str,
+        device: rt.HalDevice,
+        threads: int = 1,
     ) -> None:
-        """Open a device; with `own`, one that no other target has, though it may be the same piece of hardware."""
-        self.target, self.uri = target, uri
+        self.target, self.uri, self.threads = target, uri, threads
         self.instance = instance
         self._files = files
-        self._device = _open_device(uri, own)
+        self._device = device
+        self._pool: _Device | None = None
         self._allocator = self._device.allocator
         self._is_mappable = target["backend"] == "llvm-cpu"
         self._usage = _USAGE if self._is_mappable else rt.BufferUsage.DEFAULT
@@ -315,6 +491,31 @@ class _Device:
     def not_loadable(self, error: Exception, region: str | None = None) -> BundleProblem:
         what = f"{self._files.path}: region {region}" if region else str(self._files.path)
         return BundleProblem(f"{what} cannot be loaded on {self.uri}: {error}")
+
+    def lose_threads(self) -> None:
+        """In a child process: have no pool of threads any more, nor open one.
+
+        IREE ends a device by waiting for its threads, and each has at least one, for events. The child has none of
+        them and would wait for ever, so that its devices are never to end.
+        """
+        if self._pool is not None:
+            self._pool.lose_threads()
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._device))
+        self.threads, self._pool = 1, None
+
+    def pool(self) -> _Device | None:
+        """The same cores as a pool of threads, opened when a region first needs it; None where there is one thread.
+
+        Tensors of the one are tensors of the other: both are memory of this process.
+        """
+        if self._pool is None and self.threads > 1:
+            try:
+                device = _open_pool(self.threads)
+                self._pool = _Device(self._files, self.instance, self.target, POOL_DEVICE, device)
+            except (BundleProblem, *IREE_ERRORS) as error:
+                warnings.warn(f"no pool of {self.threads} threads, so all runs on one: {error}", RuntimeWarning, 2)
+                self.threads = 1
+        return self._pool
 
     def module(self, vmfb: str) -> rt.VmModule:
         """The VM module of a file."""
@@ -378,6 +579,7 @@ class Session:
         regions: what `main` of host.py gets.
         target: the manifest's entry of the target that was loaded; of several, the home, where inputs and outputs are.
         manifest: the bundle's manifest.
+        forks: how often the process was forked; a child has one thread only, and has to `link` again.
     """
 
     def __init__(
@@ -385,6 +587,7 @@ class Session:
         files: BundleFiles,
         device: str | None = None,
         *,
+        threads: int | None = None,
         loading: str = "lazy",
         memory_budget: int | None = None,
     ) -> None:
@@ -392,10 +595,13 @@ class Session:
 
         Args:
             files: the bundle.
-            device: a HAL device: "local-sync" (calls run in the calling thread), "local-task" (a pool of threads;
-                pays for large regions), "vulkan", "cuda", or a URI of IREE's with one of these as its driver; None
-                for what the bundle was compiled for and this machine has: see `pick_target`. For a program that runs on
-                several devices, one or more of them joined by commas: see `pick_devices`.
+            device: a HAL device: "local-sync" (the CPU), "local-task" (the CPU, with every region on the pool of
+                threads, also those that are slower for it), "vulkan", "cuda", or a URI of IREE's with one of these as
+                its driver; None for what the bundle was compiled for and this machine has: see `pick_target`. For a
+                program that runs on several devices, one or more of them joined by commas: see `pick_devices`.
+            threads: how many threads regions on a CPU may have. Those that are faster for it get them, others run in
+                the calling thread: see `_Trial`, and for the VM host `link`. None: as many as there are cores for
+                this process, but 1 where `device` is given.
             loading: "lazy" loads a VMFB when a region of it is first called, "eager" all of them here, "background" all
                 of them in a thread that this starts.
             memory_budget: how many bytes of VMFBs and weights may be loaded at a time; those that were not called for
@@ -403,8 +609,10 @@ class Session:
 
         Raises:
             BundleProblem: where this machine has no such device, or cannot run the bundle.
-            ValueError: for an unknown way of loading.
+            ValueError: for an unknown way of loading, or no thread.
         """
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads is {threads}; expected 1 or more, or None for all cores")
         if loading not in LOADING:
             raise ValueError(f"loading is {loading!r}; expected one of {', '.join(LOADING)}")
         if memory_budget is not None and loading == "background":
@@ -412,14 +620,27 @@ class Session:
         picked = pick_devices(files.path, files.manifest, device)
         self._files = files
         self._instance = rt.VmInstance()
+        if threads is None:
+            threads = count_cores() if device is None else 1
         self._devices = {
-            target["folder"]: _Device(files, self._instance, target, uri, len(picked) > 1) for target, uri in picked
+            # Of several targets each has a device of its own, though it may be the same piece of hardware.
+            target["folder"]: _Device(
+                files,
+                self._instance,
+                target,
+                uri,
+                _open_pool(threads) if uri == POOL_DEVICE and threads > 1 else _open_device(uri, own=len(picked) > 1),
+                threads if uri == DEFAULT_DEVICE else 1,
+            )
+            for target, uri in picked
         }
         self._home = self._devices[picked[0][0]["folder"]]
         self.manifest = files.manifest
         self.target = self._home.target
         self.upload, self.download = self._home.upload, self._home.download
+        self.forks = 0
         self._lock = threading.RLock()
+        self._trials: dict[str, _Trial] = {}
         self.regions = Regions(self)
         self._weights = _MappedWeights(files)
         self._cache = _Cache(files, self._weights, memory_budget) if memory_budget is not None else None
@@ -431,6 +652,7 @@ class Session:
                 raise BundleProblem(f"{files.path} is not a whole bundle: its manifest has no {vmfb}")
             self._sharing.setdefault(vmfb, []).append(region)
             self._drop(region)
+        _sessions.add(self)
         if loading == "eager":
             self._load_all(self._described.values())
         elif loading == "background":
@@ -441,6 +663,21 @@ class Session:
         """The names of the regions that are loaded now."""
         with self._lock:
             return tuple(name for name, call in vars(self.regions).items() if getattr(call, "is_loaded", False))
+
+    @property
+    def threaded(self) -> tuple[str, ...]:
+        """The names of the regions that run on several threads now."""
+        with self._lock:
+            return tuple(name for name, trial in self._trials.items() if trial.on_pool)
+
+    def lose_threads(self) -> None:
+        """In a child process: regions on the pool of threads, which the child has not, are loaded again on one."""
+        self._lock = threading.RLock()  # Another thread of the parent may have held it.
+        self.forks += 1
+        for device in self._devices.values():
+            device.lose_threads()
+        for name in list(self._trials):
+            self._drop(self._described[name])
 
     def device_of(self, region: dict[str, Any]) -> _Device:
         """The device that runs a region of the manifest."""
@@ -456,6 +693,9 @@ class Session:
     def link(self, name: str) -> tuple[rt.VmContext, rt.VmModule]:
         """A module of the bundle, in a context with all regions, which it may call.
 
+        The files of regions that `pays_for_threads` are on the pool of threads, if there is one: which of them are
+        faster for it cannot be measured between the calls of a host that is no Python.
+
         Raises:
             BundleProblem: where the bundle has no such module, or it cannot be loaded.
         """
@@ -465,8 +705,13 @@ class Session:
         try:
             # A module is linked to the last HAL before it: of a program on several devices, to that of its own device.
             for device in sorted(self._devices.values(), key=lambda device: device is self._home):
+                vmfbs = self._vmfbs_on(device)
+                large = [vmfb for vmfb in vmfbs if self._pays_for_threads(device, vmfb)]
+                if large and (pool := device.pool()) is not None:
+                    linked += [*pool.modules, *(pool.module(vmfb) for vmfb in large)]
+                    vmfbs = [vmfb for vmfb in vmfbs if vmfb not in large]
                 linked += self._home.shared_modules(PARAMETERS, STATE) if device is self._home else device.modules
-                linked += [device.module(vmfb) for vmfb in self._vmfbs_on(device)]
+                linked += [device.module(vmfb) for vmfb in vmfbs]
             linked.append(self._home.module(name))
             context = rt.VmContext(self._instance, linked)
         except IREE_ERRORS as error:
@@ -480,6 +725,9 @@ class Session:
         """The files that the VM host needs on a device."""
         vmfbs = [vmfb for vmfb, regions in self._sharing.items() if self.device_of(regions[0]) is device]
         return [*vmfbs, device_file(device.target)] if len(self._devices) > 1 else vmfbs
+
+    def _pays_for_threads(self, device: _Device, vmfb: str) -> bool:
+        return any(pays_for_threads(region, device.target) for region in self._sharing.get(vmfb, ()))
 
     def _hand_back(self, region: dict[str, Any]) -> None:
         """Of the weights that a region packed into memory of its own, the file's pages are not needed any more."""
@@ -509,23 +757,39 @@ class Session:
             if known.is_loaded:
                 return known
             device, vmfb = self.device_of(region), self._vmfb(region)
-            try:
-                module = device.module(vmfb)
-                context = rt.VmContext(self._instance, [*device.modules, module])
-            except IREE_ERRORS as error:
-                raise device.not_loadable(error, name) from error
             loaded = self._sharing[vmfb]
-            calls = {other["name"]: self._bind(other, device, context, module) for other in loaded}
+            calls = self._bind_all(device, vmfb, name)
             for other in loaded:
                 self._hand_back(other)
             if self._cache is not None:
                 for dropped in self._cache.admit(vmfb, loaded):
                     self._drop(dropped)
-            for other, bound in calls.items():
-                call: Any = bound if self._cache is None else self._cache.noting_use(vmfb, bound)
-                call.is_loaded = True
-                setattr(self.regions, other, call)
+            for other, call in calls.items():
+                self._put(other, vmfb, self._try_threads(other, vmfb, call) if device.threads > 1 else call)
             return getattr(self.regions, name)
+
+    def _put(self, name: str, vmfb: str, call: Any) -> None:
+        """Make a callable that of a loaded region, for the host."""
+        call = call if self._cache is None else self._cache.noting_use(vmfb, call)
+        call.is_loaded = True
+        setattr(self.regions, name, call)
+
+    def _try_threads(self, name: str, vmfb: str, one: Callable[..., Any]) -> _Trial:
+        """A region's callable that finds out whether it is faster on the pool of threads."""
+        region = self._described[name]
+        device = self.device_of(region)
+
+        def load() -> Callable[..., Any] | None:
+            pool = device.pool()
+            return None if pool is None else self._bind_all(pool, vmfb, name)[name]
+
+        def settle(trial: _Trial, call: Callable[..., Any]) -> None:
+            with self._lock:
+                if self._trials.get(name) is trial:  # It was not dropped meanwhile.
+                    self._put(name, vmfb, call)
+
+        trial = self._trials[name] = _Trial(region, one, load, settle)
+        return trial
 
     def _drop(self, region: dict[str, Any]) -> None:
         """Forget a region, or begin without it; the next call loads it."""
@@ -535,6 +799,7 @@ class Session:
 
         call: Any = first_call
         call.is_loaded = False
+        self._trials.pop(region["name"], None)
         setattr(self.regions, region["name"], call)
 
     def raised(self, signature: dict[str, Any], outputs: Sequence[rt.HalBufferView]) -> Exception | None:
@@ -546,6 +811,15 @@ class Session:
         specs = signature["outputs"][first:-1]
         values = [self.download(v, s["dtype"]).item() for v, s in zip(outputs[first:-1], specs, strict=True)]
         return exception_of(signature["exceptions"][code - 1], values)
+
+    def _bind_all(self, device: _Device, vmfb: str, asked: str) -> dict[str, Callable[..., Any]]:
+        """The callables of a file's regions on a device, in a context of their own; one of them is asked for."""
+        try:
+            module = device.module(vmfb)
+            context = rt.VmContext(self._instance, [*device.modules, module])
+        except IREE_ERRORS as error:
+            raise device.not_loadable(error, asked) from error
+        return {region["name"]: self._bind(region, device, context, module) for region in self._sharing[vmfb]}
 
     def _bind(
         self, region: dict[str, Any], device: _Device, context: rt.VmContext, module: rt.VmModule
@@ -941,7 +1215,9 @@ def run_as_script(main: Callable[..., tuple[Any, ...]], file: str) -> None:
             [parse_input(text) for text in arguments.input], signature["inputs"], signature.get("sizes", ())
         )
         budget = arguments.memory_budget
-        session = Session(files, arguments.device, loading=arguments.loading, memory_budget=budget)
+        session = Session(
+            files, arguments.device, threads=arguments.threads, loading=arguments.loading, memory_budget=budget
+        )
         outputs, specs = _run_once(main, session, files, signature, inputs)
         check_output_count(len(arguments.output), len(specs))
         _write_outputs(outputs, arguments.output, specs)
@@ -1030,6 +1306,7 @@ def _parse_arguments(bundle: Path) -> argparse.Namespace:
         "--device",
         help="HAL device: local-sync, local-task, vulkan, cuda; several with commas (default: what fits here)",
     )
+    parser.add_argument("--threads", type=int, metavar="N", help="on a CPU, for regions that pay (default: all cores)")
     parser.add_argument(
         "--loading", choices=LOADING, default="lazy", help="when regions are loaded (default: when first called)"
     )

@@ -49,6 +49,7 @@ def load(
     device: str | None = None,
     *,
     host: str = "python",
+    threads: int | None = None,
     loading: str = "lazy",
     memory_budget: int | None = None,
     require_signed: str | Path | bytes | None = None,
@@ -62,13 +63,17 @@ def load(
 
     Args:
         path: the bundle, a folder or a zip.
-        device: a HAL device of IREE's: "local-sync", which runs in the calling thread, "local-task", which
-            uses a pool of threads and pays for large regions, "vulkan" or "cuda"; None for what the bundle was
+        device: a HAL device of IREE's: "local-sync", the CPU, "local-task", the CPU with every region on a pool of
+            threads, also those that are slower there, "vulkan" or "cuda"; None for what the bundle was
             compiled for and this machine has, in the order of the targets. A program whose regions are placed on
             several targets runs on all of them, each on its default device or on the one that `device` lists for it:
             "local-task,vulkan".
         host: what runs the control flow: "python" is the bundle's host.py, "vm" its VM module, with no Python of
             the bundle executed; all regions are loaded at once then.
+        threads: how many threads a region on a CPU may have. None: as many as this process may use cores, but 1 where
+            `device` is given. Those that take 0.3 ms or more on one get them where they are faster with them, which
+            the Python host measures in the first calls, and the VM host takes from the cost model; all others run in
+            the calling thread. A process that is forked from this one has one thread.
         loading: when regions are loaded: "lazy" when one is first called, "eager" all of them now, "background" all
             of them in a thread while this goes on.
         memory_budget: how many bytes of VMFBs and weights may be loaded at a time; the regions that were not called
@@ -82,12 +87,12 @@ def load(
     Raises:
         BundleError: where the bundle is missing, damaged, too new, not signed, or not for this machine or device:
             it says for each of its targets why not; where its trial fails: it says at which file.
-        ValueError: for an unknown host or way of loading.
+        ValueError: for an unknown host or way of loading, or no thread.
     """
     bundle = read_bundle(path, require_signed=require_signed)
     if trial:
         try_to_load(bundle.path, device, host)
-    program = Program(bundle, device=device, host=host, loading=loading, memory_budget=memory_budget)
+    program = Program(bundle, device=device, host=host, threads=threads, loading=loading, memory_budget=memory_budget)
     program.prepare()
     return program
 
@@ -107,6 +112,7 @@ class Program:
         *,
         device: str | None = None,
         host: str = "python",
+        threads: int | None = None,
         loading: str = "lazy",
         memory_budget: int | None = None,
     ) -> None:
@@ -114,7 +120,7 @@ class Program:
 
         Args:
             bundle: what to run.
-            device, host, loading, memory_budget: see `dycl.load`.
+            device, host, threads, loading, memory_budget: see `dycl.load`.
         """
         if host not in HOSTS:
             raise ValueError(f"host is {host!r}; expected one of {', '.join(HOSTS)}")
@@ -123,6 +129,8 @@ class Program:
         self._host = host
         self._bundle = bundle
         self._options: dict[str, Any] = {"device": device, "loading": loading, "memory_budget": memory_budget}
+        if threads is not None:
+            self._options["threads"] = threads
         self._lock = threading.Lock()
         self._loaded: _Loaded | None = None
         self._state: list[Any] = []
@@ -155,6 +163,12 @@ class Program:
     def loaded_regions(self) -> tuple[str, ...]:
         """The names of the regions that are on the device now; see `dycl.load` for when they are loaded."""
         return self._loaded.session.loaded if self._loaded else ()
+
+    @property
+    def threaded_regions(self) -> tuple[str, ...]:
+        """The names of the regions that run on several threads now; see `dycl.load` for which do."""
+        session = self._loaded.session if self._loaded else None
+        return getattr(session, "threaded", ())  # A bundle of an earlier dycl has a session without.
 
     @property
     def last_path(self) -> list[PathEdge]:
@@ -386,6 +400,8 @@ class _Loaded:
         runtime: Any = host_runtime
         if host == "python":
             runtime = _execute(bundle.runtime_source, "host_runtime", bundle.path)
+            if not hasattr(runtime, "count_cores") and options.pop("threads", 1) != 1:
+                raise BundleError(f"{bundle.path} is of an earlier dycl, which has one thread; compile it again")
         signature = bundle.signature
         try:
             self.session = runtime.Session(bundle.reader, **options)

@@ -83,13 +83,22 @@ def link_main(session: Session, signature: Signature) -> Callable[..., tuple[Any
     if problem is not None:
         raise BundleProblem(problem)
     name = vm_host_file(session.target)
-    context, module = session.link(name)
-    function = module.lookup_function(_RECORDED)
-    if function is None:
-        raise BundleProblem(f"{name} is damaged: it has no function {_RECORDED}")
+
+    def link() -> tuple[rt.VmContext, Any]:
+        context, module = session.link(name)
+        function = module.lookup_function(_RECORDED)
+        if function is None:
+            raise BundleProblem(f"{name} is damaged: it has no function {_RECORDED}")
+        return context, function
+
+    linked, forks = link(), session.forks
     n_results = len(signature.outputs) + len(signature.mutated_inputs) + len(signature.state)
 
     def main(_regions: object, decide: Callable[[int, Any], Any], *values: Any) -> tuple[Any, ...]:
+        nonlocal linked, forks
+        if forks != session.forks:
+            linked, forks = link(), session.forks
+        context, function = linked
         arguments, results = rt.VmVariantList(len(values)), rt.VmVariantList(n_results + 1)
         for value in values:
             arguments.push_ref(value)
