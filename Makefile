@@ -21,7 +21,7 @@ TOOLS := $(BUILD)/.dycl-tools
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo systems test lit pytest fuzz peers format lint clean
+.PHONY: help setup build demo systems test lit pytest fuzz peers tiles format lint clean
 
 help: ## Show this list
 	@echo "dycl: a compiler for dynamic neural networks. Needs Python 3.11+, a C++17 compiler and make."
@@ -74,6 +74,12 @@ peers: setup ## Compare with other runtimes (installs them): all networks, or PE
 	  >$(VENV)/peers-requirements.txt
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r $(VENV)/peers-requirements.txt
 	@$(BIN)/python test/benchmarks/peers.py $(PEERS)
+
+# TILES="digits_early_exit", or any other arguments of test/benchmarks/tiles_used.py.
+TILES ?=
+
+tiles: setup ## Check that IREE uses the tiles of every region of the zoo (half an hour), or TILES=skipnet38_rnn
+	@$(BIN)/python test/benchmarks/tiles_used.py $(TILES)
 
 format: setup ## Format Python and C++, and mend what the linter can mend
 	@$(BIN)/ruff format -q $(PYTHON_SOURCES)

@@ -22,7 +22,9 @@ from dycl.bench.timing import cold, geometric_mean, rates, summary
 
 PARTS = {"one": "One thread", "two": "Two threads"}
 LARGE = 1_000_000  # FLOPs of a region that is worth a figure in % of the peak
-FLOOR_PERCENT = 10  # of the peak: a large region that is below stands out
+# What a large region reaches of the FMA peak, or of the bandwidth of memory if that is what it waits for. One that is
+# below stands out, and peers.py fails.
+FLOOR_PERCENT, FLOOR_BANDWIDTH = 10, 0.5
 LEAST_SHARE = 0.1  # of its network's time, for a region to be in the table
 BEST = "best that knows the path"
 
@@ -76,6 +78,22 @@ def large_regions(part: dict) -> list[dict]:
 
 def is_large(region: dict) -> bool:
     return region["flops"] >= LARGE and not region["unknown_sizes"]
+
+
+def is_below_floor(part: dict, region: dict) -> bool:
+    is_waiting = region["gbps"] >= FLOOR_BANDWIDTH * limits_of(part).memory_gbps
+    return is_large(region) and region["percent_of_peak"] < FLOOR_PERCENT and not is_waiting
+
+
+def below_floor(record: dict) -> list[str]:
+    """A line for each region of a network that is below the floor."""
+    part = record.get("one")
+    return [
+        f"{record['network']}: {region['name']} ({Path(region['location'] or '–').name}) reaches "
+        f"{region['percent_of_peak']:.1f}% of the peak and {region['gbps']:.3g} GB/s"
+        for region in (regions_of(part) if part else ())
+        if is_below_floor(part, region)
+    ]
 
 
 def percent_of_peak(part: dict) -> float | None:
@@ -296,6 +314,7 @@ def region_section(records: list[dict]) -> list[str]:
         "|---|---|---|---|---|---|---|",
     ]
     longest: list[tuple[str, dict]] = []
+    part_of = {record["network"]: record["one"] for record in records}
     for record in records:
         part = record["one"]
         called, large = part["paths"][-1]["regions"], large_regions(part)
@@ -313,7 +332,7 @@ def region_section(records: list[dict]) -> list[str]:
     ]
     for name, region in longest:
         place = Path(region["location"] or "–").name
-        below = is_large(region) and region["percent_of_peak"] < FLOOR_PERCENT
+        below = is_below_floor(part_of[name], region)
         percent = number(region["percent_of_peak"], ".0f")
         cells = [
             f"{region['name']}{'*' if region['unknown_sizes'] else ''}", place, region["calls"],

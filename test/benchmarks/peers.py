@@ -353,7 +353,7 @@ def main() -> int:
     given.results.mkdir(parents=True, exist_ok=True)
     folder = given.page.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
-    failed = []
+    failed, slow = [], []
     for name in given.networks or dycl.zoo.__all__:
         missing = [part for part in given.part or PARTS if is_missing(given, name, part)]
         if given.part is None and missing:
@@ -368,8 +368,10 @@ def main() -> int:
         if (record := joined(given, name)) is not None:
             (folder / f"{name}.json").write_text(json.dumps(record) + "\n")
             print("\n".join(peer_page.network_lines(record)), flush=True)
+            slow += peer_page.below_floor(record)
     write_page(given.page, folder)
-    return parts.report(failed)
+    print("".join(f"below the floor: {line}\n" for line in slow), end="", file=sys.stderr)
+    return parts.report(failed) or bool(slow)
 
 
 def is_missing(given: argparse.Namespace, name: str, part: str) -> bool:

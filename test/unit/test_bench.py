@@ -432,8 +432,22 @@ def test_ratios_regions_and_reasons_of_a_page(peers, tmp_path):
     assert "| net | region_0 | net.py:3 | 2 | 100 | 67% | 2 | 20 | 20 | 0.01 |" in text
     assert "- net: IREE, one module: it crashes" in text
     assert any("region_0" in line and "20.0% of peak" in line for line in page.network_lines(found))
+    assert page.below_floor(found) == []
     page.plot([found], tmp_path / "ratios.svg")
     assert "<svg" in (tmp_path / "ratios.svg").read_text()
+
+
+def test_a_large_region_below_the_floor_is_named(peers):
+    page = peers.peer_page
+    found = record({"eager": 6.0, "dycl": 2.0})
+    large, small = found["one"]["paths"][0]["regions"]
+    large["ms"] = small["ms"] = 1.0  # 2 GFLOP/s of 100
+    assert page.below_floor(found) == ["net: region_0 (net.py:3) reaches 2.0% of the peak and 0.001 GB/s"]
+    assert "| **2** |" in page.page([found], "peers")
+    large["bytes"] = int(0.6e6 * LIMITS.memory_gbps)  # It waits for memory.
+    assert page.below_floor(found) == []
+    large |= {"bytes": 1000, "unknown_sizes": True}
+    assert page.below_floor(found) == []
 
 
 def test_a_peer_that_is_wrong_or_fails_is_refused(peers):
