@@ -802,12 +802,13 @@ def DyclTileConvolutionsPass : TilePass<"dycl-tile-convolutions"> {
     - a workgroup computes a block of output channels, of some rows; tiles keep their results in registers
       (`passes/Utils/TileRules.h`). Tiles that do not divide the width are equal, and the last is shifted back;
     - weights are stored by blocks, `[F/V][KH][KW][C][V]`, as another parameter of the archive, whose key says how it
-      is made: `conv.weight@blocks(32)`;
+      is made: `conv.weight@blocks(32)`. Where there are fewer channels than a vector has numbers, the block is a part
+      of a vector that zeros fill, and the channels that there are are cut out of the result;
     - what follows element by element, a bias, an activation, a residual, is computed in it;
     - where the next convolution reads the result with a border of zeros, the result is stored with it, so that no
       padding is ever copied. What needs no border reads within it.
 
-    Limits: static sizes; at least as many output channels as a vector has numbers; both weights and images in f32.
+    Limits: static sizes; both weights and images in f32; depthwise, at least as many channels as a vector has numbers.
     Others stay as they are. Needs unregistered dialects allowed, which `dycl-opt` does.
 
     Example, with `vector-bits=512 registers=32`:

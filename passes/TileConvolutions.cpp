@@ -191,16 +191,27 @@ template <typename Op> void TileConvolutionsPass::tile(const VectorUnit &unit, O
       !inputType.hasStaticShape() || type.getNumElements() == 0)
     return;
   Geometry geometry = getGeometry(op);
+  constexpr bool depthwise = std::is_same_v<Op, linalg::DepthwiseConv2DNhwcHwcOp>;
   std::optional<int64_t> block = unit.getBlock(geometry.channels);
+  if (!block && !depthwise)
+    block = unit.getNarrowBlock(geometry.channels);
   if (!block)
     return;
-  constexpr bool depthwise = std::is_same_v<Op, linalg::DepthwiseConv2DNhwcHwcOp>;
   Tiling columns = unit.getRowTiling(geometry.width, *block);
   Tiling blocks = {geometry.channels, *block};
   int64_t weights = depthwise ? 0 : weight->type.getNumElements() * 4;
   Tiling rows = getRowsPerWorkgroup(geometry, blocks.count(), weights);
   // Where tiles do not divide the width, each is a workgroup of its own.
   Tiling strips = columns.isExact() ? Tiling{geometry.width, geometry.width} : columns;
+  // Where zeros fill the block, all of it is in a buffer before the channels that there are are stored.
+  Tiling batches = {geometry.batch, geometry.batch};
+  if (*block > geometry.channels) {
+    batches.tile = 1;
+    if (strips.tile * *block * 4 > kBufferBytes)
+      strips.tile = columns.tile;
+    rows = tileEvenly(geometry.height, std::clamp<int64_t>(kBufferBytes / (strips.tile * *block * 4), 1, rows.tile));
+  }
+  int64_t stored = std::min(*block, geometry.channels);
 
   Location location = op.getLoc();
   MLIRContext *context = op.getContext();
@@ -212,15 +223,17 @@ template <typename Op> void TileConvolutionsPass::tile(const VectorUnit &unit, O
   OpBuilder &body = dispatch.inBody();
   OpFoldResult channel = dispatch.getTileOffset(0, blocks), row = dispatch.getTileOffset(1, rows),
                column = dispatch.getTileOffset(2, strips);
-  OpFoldResult zero = body.getIndexAttr(0);
+  OpFoldResult zero = body.getIndexAttr(0), batch = zero;
+  if (batches.count() > 1) // All channels are one block then.
+    batch = dispatch.getTileOffset(0, batches);
   auto scale = [&](OpFoldResult offset, int64_t factor) {
     AffineMap map = AffineMap::get(1, 0, body.getAffineDimExpr(0) * factor);
     return factor == 1 ? offset : affine::makeComposedFoldedAffineApply(body, location, map, {offset});
   };
-  Piece piece = {{zero, row, column, channel}, {geometry.batch, rows.tile, strips.tile, *block}};
+  Piece piece = {{batch, row, column, channel}, {batches.tile, rows.tile, strips.tile, stored}};
   Piece inputPiece = {
-      {zero, scale(row, geometry.strideHeight), scale(column, geometry.strideWidth), depthwise ? channel : zero},
-      {geometry.batch, geometry.getInputRows(rows.tile), geometry.getInputColumns(strips.tile),
+      {batch, scale(row, geometry.strideHeight), scale(column, geometry.strideWidth), depthwise ? channel : zero},
+      {batches.tile, geometry.getInputRows(rows.tile), geometry.getInputColumns(strips.tile),
        depthwise ? *block : geometry.inputChannels}};
   Value input = dispatch.load(op.getInputs()[0], inputPiece);
   auto packedType = cast<RankedTensorType>(packed.getType());
@@ -230,7 +243,7 @@ template <typename Op> void TileConvolutionsPass::tile(const VectorUnit &unit, O
     weightPiece.offsets[0] = dispatch.getWorkgroup(0);
   Value kernel = dispatch.load(packed, weightPiece, /*numDropped=*/1);
 
-  Value filled = dispatch.createZeros(piece.sizes, type.getElementType());
+  Value filled = dispatch.createZeros({batches.tile, rows.tile, strips.tile, *block}, type.getElementType());
   auto inner = Op::create(body, location, filled.getType(), ValueRange{input, kernel}, filled, op.getStrides(),
                           op.getDilations());
   if (depthwise)
@@ -241,7 +254,13 @@ template <typename Op> void TileConvolutionsPass::tile(const VectorUnit &unit, O
                    getTileAttribute(context, {1, 1, columns.tile, *block, 0, 0, 0},
                                     {0, 0, 0, 0, 1, 1, findDivisor(geometry.inputChannels, kUnrolledChannels)},
                                     "ConvTileAndDecomposeExpert"));
-  Value value = epilogue.build(dispatch, inner->getResult(0), piece);
+  Value value = inner->getResult(0);
+  if (stored < *block)
+    value =
+        tensor::ExtractSliceOp::create(body, location, RankedTensorType::get(piece.sizes, type.getElementType()), value,
+                                       SmallVector<OpFoldResult>(4, zero), getAsIndexOpFoldResult(context, piece.sizes),
+                                       SmallVector<OpFoldResult>(4, body.getIndexAttr(1)));
+  value = epilogue.build(dispatch, value, piece);
 
   Value last = epilogue.getLast()->getResult(0);
   Border border = getLargestBorder(last);
@@ -257,7 +276,7 @@ template <typename Op> void TileConvolutionsPass::tile(const VectorUnit &unit, O
   OpBuilder after(context);
   after.setInsertionPointAfter(epilogue.getLast());
   SmallVector<Value> grid;
-  for (const Tiling &tiling : {blocks, rows, strips})
+  for (const Tiling &tiling : {batches.count() > 1 ? batches : blocks, rows, strips})
     grid.push_back(arith::ConstantIndexOp::create(after, location, tiling.count()));
   Value result = dispatch.finish(after, grid, padded);
   replaceWithPadded(last, result, border);

@@ -29,7 +29,8 @@ struct WeightView {
 std::optional<WeightView> getWeight(mlir::ModuleOp module, mlir::Value value);
 
 /// Loads the weight with its last dimension in blocks, which come first: `[.., N]` as `[N / block, .., block]`. Where
-/// blocks do not divide N, the last one holds the last channels, some of which the one before it holds too.
+/// blocks do not divide N, the last one holds the last channels, some of which the one before it holds too; a block of
+/// more than N channels ends in zeros.
 mlir::Value loadInBlocks(mlir::OpBuilder &builder, mlir::Location location, mlir::ModuleOp module,
                          const WeightView &weight, int64_t block);
 

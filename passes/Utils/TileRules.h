@@ -71,6 +71,14 @@ public:
     return channels >= 2 * lanes && two <= one + one / 16 ? 2 * lanes : lanes;
   }
 
+  /// The block of fewer output channels than a vector has numbers: a part of a vector, the rest of which zeros fill.
+  int64_t getNarrowBlock(int64_t channels) const {
+    int64_t block = 4;
+    while (block < channels)
+      block *= 2;
+    return block;
+  }
+
   /// The most pixels, or rows, of a tile with `block` channels.
   int64_t getMostRows(int64_t block) const {
     int64_t vectors = (block + lanes - 1) / lanes;
@@ -93,6 +101,9 @@ private:
 
 /// What of a workgroup's input should stay in the L2 cache while it goes over the weights.
 inline constexpr int64_t kCachedBytes = 512 << 10;
+
+/// The most of a result that a workgroup keeps before it stores a part of its channels. IREE has 32 KB for all.
+inline constexpr int64_t kBufferBytes = 16 << 10;
 
 /// How many input channels of a convolution are unrolled.
 inline constexpr int64_t kUnrolledChannels = 4;

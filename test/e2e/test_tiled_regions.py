@@ -80,6 +80,12 @@ class Convolutions(nn.Module):
         (1, 1, 33, (40, 1), (7, 1), (3, 1), (2, 0), 1),
         (1, 16, 100, (1, 1), 1, 1, 0, 1),
         (1, 3, 64, (64, 64), 7, 2, 3, 1),
+        # Fewer output channels than a vector has numbers: a part of a vector, which zeros may fill.
+        (1, 1, 5, (28, 28), 5, 1, 3, 1),
+        (3, 6, 8, (9, 13), 3, 1, 1, 1),
+        (2, 5, 10, (17, 15), 3, 2, 1, 1),
+        (1, 4, 3, (6, 700), 3, 1, 1, 1),
+        (1, 9, 1, (12, 12), 1, 1, 0, 1),
     ],
 )
 def test_convolutions(target, batch, channels, features, size, kernel, stride, padding, dilation):

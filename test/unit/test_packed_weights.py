@@ -31,6 +31,14 @@ def test_the_last_block_is_shifted_back_where_blocks_do_not_divide():
     np.testing.assert_array_equal(blocks[2], weight[:, 6:])
 
 
+def test_zeros_fill_a_block_of_more_than_all_columns():
+    weight = np.arange(1, 16, dtype="f4").reshape(3, 5)
+    blocks = packed("w@blocks(8)", weight, "3x5xf32")
+    assert blocks.shape == (1, 3, 8)
+    np.testing.assert_array_equal(blocks[0, :, :5], weight)
+    assert not blocks[0, :, 5:].any()
+
+
 def test_steps_are_done_in_order():
     weight = np.arange(2 * 3 * 4, dtype="f4").reshape(2, 3, 4)
     got = packed("w@select(1)@reshape(6,2)@transpose(1,0)@blocks(3)", weight, "2x3x4xf32")

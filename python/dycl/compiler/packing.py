@@ -95,6 +95,8 @@ def _apply(array: Array, step: str, numbers: list[int]) -> Array:
     if step == "reshape":
         return array.reshape(numbers)
     block, size = numbers[0], array.shape[-1]
+    if size < block:
+        array, size = np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, block - size)]), block
     # The last block is shifted back where blocks do not divide the channels.
     starts = [min(start, size - block) for start in range(0, size, block)]
     return np.stack([array[..., start : start + block] for start in starts])

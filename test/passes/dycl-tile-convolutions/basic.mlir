@@ -87,6 +87,57 @@ module @uneven {
 
 // -----
 
+// Zeros fill a block of fewer channels than a vector has numbers: all of it is computed, of one image of the batch and
+// some rows a workgroup, and the channels that there are go through the epilogue.
+// CHECK-LABEL: module @narrow
+module @narrow {
+  // CHECK: parameter.named<"model"::"conv.weight@blocks(8)"> : tensor<1x5x5x1x8xf32>
+  "util.global"() <{initial_value = #flow.parameter.named<"model"::"conv.weight"> : tensor<5x5x1x5xf32>, sym_name = "w", sym_visibility = "private", type = tensor<5x5x1x5xf32>}> : () -> ()
+  func.func @region_0(%x: tensor<2x44x34x1xf32>, %b: tensor<5xf32>) -> tensor<2x40x30x5xf32> {
+    %w = "util.global.load"() <{global = @w}> : () -> tensor<5x5x1x5xf32>
+    %e = tensor.empty() : tensor<2x40x30x5xf32>
+    %bias = linalg.broadcast ins(%b : tensor<5xf32>) outs(%e : tensor<2x40x30x5xf32>) dimensions = [0, 1, 2]
+    // CHECK: "flow.dispatch.workgroups"(%c2, %c3, %c1{{.*}},
+    // CHECK: %[[IMAGE:.+]] = "flow.dispatch.workgroup.id"() <{dimension = 0 : index}>
+    // CHECK: %[[N:.+]] = affine.apply #{{.+}}(%[[IMAGE]])
+    // CHECK: "iree_tensor_ext.dispatch.tensor.load"(%{{.+}}, %[[N]], %{{.+}}) <{{.*}}static_sizes = array<i64: 1, 18, 34, 1>
+    // CHECK: %[[C:.+]] = linalg.conv_2d_nhwc_hwcf {{.*}}vector_common_parallel = [1, 1, 10, 8, 0, 0, 0]{{.*}} -> tensor<1x14x30x8xf32>
+    // CHECK: %[[P:.+]] = tensor.extract_slice %[[C]][0, 0, 0, 0] [1, 14, 30, 5] [1, 1, 1, 1]
+    // CHECK: %[[S:.+]] = linalg.generic {{.*}} ins(%[[P]], %{{.+}} : tensor<1x14x30x5xf32>, tensor<5xf32>)
+    // CHECK: "iree_tensor_ext.dispatch.tensor.store"(%[[S]], %{{.+}}, %[[N]], %{{.+}}) <{{.*}}static_sizes = array<i64: 1, 14, 30, 5>
+    %0 = linalg.conv_2d_nhwc_hwcf {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
+        ins(%x, %w : tensor<2x44x34x1xf32>, tensor<5x5x1x5xf32>) outs(%bias : tensor<2x40x30x5xf32>) -> tensor<2x40x30x5xf32>
+    return %0 : tensor<2x40x30x5xf32>
+  }
+}
+
+// -----
+
+// Eight channels fill a block: nothing is kept but what is stored. A row that is too long to be kept is in strips.
+// CHECK-LABEL: module @narrow_sizes
+module @narrow_sizes {
+  "util.global"() <{initial_value = #flow.parameter.named<"model"::"eight"> : tensor<1x1x4x8xf32>, sym_name = "eight", sym_visibility = "private", type = tensor<1x1x4x8xf32>}> : () -> ()
+  "util.global"() <{initial_value = #flow.parameter.named<"model"::"three"> : tensor<1x1x4x3xf32>, sym_name = "three", sym_visibility = "private", type = tensor<1x1x4x3xf32>}> : () -> ()
+  func.func @region_0(%x: tensor<2x5x6x4xf32>, %long: tensor<1x2x1400x4xf32>, %i0: tensor<2x5x6x8xf32>, %i1: tensor<1x2x1400x3xf32>)
+      -> (tensor<2x5x6x8xf32>, tensor<1x2x1400x3xf32>) {
+    %eight = "util.global.load"() <{global = @eight}> : () -> tensor<1x1x4x8xf32>
+    %three = "util.global.load"() <{global = @three}> : () -> tensor<1x1x4x3xf32>
+    // CHECK: "flow.dispatch.workgroups"(%c1, %c1{{[^,]*}}, %c1{{[^,]*}},
+    // CHECK: linalg.conv_2d_nhwc_hwcf {{.*}} -> tensor<2x5x6x8xf32>
+    // CHECK-NOT: tensor.extract_slice
+    // CHECK: "flow.dispatch.workgroups"(%c1{{[^,]*}}, %c1{{[^,]*}}, %c100,
+    // CHECK: linalg.conv_2d_nhwc_hwcf {{.*}} -> tensor<1x2x14x4xf32>
+    // CHECK: tensor.extract_slice
+    %0 = linalg.conv_2d_nhwc_hwcf {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
+        ins(%x, %eight : tensor<2x5x6x4xf32>, tensor<1x1x4x8xf32>) outs(%i0 : tensor<2x5x6x8xf32>) -> tensor<2x5x6x8xf32>
+    %1 = linalg.conv_2d_nhwc_hwcf {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
+        ins(%long, %three : tensor<1x2x1400x4xf32>, tensor<1x1x4x3xf32>) outs(%i1 : tensor<1x2x1400x3xf32>) -> tensor<1x2x1400x3xf32>
+    return %0, %1 : tensor<2x5x6x8xf32>, tensor<1x2x1400x3xf32>
+  }
+}
+
+// -----
+
 // Of a depthwise convolution a workgroup reads the channels of its block only.
 // CHECK-LABEL: module @depthwise
 module @depthwise {
@@ -107,27 +158,28 @@ module @depthwise {
 
 // -----
 
-// Left as they are: a weight that is no parameter, fewer channels than a vector has numbers, f64, dynamic sizes.
+// Left as they are: a weight that is no parameter, a depthwise convolution of fewer channels than a vector has numbers, f64,
+// dynamic sizes.
 // CHECK-LABEL: module @others
 // CHECK-NOT: flow.dispatch.workgroups
 module @others {
-  "util.global"() <{initial_value = #flow.parameter.named<"model"::"few"> : tensor<1x1x4x8xf32>, sym_name = "few", sym_visibility = "private", type = tensor<1x1x4x8xf32>}> : () -> ()
+  "util.global"() <{initial_value = #flow.parameter.named<"model"::"few"> : tensor<1x1x4xf32>, sym_name = "few", sym_visibility = "private", type = tensor<1x1x4xf32>}> : () -> ()
   "util.global"() <{initial_value = #flow.parameter.named<"model"::"wide"> : tensor<1x1x4x16xf64>, sym_name = "wide", sym_visibility = "private", type = tensor<1x1x4x16xf64>}> : () -> ()
   "util.global"() <{initial_value = #flow.parameter.named<"model"::"w"> : tensor<1x1x4x16xf32>, sym_name = "w", sym_visibility = "private", type = tensor<1x1x4x16xf32>}> : () -> ()
   func.func @region_0(%x: tensor<1x5x5x4xf32>, %given: tensor<1x1x4x16xf32>, %d: tensor<1x5x5x4xf64>, %n: tensor<?x5x5x4xf32>,
-      %i0: tensor<1x5x5x16xf32>, %i1: tensor<1x5x5x8xf32>, %i2: tensor<1x5x5x16xf64>, %i3: tensor<?x5x5x16xf32>)
-      -> (tensor<1x5x5x16xf32>, tensor<1x5x5x8xf32>, tensor<1x5x5x16xf64>, tensor<?x5x5x16xf32>) {
-    %few = "util.global.load"() <{global = @few}> : () -> tensor<1x1x4x8xf32>
+      %i0: tensor<1x5x5x16xf32>, %i1: tensor<1x5x5x4xf32>, %i2: tensor<1x5x5x16xf64>, %i3: tensor<?x5x5x16xf32>)
+      -> (tensor<1x5x5x16xf32>, tensor<1x5x5x4xf32>, tensor<1x5x5x16xf64>, tensor<?x5x5x16xf32>) {
+    %few = "util.global.load"() <{global = @few}> : () -> tensor<1x1x4xf32>
     %wide = "util.global.load"() <{global = @wide}> : () -> tensor<1x1x4x16xf64>
     %w = "util.global.load"() <{global = @w}> : () -> tensor<1x1x4x16xf32>
     %0 = linalg.conv_2d_nhwc_hwcf {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
         ins(%x, %given : tensor<1x5x5x4xf32>, tensor<1x1x4x16xf32>) outs(%i0 : tensor<1x5x5x16xf32>) -> tensor<1x5x5x16xf32>
-    %1 = linalg.conv_2d_nhwc_hwcf {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
-        ins(%x, %few : tensor<1x5x5x4xf32>, tensor<1x1x4x8xf32>) outs(%i1 : tensor<1x5x5x8xf32>) -> tensor<1x5x5x8xf32>
+    %1 = linalg.depthwise_conv_2d_nhwc_hwc {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
+        ins(%x, %few : tensor<1x5x5x4xf32>, tensor<1x1x4xf32>) outs(%i1 : tensor<1x5x5x4xf32>) -> tensor<1x5x5x4xf32>
     %2 = linalg.conv_2d_nhwc_hwcf {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
         ins(%d, %wide : tensor<1x5x5x4xf64>, tensor<1x1x4x16xf64>) outs(%i2 : tensor<1x5x5x16xf64>) -> tensor<1x5x5x16xf64>
     %3 = linalg.conv_2d_nhwc_hwcf {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
         ins(%n, %w : tensor<?x5x5x4xf32>, tensor<1x1x4x16xf32>) outs(%i3 : tensor<?x5x5x16xf32>) -> tensor<?x5x5x16xf32>
-    return %0, %1, %2, %3 : tensor<1x5x5x16xf32>, tensor<1x5x5x8xf32>, tensor<1x5x5x16xf64>, tensor<?x5x5x16xf32>
+    return %0, %1, %2, %3 : tensor<1x5x5x16xf32>, tensor<1x5x5x4xf32>, tensor<1x5x5x16xf64>, tensor<?x5x5x16xf32>
   }
 }
