@@ -832,7 +832,8 @@ def DyclTileProductsPass : TilePass<"dycl-tile-products"> {
 
     - a product `[M, K] x [K, N]` of f32, whose second operand is a parameter, is a `flow.dispatch.workgroups` of its own,
       like the convolutions of `--dycl-tile-convolutions`: weights are stored as `[N/V][K][V]`, and what follows element
-      by element is computed in it. Dimensions of 1, reshapes and transpositions between the two are moved out of the way;
+      by element is computed in it. Dimensions of 1, reshapes and transpositions between the two are moved out of the way,
+      and what is computed on the vector that one row is, is computed on the row;
     - where data counts the rows, there are dispatches for tiles of a power of two each, and the largest that there are
       rows for is chosen; the last tile is shifted back;
     - a `linalg.batch_matmul` of static sizes (attention) is a dispatch too, that reads its operands, and stores its
@@ -848,9 +849,9 @@ def DyclTileProductsPass : TilePass<"dycl-tile-products"> {
     %wt = linalg.transpose ins(%w) permutation = [1, 0]
     %0 = linalg.matmul ins(%x, %wt : tensor<128x256xf32>, tensor<256x1024xf32>) outs(%zeros)
     // becomes
-    %w = "util.global.load"() <{global = @fc_weight_transpose_1_0__blocks_32_}> : () -> tensor<32x256x32xf32>
-    %0 = "flow.dispatch.workgroups"(%c1, %c32, %x, %w) ({
-      … linalg.matmul {compilation_info = …} ins(%rows, %block : tensor<128x256xf32>, tensor<256x32xf32>) …
+    %w = "util.global.load"() <{global = @fc_weight_transpose_1_0__blocks_64_}> : () -> tensor<16x256x64xf32>
+    %0 = "flow.dispatch.workgroups"(%c1, %c16, %x, %w) ({
+      … linalg.matmul {compilation_info = …} ins(%rows, %block : tensor<128x256xf32>, tensor<256x64xf32>) …
     }, { … })
     ```
   }];

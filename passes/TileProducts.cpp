@@ -26,7 +26,70 @@ namespace dycl {
 using namespace mlir;
 using namespace dycl;
 
+/// Whether `op` computes element by element, and no more than that.
+static bool isElementwise(linalg::GenericOp op) {
+  return op.hasPureTensorSemantics() && op.getNumReductionLoops() == 0 && op.getNumDpsInits() == 1 &&
+         !op.hasIndexSemantics() && op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity();
+}
+
+/// Whether `value` is the result of a product, or of what follows one element by element in its own shape.
+static bool isOnProduct(Value value) {
+  if (value.getDefiningOp<linalg::MatmulOp>())
+    return true;
+  auto op = value.getDefiningOp<linalg::GenericOp>();
+  return op && isElementwise(op) && llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *operand) {
+           return operand->get().getType() == value.getType() && op.getMatchingIndexingMap(operand).isIdentity() &&
+                  isOnProduct(operand->get());
+         });
+}
+
 namespace {
+
+/// An operation on the one row of a product, behind a reshape to a vector, is computed on the row.
+struct RaiseToRow : OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  /// The row that `vector` is; null for anything else.
+  static Value getRow(Value vector) {
+    auto collapse = vector.getDefiningOp<tensor::CollapseShapeOp>();
+    if (!collapse || collapse.getSrcType().getRank() != 2 || collapse.getSrcType().getDimSize(0) != 1)
+      return {};
+    return isOnProduct(collapse.getSrc()) ? collapse.getSrc() : Value();
+  }
+
+  /// Whether `op` is on a row, of whose type the result is: otherwise that would be made a vector again.
+  static bool isOnRow(linalg::GenericOp op) {
+    return llvm::any_of(op.getDpsInputs(),
+                        [&](Value input) { return input.getType() == op->getResult(0).getType() && getRow(input); });
+  }
+
+  LogicalResult matchAndRewrite(linalg::GenericOp op, PatternRewriter &rewriter) const override {
+    if (isInDispatch(op) || op.getNumLoops() != 1 || !isElementwise(op) ||
+        !op.getBlock()->getArguments().back().use_empty() ||
+        !llvm::all_of(op.getIndexingMapsArray(), [](AffineMap map) { return map.isIdentity(); }) || !isOnRow(op))
+      return failure();
+    Location location = op.getLoc();
+    auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    AffineMap row = rewriter.getMultiDimIdentityMap(2);
+    AffineMap vector = AffineMap::get(2, 0, rewriter.getAffineDimExpr(1));
+    SmallVector<Value> inputs;
+    SmallVector<AffineMap> maps;
+    for (Value input : op.getDpsInputs()) {
+      Value source = getRow(input);
+      inputs.push_back(source ? source : input);
+      maps.push_back(source ? row : vector);
+    }
+    maps.push_back(row);
+    Value empty =
+        tensor::EmptyOp::create(rewriter, location, ArrayRef<int64_t>{1, type.getDimSize(0)}, type.getElementType());
+    SmallVector<utils::IteratorType> iterators(2, utils::IteratorType::parallel);
+    auto raised = linalg::GenericOp::create(rewriter, location, empty.getType(), inputs, empty, maps, iterators);
+    rewriter.inlineRegionBefore(op.getRegion(), raised.getRegion(), raised.getRegion().begin());
+    rewriter.replaceOpWithNewOp<tensor::CollapseShapeOp>(op, type, raised->getResult(0),
+                                                         ArrayRef<ReassociationIndices>{{0, 1}});
+    return success();
+  }
+};
 
 /// An operation element by element on one tensor, behind a reshape or a transposition of that, is computed before it:
 /// there it may be part of a dispatch.
@@ -97,7 +160,7 @@ template <typename Inner, typename Outer> struct CancelReshapes : OpRewritePatte
 } // namespace
 
 /// What follows a product is often computed on `1 x M x N`, the batch of one sentence, behind a reshape. Without the 1
-/// it is of the product's own shape, and reshapes cancel.
+/// it is of the product's own shape, and reshapes cancel. What is of that shape keeps a 1 of its own, of one row.
 static LogicalResult bringToProducts(ModuleOp module) {
   RewritePatternSet patterns(module.getContext());
   linalg::ControlDropUnitDims options;
@@ -105,12 +168,14 @@ static LogicalResult bringToProducts(ModuleOp module) {
     auto generic = dyn_cast<linalg::GenericOp>(op);
     if (!generic || isInDispatch(op) || generic.getNumReductionLoops() != 0 || generic.getNumLoops() > 4)
       return {};
+    if (generic.getNumResults() == 1 && isOnProduct(generic->getResult(0)))
+      return {};
     return llvm::to_vector(llvm::seq<unsigned>(0, generic.getNumLoops()));
   };
   linalg::populateFoldUnitExtentDimsPatterns(patterns, options);
   tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, module.getContext());
   tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, module.getContext());
-  patterns.add<HoistElementwise, CancelReshapes<tensor::ExpandShapeOp, tensor::CollapseShapeOp>,
+  patterns.add<RaiseToRow, HoistElementwise, CancelReshapes<tensor::ExpandShapeOp, tensor::CollapseShapeOp>,
                CancelReshapes<tensor::CollapseShapeOp, tensor::ExpandShapeOp>>(module.getContext());
   return applyPatternsGreedily(module, std::move(patterns), getConfigAroundDispatches());
 }
@@ -232,7 +297,7 @@ void TileProductsPass::tile(const VectorUnit &unit, linalg::MatmulOp op) {
       rowsType.getShape() != ArrayRef{type.getDimSize(0), weight->type.getDimSize(0)})
     return;
   int64_t depth = weight->type.getDimSize(0);
-  std::optional<int64_t> block = unit.getBlock(type.getDimSize(1));
+  std::optional<int64_t> block = unit.getColumnBlock(type.getDimSize(1));
   if (!block || depth == 0)
     return;
   Epilogue epilogue(op);

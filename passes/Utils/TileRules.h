@@ -61,14 +61,26 @@ public:
     return std::nullopt;
   }
 
-  /// How many output channels, or columns, a block has, of `channels`; none where there are too few for a vector. Two
-  /// vectors of weights for each number of the input that is broadcast, unless the last block would compute many again:
-  /// one row by 300 x 450, where each multiply-add waits for the one before it, took 7.9 us with one, 5.5 with two.
+  /// How many output channels a block has, of `channels`; none where there are too few for a vector. Two vectors of
+  /// weights for each number of the input that is broadcast, unless the last block would compute many again.
   std::optional<int64_t> getBlock(int64_t channels) const {
     if (channels < lanes)
       return std::nullopt;
     int64_t two = Tiling{channels, 2 * lanes}.count() * 2 * lanes, one = Tiling{channels, lanes}.count() * lanes;
     return channels >= 2 * lanes && two <= one + one / 16 ? 2 * lanes : lanes;
+  }
+
+  /// The same for the columns of a product, where one row is bound by the latency of multiply-adds, four cycles each,
+  /// unless there are four independent ones: 256 x 512 from L2 takes 3.6 us in blocks of two vectors, 2.3 in those of
+  /// four, which is what L2 gives. Many rows take the same time in both. For AVX2 four vectors leave too few rows (113
+  /// GFLOP/s, not 128). Other numbers of vectors than powers of two end in scalar code.
+  std::optional<int64_t> getColumnBlock(int64_t columns) const {
+    std::optional<int64_t> block = getBlock(columns);
+    int64_t four = 4 * lanes;
+    if (!block || accumulators < 24 || columns < four)
+      return block;
+    int64_t computed = Tiling{columns, *block}.count() * *block;
+    return Tiling{columns, four}.count() * four <= computed + computed / 8 ? four : *block;
   }
 
   /// The block of fewer output channels than a vector has numbers: a part of a vector, the rest of which zeros fill.
@@ -79,10 +91,10 @@ public:
     return block;
   }
 
-  /// The most pixels, or rows, of a tile with `block` channels.
+  /// The most pixels, or rows, of a tile with `block` channels: more than two vectors of weights take registers too.
   int64_t getMostRows(int64_t block) const {
     int64_t vectors = (block + lanes - 1) / lanes;
-    return std::clamp<int64_t>(accumulators / vectors, 1, 14);
+    return std::clamp<int64_t>(std::min(accumulators, accumulators + 2 - vectors) / vectors, 1, 14);
   }
 
   /// How to tile a row of `width` pixels: by a divisor, unless that is small and equal tiles are larger.

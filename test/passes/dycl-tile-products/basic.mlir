@@ -168,3 +168,72 @@ module @transposed {
     return %1 : tensor<3x20x7xf32>
   }
 }
+
+// -----
+
+// A cell of one row: what follows a product on the vector that the row is, is computed on the row, in the dispatch; also
+// what adds another product to it.
+// CHECK-LABEL: module @cell
+module @cell {
+  "util.global"() <{initial_value = #flow.parameter.named<"model"::"w"> : tensor<20x16xf32>, sym_name = "w", sym_visibility = "private", type = tensor<20x16xf32>}> : () -> ()
+  "util.global"() <{initial_value = #flow.parameter.named<"model"::"v"> : tensor<24x16xf32>, sym_name = "v", sym_visibility = "private", type = tensor<24x16xf32>}> : () -> ()
+  // CHECK: func.func @region_0(%[[X:.+]]: tensor<1x20xf32>, %[[H:.+]]: tensor<1x24xf32>, %[[B:.+]]: tensor<16xf32>)
+  func.func @region_0(%x: tensor<1x20xf32>, %h: tensor<1x24xf32>, %b: tensor<16xf32>) -> tensor<16xf32> {
+    %zero = arith.constant 0.0 : f32
+    %w = "util.global.load"() <{global = @w}> : () -> tensor<20x16xf32>
+    %v = "util.global.load"() <{global = @v}> : () -> tensor<24x16xf32>
+    %e = tensor.empty() : tensor<1x16xf32>
+    %z = linalg.fill ins(%zero : f32) outs(%e : tensor<1x16xf32>) -> tensor<1x16xf32>
+    // CHECK: %[[FIRST:.+]] = "flow.dispatch.workgroups"(%c1{{[^,]*}}, %c1{{[^,]*}}, %[[H]], %{{[^,]+}})
+    // CHECK: %[[SECOND:.+]] = "flow.dispatch.workgroups"(%c1{{[^,]*}}, %c1{{[^,]*}}, %[[X]], %{{[^,]+}}, %[[B]], %[[FIRST]])
+    // CHECK:   linalg.matmul
+    // CHECK:   arith.addf
+    // CHECK:   arith.subf
+    // CHECK-NOT: linalg.generic
+    // CHECK: %[[R:.+]] = tensor.collapse_shape %[[SECOND]]
+    // CHECK: return %[[R]]
+    %0 = linalg.matmul ins(%x, %w : tensor<1x20xf32>, tensor<20x16xf32>) outs(%z : tensor<1x16xf32>) -> tensor<1x16xf32>
+    %1 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
+        ins(%0, %b : tensor<1x16xf32>, tensor<16xf32>) outs(%e : tensor<1x16xf32>) {
+    ^bb0(%in: f32, %bias: f32, %out: f32):
+      %s = arith.addf %in, %bias : f32
+      linalg.yield %s : f32
+    } -> tensor<1x16xf32>
+    %c1 = tensor.collapse_shape %1 [[0, 1]] : tensor<1x16xf32> into tensor<16xf32>
+    %2 = linalg.matmul ins(%h, %v : tensor<1x24xf32>, tensor<24x16xf32>) outs(%z : tensor<1x16xf32>) -> tensor<1x16xf32>
+    %c2 = tensor.collapse_shape %2 [[0, 1]] : tensor<1x16xf32> into tensor<16xf32>
+    %e1 = tensor.empty() : tensor<16xf32>
+    %3 = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+        ins(%c1, %c2 : tensor<16xf32>, tensor<16xf32>) outs(%e1 : tensor<16xf32>) {
+    ^bb0(%l: f32, %r: f32, %out: f32):
+      %s = arith.subf %l, %r : f32
+      linalg.yield %s : f32
+    } -> tensor<16xf32>
+    return %3 : tensor<16xf32>
+  }
+}
+
+// -----
+
+// What makes a vector of another type of it stays on the vector.
+// CHECK-LABEL: module @compared
+module @compared {
+  "util.global"() <{initial_value = #flow.parameter.named<"model"::"w"> : tensor<20x16xf32>, sym_name = "w", sym_visibility = "private", type = tensor<20x16xf32>}> : () -> ()
+  func.func @region_0(%x: tensor<1x20xf32>, %i: tensor<1x16xf32>) -> tensor<1x16xi1> {
+    %zero = arith.constant 0.0 : f32
+    %w = "util.global.load"() <{global = @w}> : () -> tensor<20x16xf32>
+    // CHECK: %[[P:.+]] = "flow.dispatch.workgroups"
+    // CHECK: %[[V:.+]] = tensor.collapse_shape %[[P]]
+    // CHECK: linalg.generic {{.*}}iterator_types = ["parallel"]} ins(%[[V]] : tensor<16xf32>)
+    // CHECK:   arith.cmpf
+    %0 = linalg.matmul ins(%x, %w : tensor<1x20xf32>, tensor<20x16xf32>) outs(%i : tensor<1x16xf32>) -> tensor<1x16xf32>
+    %e = tensor.empty() : tensor<1x16xi1>
+    %1 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
+        ins(%0 : tensor<1x16xf32>) outs(%e : tensor<1x16xi1>) {
+    ^bb0(%in: f32, %out: i1):
+      %s = arith.cmpf ogt, %in, %zero : f32
+      linalg.yield %s : i1
+    } -> tensor<1x16xi1>
+    return %1 : tensor<1x16xi1>
+  }
+}
