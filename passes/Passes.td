@@ -418,6 +418,31 @@ def DyclMergeRegionsPass : Pass<"dycl-merge-regions", "::mlir::ModuleOp"> {
   let statistics = [Statistic<"numMerged", "num-merged", "Regions that were another one's code">];
 }
 
+def DyclFoldExtractedScalarsPass : Pass<"dycl-fold-extracted-scalars", "::mlir::func::FuncOp"> {
+  let summary = "Compute a scalar of scalars without a tensor between";
+  let description = [{
+    Input: a region as a function. Output: the same, where a scalar that is extracted from a tensor of one integer, which
+    is computed of scalars and constants alone, is computed as a scalar. Such a tensor is made on the host, and computed
+    with and read on the device: of a size that is data, compared with a number (`if len(places) == 0:`), the size was read
+    from the device, written to it again for the comparison, and the result read, which is two submissions, not one.
+
+    Limits: integers and indices only, since IREE's VM has its own rounding; what may trap, as a division, stays on the
+    device, as does what depends on a tensor that is computed there.
+
+    Example:
+
+    ```mlir
+    %0 = linalg.fill ins(%size : i64) outs(%e : tensor<i64>) -> tensor<i64>
+    %1 = linalg.generic ins(%0, %zero : tensor<i64>, tensor<i64>) outs(%f : tensor<i1>) { arith.cmpi eq … }
+    %2 = tensor.extract %1[] : tensor<i1>
+    // becomes
+    %2 = arith.cmpi eq, %size, %c0 : i64
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"numFolded", "num-folded", "Scalars that no tensor holds any more">];
+}
+
 def DyclLegalizeScalarsPass : Pass<"dycl-legalize-scalars", "::mlir::ModuleOp"> {
   let summary = "Truncate scalars in a way that IREE computes rightly";
   let description = [{

@@ -69,6 +69,7 @@ void dycl::buildOutlinePipeline(OpPassManager &manager, const PipelineOptions &o
   if (options.simplifyHost)
     manager.addPass(createDyclSimplifyHostPass());
   manager.addPass(createDyclMergeRegionsPass());
+  manager.nest<func::FuncOp>().addPass(createDyclFoldExtractedScalarsPass());
   manager.addPass(createDyclLegalizeScalarsPass());
   manager.addPass(createDyclProtectArgumentsPass());
   manager.addPass(createDyclAnnotateCostPass());
