@@ -102,14 +102,20 @@ OpFoldResult DispatchBuilder::getTileOffset(unsigned dimension, int64_t tile, Va
       .getResult();
 }
 
-unsigned DispatchBuilder::bind(Value tensor) {
+unsigned DispatchBuilder::bind(Value tensor, StringRef access) {
   auto [entry, isNew] = indexOf.try_emplace(tensor, operands.size());
   if (isNew) {
     auto type = cast<RankedTensorType>(tensor.getType());
     operands.push_back(tensor);
-    holder->getBody()->addArgument(getBindingType(type, "readonly"), location);
+    holder->getBody()->addArgument(getBindingType(type, access), location);
   }
   return entry->second;
+}
+
+void DispatchBuilder::update(Value tensor) {
+  tied = bind(tensor, "readwrite");
+  output = holder->getBody()->getArgument(tied);
+  getBoundSizes(tensor);
 }
 
 /// Whether `shape` is `sizes` without some that are 1.
@@ -300,7 +306,7 @@ Value DispatchBuilder::finish(OpBuilder &builder, ArrayRef<Value> grid, RankedTe
                         int32_t(sizes.size())};
   state.propertiesAttr =
       builder.getDictionaryAttr({builder.getNamedAttr("operandSegmentSizes", builder.getDenseI32ArrayAttr(segments)),
-                                 builder.getNamedAttr("tied_operands", builder.getIndexArrayAttr({-1}))});
+                                 builder.getNamedAttr("tied_operands", builder.getIndexArrayAttr({tied}))});
   state.addRegion()->takeBody(holder->getBodyRegion());
   // How many workgroups there are: the grid, with ones.
   Block &count = state.addRegion()->emplaceBlock();

@@ -56,13 +56,17 @@ public:
   /// Stores a piece of the result; after everything is loaded. Dimensions of size 1 may be missing in `value`.
   void store(mlir::Value value, const Piece &piece, mlir::RankedTensorType result);
 
+  /// Has the dispatch store into `tensor`, of the result's type, instead of into a new one; before `store`. What it does
+  /// not store stays.
+  void update(mlir::Value tensor);
+
   /// The dispatch, of these workgroups, where `builder` stands. `sizes` are the dynamic sizes of the result.
   mlir::Value finish(mlir::OpBuilder &builder, mlir::ArrayRef<mlir::Value> grid, mlir::RankedTensorType result,
                      mlir::ValueRange sizes = {});
 
 private:
   mlir::Value loadAs(mlir::RankedTensorType type, mlir::Value tensor, Piece piece);
-  unsigned bind(mlir::Value tensor);
+  unsigned bind(mlir::Value tensor, llvm::StringRef access = "readonly");
   mlir::SmallVector<mlir::Value> getBoundSizes(mlir::Value tensor);
 
   mlir::MLIRContext *context;
@@ -75,6 +79,8 @@ private:
   mlir::SmallVector<std::pair<mlir::Value, mlir::SmallVector<mlir::Value>>> operandSizes;
   llvm::DenseMap<mlir::Value, unsigned> indexOf;
   mlir::Value output;
+  /// The operand that is updated, if any.
+  int64_t tied = -1;
 };
 
 /// What only lays out the result of a dispatch anew, so that the dispatch can store it in that way: transpositions that

@@ -51,7 +51,8 @@ module @linear {
 
 // -----
 
-// Rows that data counts: tiles of 4, 2 or 1, the largest that there are rows for; the last of them is shifted back.
+// Rows that data counts: tiles of 4, 2 or 1, the largest that there are rows for, the last of them shifted back. The
+// others have no workgroups.
 // CHECK: #[[$LAST:.+]] = affine_map<(d0, d1) -> (d0 * 4, d1 - 4)>
 // CHECK-LABEL: module @rows
 module @rows {
@@ -61,15 +62,22 @@ module @rows {
     %w = "util.global.load"() <{global = @w}> : () -> tensor<20x16xf32>
     // CHECK: %[[M:.+]] = tensor.dim %[[X]]
     // CHECK: %[[IS4:.+]] = arith.cmpi uge, %[[M]], %c4
-    // CHECK: scf.if %[[IS4]] -> (tensor<?x16xf32>)
-    // CHECK:   %[[N4:.+]] = arith.ceildivui %[[M]], %c4{{.*}}
-    // CHECK:   "flow.dispatch.workgroups"(%[[N4]], %c1
+    // CHECK: %[[ALL4:.+]] = arith.ceildivui %[[M]], %c4{{.*}}
+    // CHECK: %[[N4:.+]] = arith.select %[[IS4]], %[[ALL4]], %c0
+    // CHECK: %[[BY4:.+]] = "flow.dispatch.workgroups"(%[[N4]], %c1{{.*}}tied_operands = [-1 : index]
     // CHECK:     affine.min #[[$LAST]](%{{.+}})
     // CHECK:     vector_common_parallel = [4, 16, 0]
-    // CHECK: } else {
-    // CHECK:   arith.cmpi uge, %[[M]], %c2
+    // CHECK: %[[IS2:.+]] = arith.cmpi uge, %[[M]], %c2
+    // CHECK: %[[LESS4:.+]] = arith.cmpi ult, %[[M]], %c4
+    // CHECK: %[[ONLY2:.+]] = arith.andi %[[IS2]], %[[LESS4]]
+    // CHECK: %[[N2:.+]] = arith.select %[[ONLY2]], %{{.+}}, %c0
+    // The second operand is the result of the first, which it updates.
+    // CHECK: %[[BY2:.+]] = "flow.dispatch.workgroups"(%[[N2]], %c1{{.*}}, %{{.+}}, %{{.+}}, %{{.+}}, %[[BY4]], {{.*}}tied_operands = [3 : index]
+    // CHECK: dispatch.tensor<readwrite:tensor<?x16xf32>>
     // CHECK:     vector_common_parallel = [2, 16, 0]
+    // CHECK: %[[BY1:.+]] = "flow.dispatch.workgroups"({{.*}}, %[[BY2]], {{.*}}tied_operands = [3 : index]
     // CHECK:     vector_common_parallel = [1, 16, 0]
+    // CHECK: return %[[BY1]]
     %0 = linalg.matmul ins(%x, %w : tensor<?x20xf32>, tensor<20x16xf32>) outs(%init : tensor<?x16xf32>) -> tensor<?x16xf32>
     return %0 : tensor<?x16xf32>
   }
