@@ -10,9 +10,9 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/Matchers.h"
 #include "passes/Passes.h"
 #include "passes/Utils/DispatchBuilder.h"
+#include "passes/Utils/ImageBorder.h"
 #include "passes/Utils/PackedWeights.h"
 #include "passes/Utils/TileRules.h"
 
@@ -25,15 +25,6 @@ using namespace mlir;
 using namespace dycl;
 
 namespace {
-
-/// The border of zeros around an image of nhwc.
-struct Border {
-  int64_t top = 0, bottom = 0, left = 0, right = 0;
-
-  bool isWithin(const Border &other) const {
-    return top <= other.top && bottom <= other.bottom && left <= other.left && right <= other.right;
-  }
-};
 
 /// What of a convolution the tiles are made for.
 struct Geometry {
@@ -74,88 +65,6 @@ private:
 };
 
 } // namespace
-
-//===----------------------------------------------------------------------===//
-// Borders
-//===----------------------------------------------------------------------===//
-
-/// The border that an operation adds to an image, if it is one of zeros; none for anything else.
-static std::optional<Border> getBorder(Operation *op) {
-  auto pad = dyn_cast<tensor::PadOp>(op);
-  Value number = pad ? pad.getConstantPaddingValue() : Value();
-  if (!number || !matchPattern(number, m_PosZeroFloat()) || !pad.getLow().empty() || !pad.getHigh().empty())
-    return std::nullopt;
-  ArrayRef<int64_t> low = pad.getStaticLow(), high = pad.getStaticHigh();
-  if (low.size() != 4 || low[0] != 0 || high[0] != 0 || low[3] != 0 || high[3] != 0 ||
-      llvm::any_of(low, [](int64_t size) { return size < 0; }) ||
-      llvm::any_of(high, [](int64_t size) { return size < 0; }))
-    return std::nullopt;
-  return Border{low[1], high[1], low[2], high[2]};
-}
-
-/// The largest of the borders that users of `value` add to it.
-static Border getLargestBorder(Value value) {
-  Border largest;
-  for (Operation *user : value.getUsers())
-    if (std::optional<Border> border = getBorder(user))
-      if (largest.isWithin(*border))
-        largest = *border;
-  return largest;
-}
-
-static RankedTensorType getPadded(RankedTensorType type, const Border &border) {
-  ArrayRef<int64_t> shape = type.getShape();
-  return RankedTensorType::get(
-      {shape[0], shape[1] + border.top + border.bottom, shape[2] + border.left + border.right, shape[3]},
-      type.getElementType());
-}
-
-/// Exchanges `value` for what `padded` holds within its border, and what adds no larger border to it for a part of
-/// that.
-static void replaceWithPadded(Value value, Value padded, const Border &border) {
-  OpBuilder builder(value.getContext());
-  auto type = cast<RankedTensorType>(value.getType());
-  Location location = padded.getLoc();
-  SmallVector<OpFoldResult> strides(4, builder.getIndexAttr(1));
-  auto extract = [&](RankedTensorType part, int64_t top, int64_t left) -> Value {
-    if (part == padded.getType())
-      return padded;
-    builder.setInsertionPointAfterValue(padded);
-    SmallVector<OpFoldResult> offsets = {builder.getIndexAttr(0), builder.getIndexAttr(top), builder.getIndexAttr(left),
-                                         builder.getIndexAttr(0)};
-    SmallVector<OpFoldResult> sizes = getAsIndexOpFoldResult(builder.getContext(), part.getShape());
-    return tensor::ExtractSliceOp::create(builder, location, part, padded, offsets, sizes, strides);
-  };
-  for (Operation *user : llvm::to_vector(value.getUsers())) {
-    std::optional<Border> own = getBorder(user);
-    if (!own || !own->isWithin(border))
-      continue;
-    user->replaceAllUsesWith(
-        ValueRange(extract(getPadded(type, *own), border.top - own->top, border.left - own->left)));
-    user->erase();
-  }
-  if (!value.use_empty())
-    value.replaceAllUsesWith(extract(type, border.top, border.left));
-}
-
-/// Stores zeros around the pixels of a piece that spans the channels of one block; every workgroup writes the whole
-/// border of its block, since it is short.
-static void storeBorder(DispatchBuilder &dispatch, const Border &border, const Piece &piece, RankedTensorType padded) {
-  OpBuilder &builder = dispatch.inBody();
-  ArrayRef<int64_t> shape = padded.getShape();
-  auto store = [&](int64_t top, int64_t left, int64_t height, int64_t width) {
-    if (height == 0 || width == 0)
-      return;
-    Piece part = {{piece.offsets[0], builder.getIndexAttr(top), builder.getIndexAttr(left), piece.offsets[3]},
-                  {piece.sizes[0], height, width, piece.sizes[3]}};
-    dispatch.store(dispatch.createZeros(part.sizes, padded.getElementType()), part, padded);
-  };
-  int64_t inner = shape[1] - border.top - border.bottom;
-  store(0, 0, border.top, shape[2]);
-  store(shape[1] - border.bottom, 0, border.bottom, shape[2]);
-  store(border.top, 0, inner, border.left);
-  store(border.top, shape[2] - border.right, inner, border.right);
-}
 
 //===----------------------------------------------------------------------===//
 // The dispatch
@@ -265,13 +174,8 @@ template <typename Op> void TileConvolutionsPass::tile(const VectorUnit &unit, O
   Value last = epilogue.getLast()->getResult(0);
   Border border = getLargestBorder(last);
   RankedTensorType padded = getPadded(type, border);
-  storeBorder(dispatch, border, piece, padded);
-  Piece inside = piece;
-  inside.offsets[1] = affine::makeComposedFoldedAffineApply(
-      body, location, AffineMap::get(1, 0, body.getAffineDimExpr(0) + border.top), {row});
-  inside.offsets[2] = affine::makeComposedFoldedAffineApply(
-      body, location, AffineMap::get(1, 0, body.getAffineDimExpr(0) + border.left), {column});
-  dispatch.store(value, inside, padded);
+  storeWithBorder(dispatch, value, border, piece, padded,
+                  [&](ArrayRef<int64_t> sizes) { return dispatch.createZeros(sizes, type.getElementType()); });
 
   OpBuilder after(context);
   after.setInsertionPointAfter(epilogue.getLast());
