@@ -818,6 +818,42 @@ class TilePass<string flag> : Pass<flag, "::mlir::ModuleOp"> {
                            "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def DyclWinogradConvolutionsPass : TilePass<"dycl-winograd-convolutions"> {
+  let summary = "Compute 3x3 convolutions of stride 1 with fewer products";
+  let description = [{
+    Input: a region's module, with images of nhwc. Output: the same, where a convolution of 3x3 with stride 1, of f32 by
+    a parameter, is two `flow.dispatch.workgroups`, if that is expected to be faster (`passes/Utils/TileRules.h`):
+
+    - the first transforms tiles of 6x6 (or 4x4) pixels, into as many values a tile and channel: `[36, tiles, C]`;
+    - the second multiplies each of them with weights, which were transformed when the program was compiled, sums over
+      channels, and transforms the sums to the 4x4 (or 2x2) outputs of the tile: a quarter (4/9) of the multiply-adds of
+      the convolution. A workgroup computes a block of output channels; what follows element by element is computed in
+      it, and the border of zeros stored, as by `--dycl-tile-convolutions`.
+
+    Tiles that do not divide the image are shifted back. Weights are stored as `[F/V][36][C][V]`, 4 (or 1.8) times as
+    many as there were: `conv.weight@winograd(4)@blocks(32)`. The values are those at the points 0, infinity, and the
+    square roots of 2 and 1/2 with both signs, with which results are about as exact as those of the convolution.
+
+    Limits: where an input is infinite or not a number, all outputs of its tile are. Others stay as they are: other
+    kernels, strides and dilations, dynamic sizes, fewer channels than a vector has numbers, weights that would take
+    more than 16 MiB. Needs unregistered dialects allowed, which `dycl-opt` does.
+
+    Example, with `vector-bits=512 registers=32`:
+
+    ```mlir
+    %w = "util.global.load"() <{global = @conv_weight}> : () -> tensor<3x3x64x64xf32>
+    %0 = linalg.conv_2d_nhwc_hwcf ins(%x, %w) outs(%zeros) -> tensor<1x16x16x64xf32>
+    // becomes
+    %w = "util.global.load"() <{global = @conv_weight_winograd_4__blocks_32_}> : () -> tensor<2x36x64x32xf32>
+    %v = "flow.dispatch.workgroups"(%c4, %c1, %c1, %x) ({ … }) : … -> tensor<36x16x64xf32>
+    %0 = "flow.dispatch.workgroups"(%c2, %c1, %c1, %v, %w) ({ … }) : … -> tensor<1x16x16x64xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def DyclTileConvolutionsPass : TilePass<"dycl-tile-convolutions"> {
   let summary = "Compute convolutions in dispatches with tiles and weights in an order of ours";
   let description = [{

@@ -98,6 +98,12 @@ void dycl::buildCpuPipeline(OpPassManager &manager, const PipelineOptions &optio
   module.nest<func::FuncOp>().addPass(createDyclChannelsLastPass());
   addCleanup(module);
   // From here on nothing may simplify: see `eraseDeadOps`.
+  if (options.winograd) {
+    DyclWinogradConvolutionsPassOptions winograd;
+    winograd.vectorBits = options.vectorBits;
+    winograd.registers = options.registers;
+    module.addPass(createDyclWinogradConvolutionsPass(winograd));
+  }
   DyclTileConvolutionsPassOptions convolutions;
   convolutions.vectorBits = options.vectorBits;
   convolutions.registers = options.registers;

@@ -45,6 +45,8 @@ struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
                               llvm::cl::init(0)};
   Option<unsigned> registers{*this, "registers", llvm::cl::desc("Vector registers that the CPU has"),
                              llvm::cl::init(0)};
+  Option<bool> winograd{*this, "winograd", llvm::cl::desc("Compute 3x3 convolutions with fewer products"),
+                        llvm::cl::init(true)};
 };
 
 /// Canonicalization and common subexpressions that leave the control flow as the user wrote it: no `scf.if` becomes an

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -493,6 +494,102 @@ Value Epilogue::build(DispatchBuilder &dispatch, Value value, const Piece &piece
     before = op.getResult(0);
   }
   return value;
+}
+
+void Epilogue::forEachRead(llvm::function_ref<void(Value operand, AffineMap map)> function) const {
+  if (initial)
+    function(initial, initialMap);
+  Value before = root->getResult(0);
+  for (linalg::GenericOp op : ops) {
+    for (OpOperand *operand : op.getDpsInputOperands())
+      if (operand->get() != before)
+        function(operand->get(), op.getMatchingIndexingMap(operand));
+    before = op.getResult(0);
+  }
+}
+
+/// Whether an operation does with each element of vectors what it does with numbers.
+static bool isVectorizable(Operation &op) {
+  if (op.hasTrait<OpTrait::ConstantLike>())
+    return op.getResult(0).getType().isIntOrFloat();
+  return op.hasTrait<OpTrait::IsTerminator>() || OpTrait::hasElementwiseMappableTraits(&op);
+}
+
+bool Epilogue::isVectorizable() const {
+  bool isReadable = true;
+  forEachRead([&](Value, AffineMap map) {
+    // Along the last dimension of the result an operand is a vector, or one number.
+    unsigned last = map.getNumDims() - 1;
+    for (auto [i, expression] : llvm::enumerate(map.getResults()))
+      if (expression.isFunctionOfDim(last) && i + 1 != map.getNumResults())
+        isReadable = false;
+  });
+  return isReadable && llvm::all_of(ops, [](linalg::GenericOp op) {
+           return llvm::all_of(op.getBody()->getOperations(), ::isVectorizable);
+         });
+}
+
+SmallVector<Value> Epilogue::load(DispatchBuilder &dispatch, const Piece &piece) const {
+  SmallVector<Value> operands;
+  forEachRead([&](Value operand, AffineMap map) {
+    operands.push_back(dispatch.load(operand, getOperandPiece(dispatch.inBody(), map, piece)));
+  });
+  return operands;
+}
+
+Value Epilogue::buildVector(OpBuilder &builder, Value vector, ArrayRef<Value> operands, ArrayRef<Value> indices) const {
+  Location location = root->getLoc();
+  auto type = cast<VectorType>(vector.getType());
+  auto read = [&](Value operand, AffineMap map) -> Value {
+    SmallVector<Value> at;
+    bool isVector = false;
+    for (AffineExpr expression : map.getResults()) {
+      auto dimension = dyn_cast<AffineDimExpr>(expression);
+      at.push_back(dimension ? indices[dimension.getPosition()]
+                             : arith::ConstantIndexOp::create(builder, location, 0).getResult());
+      isVector |= dimension && dimension.getPosition() + 1 == map.getNumDims();
+    }
+    if (!isVector)
+      return vector::BroadcastOp::create(builder, location, type,
+                                         tensor::ExtractOp::create(builder, location, operand, at));
+    Value zero = arith::ConstantOp::create(builder, location, builder.getZeroAttr(type.getElementType()));
+    return vector::TransferReadOp::create(builder, location, type, operand, at, zero, ArrayRef<bool>{true});
+  };
+  auto splat = [&](Value constant) -> Value {
+    TypedAttr number;
+    matchPattern(constant, m_Constant(&number));
+    return arith::ConstantOp::create(builder, location, DenseElementsAttr::get(type.clone(number.getType()), number));
+  };
+  if (initial) {
+    vector = arith::AddFOp::create(builder, location, vector, read(operands.front(), initialMap));
+    operands = operands.drop_front();
+  }
+  Value before = root->getResult(0);
+  for (linalg::GenericOp op : ops) {
+    IRMapping mapping;
+    for (OpOperand *operand : op.getDpsInputOperands()) {
+      Value value = vector;
+      if (operand->get() != before) {
+        value = read(operands.front(), op.getMatchingIndexingMap(operand));
+        operands = operands.drop_front();
+      }
+      mapping.map(op.getMatchingBlockArgument(operand), value);
+    }
+    for (Operation &inner : op.getBody()->without_terminator()) {
+      if (inner.hasTrait<OpTrait::ConstantLike>())
+        continue;
+      for (Value operand : inner.getOperands())
+        if (!mapping.contains(operand))
+          mapping.map(operand, splat(operand));
+      Operation *copy = builder.clone(inner, mapping);
+      for (OpResult result : copy->getResults())
+        result.setType(type.clone(result.getType()));
+    }
+    Value last = op.getBody()->getTerminator()->getOperand(0);
+    vector = mapping.contains(last) ? mapping.lookup(last) : splat(last);
+    before = op.getResult(0);
+  }
+  return vector;
 }
 
 void dycl::eraseDeadOps(Region &region) {

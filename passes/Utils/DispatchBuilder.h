@@ -111,7 +111,20 @@ public:
   /// Computes it for a piece of the result, of which `value` may lack as many leading dimensions, of size 1.
   mlir::Value build(DispatchBuilder &dispatch, mlir::Value value, const Piece &piece, unsigned numDropped = 0) const;
 
+  /// Whether it can be computed for vectors along the last dimension of the result.
+  bool isVectorizable() const;
+
+  /// What it reads of other tensors for a piece of the result, for `buildVector`.
+  mlir::SmallVector<mlir::Value> load(DispatchBuilder &dispatch, const Piece &piece) const;
+
+  /// Computes it for a vector, which starts at `indices` in the piece that `operands` were loaded for.
+  mlir::Value buildVector(mlir::OpBuilder &builder, mlir::Value vector, mlir::ArrayRef<mlir::Value> operands,
+                          mlir::ArrayRef<mlir::Value> indices) const;
+
 private:
+  /// Calls a function with each operand that is read, in order, and the dimensions of the result that it has.
+  void forEachRead(llvm::function_ref<void(mlir::Value operand, mlir::AffineMap map)> function) const;
+
   mlir::Operation *root;
   /// What is added to the result, and the dimensions of the result that it has; null for nothing.
   mlir::Value initial;

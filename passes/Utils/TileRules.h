@@ -8,10 +8,11 @@
 // columns of a product) times some pixels (its rows), one multiply-add each for a vector of weights that is read once
 // and a number of the input that is broadcast.
 //
-// Measured with AVX-512 on AMD Zen 5: alone in a dispatch products reach 94 to 97% of the FMA peak and 3x3 convolutions
-// of 16 to 512 channels 76 to 99%; as regions of a program, with the call and the border of the input, 84 to 93% and 55
-// to 91% (test/benchmarks/tiles.py). On Intel Sapphire Rapids by hand 75 to 90%; there 16 rows x 32 columns spill. With
-// AVX2 70 to 95% of its peak on AMD. For NEON read off the assembly only.
+// Measured with AVX-512 on AMD Zen 5: alone in a dispatch products reach 94 to 97% of the FMA peak and 3x3
+// convolutions of 16 to 512 channels 76 to 99%; as regions of a program, with the call and the border of the input,
+// 84 to 93% and 55 to 91% (test/benchmarks/tiles.py); as Winograd convolutions 1.3 to 3 times as fast as that. On
+// Intel Sapphire Rapids by hand 75 to 90%; there 16 rows x 32 columns spill. With AVX2 70 to 95% of its peak on AMD.
+// For NEON read off the assembly only.
 //
 //===----------------------------------------------------------------------===//
 
@@ -46,6 +47,20 @@ inline Tiling tileEvenly(int64_t size, int64_t most) {
   int64_t count = (size + most - 1) / most;
   return {size, (size + count - 1) / count};
 }
+
+/// Tiles of at most `most` by a divisor, unless that is small and equal tiles are larger.
+inline Tiling tileWithin(int64_t size, int64_t most) {
+  int64_t divisor = findDivisor(size, most);
+  Tiling even = tileEvenly(size, most);
+  return 2 * divisor >= even.tile ? Tiling{size, divisor} : even;
+}
+
+/// What the transformed weights of a Winograd convolution may take: 4 times, or 1.8 times what the weights take. Above,
+/// reading them is what the convolution takes.
+inline constexpr int64_t kWinogradWeightBytes = 16 << 20;
+
+/// What IREE lets a dispatch have on the stack.
+inline constexpr int64_t kStackBytes = 32 << 10;
 
 /// The vector unit of a CPU.
 class VectorUnit {
@@ -98,10 +113,41 @@ public:
   }
 
   /// How to tile a row of `width` pixels: by a divisor, unless that is small and equal tiles are larger.
-  Tiling getRowTiling(int64_t width, int64_t block) const {
-    int64_t most = getMostRows(block), divisor = findDivisor(width, most);
-    Tiling even = tileEvenly(width, most);
-    return 2 * divisor >= even.tile ? Tiling{width, divisor} : even;
+  Tiling getRowTiling(int64_t width, int64_t block) const { return tileWithin(width, getMostRows(block)); }
+
+  /// f32 a register.
+  int64_t getLanes() const { return lanes; }
+
+  /// How many outputs of a row a tile of a Winograd convolution of 3x3 computes, 4 or 2; none where the convolution
+  /// itself is as fast. By an estimate of multiply-adds, transforms, weights that are read from beyond the caches, and
+  /// the second dispatch, all as floating-point operations.
+  std::optional<int64_t> getWinogradTile(int64_t images, int64_t height, int64_t width, int64_t channels,
+                                         int64_t features) const {
+    double kernels = double(channels) * features;
+    auto estimate = [&](double products, double weights, double others) {
+      return 2 * products * kernels + weights * kernels * 4 * lanes * 5 / 8 + others;
+    };
+    double best = estimate(images * height * width * 9 * 1.08, 9, 0) / 1.1;
+    std::optional<int64_t> chosen;
+    for (int64_t tile : {4, 2}) {
+      int64_t elements = (tile + 2) * (tile + 2);
+      if (height < tile || width < tile || elements * channels * features * 4 > kWinogradWeightBytes)
+        continue;
+      double tiles = double(images) * Tiling{height, tile}.count() * Tiling{width, tile}.count() * elements;
+      double cost = estimate(tiles, elements, tiles * (channels + features) * 24 + lanes * 16000);
+      if (cost < best) {
+        best = cost;
+        chosen = tile;
+      }
+    }
+    return chosen;
+  }
+
+  /// How many of `tiles` of a Winograd convolution are computed at a time, with `block` channels: what they take of the
+  /// stack, `elements` numbers a tile and channel, is at most what IREE allows a dispatch.
+  Tiling getWinogradTiling(int64_t tiles, int64_t block, int64_t elements) const {
+    int64_t most = std::min(getMostRows(block), std::max<int64_t>(kStackBytes / (elements * block * 4), 1));
+    return tileWithin(tiles, most);
   }
 
 private:

@@ -181,6 +181,11 @@ examples:
         help="for CPUs: leave tiles, layouts of images and the order of weights to IREE, for comparison",
     )
     parser.add_argument(
+        "--no-winograd",
+        action="store_true",
+        help="for CPUs: compute convolutions of 3x3 as they are: slower, with weights that take less space",
+    )
+    parser.add_argument(
         "--no-pack-weights",
         action="store_true",
         help="keep the weights of matrix products mapped from the file: less memory, slower products",
@@ -378,6 +383,7 @@ def _compile(given: argparse.Namespace) -> None:
         cache=not given.no_cache,
         embed_parameters=given.embed_parameters,
         tile=not given.no_tile,
+        winograd=not given.no_winograd,
         pack_weights=not given.no_pack_weights,
         demote_f64=given.demote_f64,
         place=tuple(given.place),

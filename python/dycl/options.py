@@ -24,6 +24,9 @@ class Options:
             VMFB is then complete in itself, and a weight that several regions use is in each of them.
         tile: for CPUs, compute convolutions and products with tiles and an order of the weights that suit the vector
             unit, and images with their channels innermost. Off only for comparison.
+        winograd: with `tile`, compute convolutions of 3x3 with fewer products (Winograd) where that is expected to be
+            faster; their weights then take up to 4 times the space. Results change by rounding only; where an input is
+            infinite or NaN, more outputs beside it are. Not for a program with such weights.
         pack_weights: lay out the weights of matrix products for the CPU's vector units when a region is loaded. These
             weights are then copied, and not mapped from the file. Of regions without convolutions whose products are of
             static sizes.
@@ -52,6 +55,7 @@ class Options:
     allow_random: bool = False
     embed_parameters: bool = False
     tile: bool = True
+    winograd: bool = True
     pack_weights: bool = True
     cache: bool = True
     place: tuple[str, ...] = ()

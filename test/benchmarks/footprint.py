@@ -135,6 +135,7 @@ def main() -> None:
     parser.add_argument("--kind", choices=("linear", "conv"))
     parser.add_argument("--no-pack-weights", action="store_true")
     parser.add_argument("--no-tile", action="store_true", help="so that IREE packs weights, not dycl")
+    parser.add_argument("--no-winograd", action="store_true", help="with weights of convolutions as large as they are")
     parser.add_argument("--output", type=Path, help="keep the bundle here")
     parser.add_argument("--load", metavar="BUNDLE")
     parser.add_argument("--loading", default="lazy")
@@ -147,11 +148,14 @@ def main() -> None:
     elif given.kind and given.output:
         import dycl
 
-        options = dycl.Options(pack_weights=not given.no_pack_weights, tile=not given.no_tile)
+        options = dycl.Options(
+            pack_weights=not given.no_pack_weights, tile=not given.no_tile, winograd=not given.no_winograd
+        )
         print(json.dumps(compiled(given.kind, given.mb, given.output, options)))
     else:
         packing = ["--no-pack-weights"] if given.no_pack_weights else []
         packing += ["--no-tile"] if given.no_tile else []
+        packing += ["--no-winograd"] if given.no_winograd else []
         for kind in (given.kind,) if given.kind else ("linear", "conv"):
             with tempfile.TemporaryDirectory() as folder:
                 bundle = f"{folder}/net.dycl"

@@ -14,7 +14,13 @@ MB = 64
 @pytest.fixture(scope="module", params=["linear", "conv"])
 def figures(request, root, run_command, tmp_path_factory):
     """What test/benchmarks/footprint.py says of a network of 64 MB: compiling, loading, and its bundle."""
-    return measured(root, run_command, tmp_path_factory, request.param, "--no-pack-weights")
+    return measured(root, run_command, tmp_path_factory, request.param, "--no-pack-weights", "--no-winograd")
+
+
+@pytest.fixture(scope="module")
+def transformed(root, run_command, tmp_path_factory):
+    """The same of convolutions of 256 channels, 8x8 pixels, whose weights are transformed."""
+    return measured(root, run_command, tmp_path_factory, "conv")
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +52,13 @@ def test_a_bundle_is_hardly_larger_than_its_weights(figures):
     compiled, _, bundle = figures
     regions = len(list(bundle.glob("regions/*/*.vmfb")))
     assert compiled["bundle_mb"] < compiled["weights_mb"] * 1.05 + regions * 15 / 1024
+
+
+def test_transformed_weights_are_stored_instead_of_the_others(transformed):
+    compiled, _, bundle = transformed
+    regions = len(list(bundle.glob("regions/*/*.vmfb")))
+    assert compiled["bundle_mb"] < compiled["weights_mb"] * 16 / 9 * 1.05 + regions * 15 / 1024
+    assert compiled["compile_peak_mb"] < MB / 2
 
 
 def test_an_early_exit_takes_less_memory_than_the_whole_network(figures):

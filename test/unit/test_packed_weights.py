@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dycl
-from dycl.compiler.packing import add_packed, find_weight_types
+from dycl.compiler.packing import add_packed, find_unsuitable, find_weight_types
 from dycl.weights import Weights
 
 
@@ -37,6 +37,31 @@ def test_zeros_fill_a_block_of_more_than_all_columns():
     assert blocks.shape == (1, 3, 8)
     np.testing.assert_array_equal(blocks[0, :, :5], weight)
     assert not blocks[0, :, 5:].any()
+
+
+@pytest.mark.parametrize("tile", [2, 4])
+def test_transformed_kernels_hold_values_of_polynomials(tile):
+    """Of rows and columns of a kernel as polynomials, at the points, divided by what the inputs are not."""
+    kernel = np.random.default_rng(0).standard_normal((3, 3, 2, 5)).astype("f4")
+    points = {2: [0, 1, -1], 4: [0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5)]}[tile]
+    values = [
+        [(kernel * np.outer(p ** np.arange(3), q ** np.arange(3))[:, :, None, None]).sum((0, 1)) for q in points]
+        for p in points
+    ]
+    factors = [np.prod([p - q for q in points if q != p]) for p in points]
+    got = packed(f"w@winograd({tile})", kernel, "3x3x2x5xf32").reshape(tile + 2, tile + 2, 2, 5)
+    expected = np.array(values) / np.outer(factors, factors)[:, :, None, None]
+    np.testing.assert_allclose(got[:-1, :-1], expected, rtol=2e-6, atol=2e-6)
+    np.testing.assert_array_equal(got[-1, -1], kernel[2, 2])
+
+
+@pytest.mark.parametrize(("number", "is_suitable"), [(1.0, True), (np.nan, False), (np.inf, False), (-3e38, False)])
+def test_kernels_that_are_not_finite_are_not_transformed(number, is_suitable):
+    kernel = np.ones((3, 3, 2, 4), "f4")
+    kernel[1, 2, 0, 3] = number
+    weights, types = Weights({"w": lambda: kernel}), {"w": "3x3x2x4xf32"}
+    keys = ["w@winograd(4)@blocks(4)", "w@blocks(4)", "w"]
+    assert find_unsuitable(weights, types, keys) == ([] if is_suitable else keys[:1])
 
 
 def test_steps_are_done_in_order():

@@ -2,7 +2,8 @@
 """Weights in the order in which compiled code reads them.
 
 `passes/Utils/PackedWeights` asks for a weight in another order by a key that says how it is made:
-`fc.weight@transpose(1,0)@blocks(32)` is `fc.weight`, transposed, in blocks of 32 columns.
+`fc.weight@transpose(1,0)@blocks(32)` is `fc.weight`, transposed, in blocks of 32 columns;
+`conv.weight@winograd(4)` what `passes/WinogradConvolutions.cpp` multiplies with, for tiles of 4x4 outputs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 _WEIGHT = re.compile(r'parameter\.named<"model"::"([^"]*)"> : tensor<([^<>]*)>')
-_STEP = re.compile(r"@(select|transpose|reshape|blocks)\(([\d,]*)\)")
+# Sums of products with weights below it are finite in f32.
+_LARGEST_TRANSFORMED = 1e30
+_STEP = re.compile(r"@(select|transpose|reshape|blocks|winograd)\(([\d,]*)\)")
 
 
 def find_weight_types(modules: Iterable[str]) -> dict[str, str]:
@@ -94,9 +97,47 @@ def _apply(array: Array, step: str, numbers: list[int]) -> Array:
         return array.transpose(numbers)
     if step == "reshape":
         return array.reshape(numbers)
+    if step == "winograd":
+        return _transform(array, numbers[0])
     block, size = numbers[0], array.shape[-1]
     if size < block:
         array, size = np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, block - size)]), block
     # The last block is shifted back where blocks do not divide the channels.
     starts = [min(start, size - block) for start in range(0, size, block)]
     return np.stack([array[..., start : start + block] for start in starts])
+
+
+def _transform(kernels: Array, tile: int) -> Array:
+    """Kernels of 3x3, `[3, 3, C, F]`, at the points of a Winograd convolution, `[(tile + 2)**2, C, F]`.
+
+    The points are 0, pairs of p and -p, and infinity, in this order.
+    """
+    squares = {2: [1.0], 4: [0.5, 2.0]}[tile]
+    rows = [[1 / float(np.prod([-square for square in squares])), 0, 0]]
+    for square in squares:
+        scale = 2 * square * float(np.prod([square - other for other in squares if other != square]))
+        rows += [[1 / scale, sign * square**0.5 / scale, square / scale] for sign in (1, -1)]
+    matrix = np.array([*rows, [0, 0, 1]])
+    both = np.einsum("ia,jb->ijab", matrix, matrix).reshape(len(matrix) ** 2, 9)
+    exact = kernels.reshape(9, -1).astype(np.float64)
+    # A row at a time: in f64 all of them would take a multiple of the weight.
+    transformed = np.empty((len(both), exact.shape[1]), kernels.dtype)
+    for row, factors in zip(transformed, both, strict=True):
+        row[:] = factors @ exact
+    return transformed.reshape(-1, *kernels.shape[2:])
+
+
+def find_unsuitable(weights: Weights[Array], types: Mapping[str, str], keys: Iterable[str]) -> list[str]:
+    """Of the packed weights of `keys`, those transformed of weights that are not all finite, or nearly not.
+
+    Of one such number the transform would make many that are not.
+    """
+    unsuitable = []
+    for key in keys:
+        base, steps = _parse(key, weights)
+        if any(step == "winograd" for step, _ in steps) and base in weights and base in types:
+            array = _maker(weights.maker(base), types[base], [])()
+            # Not for NaN either.
+            if not np.abs(array).max(initial=0) < _LARGEST_TRANSFORMED:
+                unsuitable.append(key)
+    return unsuitable

@@ -49,9 +49,10 @@ def legalize_for_spirv(partitioned: str) -> str:
     return _dycl_opt(pipeline, partitioned, phase="partition for vulkan")
 
 
-def tile_for_cpu(partitioned: str, unit: VectorUnit) -> str:
+def tile_for_cpu(partitioned: str, unit: VectorUnit, *, winograd: bool = True) -> str:
     """A partitioned module, its regions written so that IREE makes fast code of them for a CPU's vector unit."""
     pipeline = f"--dycl-cpu-pipeline=vector-bits={unit.bits} registers={unit.registers}"
+    pipeline += "" if winograd else " winograd=false"
     return _dycl_opt(pipeline, partitioned, phase="partition for CPUs")
 
 

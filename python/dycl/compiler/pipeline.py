@@ -19,7 +19,7 @@ from dycl.compiler import phases
 from dycl.compiler.imported import PARAMETERS_FILE, SIGNATURE_FILE, STATE_FILE, ImportedProgram
 from dycl.compiler.ir_inspection import packs_weights, split_regions
 from dycl.compiler.iree import RegionJob, compile_regions, demotes_f64, embedding_flags
-from dycl.compiler.packing import add_packed, find_weight_types
+from dycl.compiler.packing import add_packed, find_unsuitable, find_weight_types
 from dycl.compiler.placement import PlacementRules, is_placed, parse_placement, used_targets
 from dycl.compiler.target_facts import find_facts
 from dycl.compiler.targets import TargetSpec, parse_targets
@@ -151,7 +151,7 @@ def partition_program(
     used = used_targets(description, targets, rules)
     has_vm_host = vm_host_problem(description, [_describe(target, options) for target in used]) is None
     host_module = phases.host_module(text, len(imported.signature.state)) if has_vm_host else ""
-    written = {target.folder: _write_for(target, text, options) for target in used}
+    written = {target.folder: _write_for(target, text, imported, options) for target in used}
     own = {folder: own for folder, own in written.items() if own != text}
     program = PartitionedProgram(
         phases.host_source(text),
@@ -168,13 +168,17 @@ def partition_program(
     return program
 
 
-def _write_for(target: TargetSpec, partitioned: str, options: Options) -> str:
+def _write_for(target: TargetSpec, partitioned: str, imported: ImportedProgram, options: Options) -> str:
     """A partitioned module as it is compiled for a target."""
     unit = find_facts(target).vector_unit
     if target.backend == "vulkan":
         return phases.legalize_for_spirv(partitioned)
     if unit and options.tile:
-        return phases.tile_for_cpu(partitioned, unit)
+        tiled = phases.tile_for_cpu(partitioned, unit, winograd=options.winograd)
+        weights, types = Weights.of(imported.parameters), find_weight_types([partitioned])
+        if find_unsuitable(weights, types, find_weight_types([tiled])):
+            return phases.tile_for_cpu(partitioned, unit, winograd=False)
+        return tiled
     return partitioned
 
 
