@@ -811,7 +811,12 @@ def DyclChannelsLastPass : Pass<"dycl-channels-last", "::mlir::func::FuncOp"> {
 class TilePass<string flag> : Pass<flag, "::mlir::ModuleOp"> {
   let options = [
     Option<"vectorBits", "vector-bits", "unsigned", "0", "Bits of a vector register of the target; 0 tiles nothing">,
-    Option<"registers", "registers", "unsigned", "0", "Vector registers that the target has">
+    Option<"registers", "registers", "unsigned", "0", "Vector registers that the target has">,
+    ListOption<"tuning", "tuning", "std::string",
+               "What was measured to be faster than the rules for an operation, as KEY:NAME=NUMBER:... (`passes/Utils/"
+               "Tuning.h`)">,
+    Option<"listChoices", "list-choices", "bool", "false",
+           "List in the attribute tile_choices of a function what may be chosen of its operations">
   ];
   let statistics = [Statistic<"numTiled", "num-tiled", "Operations that became dispatches">];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",

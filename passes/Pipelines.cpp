@@ -107,10 +107,14 @@ void dycl::buildCpuPipeline(OpPassManager &manager, const PipelineOptions &optio
   DyclTileConvolutionsPassOptions convolutions;
   convolutions.vectorBits = options.vectorBits;
   convolutions.registers = options.registers;
+  convolutions.tuning = llvm::to_vector(options.tuning);
+  convolutions.listChoices = options.listChoices;
   module.addPass(createDyclTileConvolutionsPass(convolutions));
   DyclTileProductsPassOptions products;
   products.vectorBits = options.vectorBits;
   products.registers = options.registers;
+  products.tuning = llvm::to_vector(options.tuning);
+  products.listChoices = options.listChoices;
   module.addPass(createDyclTileProductsPass(products));
   manager.addPass(createDyclCollectParametersPass());
 }

@@ -47,6 +47,10 @@ struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
                              llvm::cl::init(0)};
   Option<bool> winograd{*this, "winograd", llvm::cl::desc("Compute 3x3 convolutions with fewer products"),
                         llvm::cl::init(true)};
+  ListOption<std::string> tuning{*this, "tuning",
+                                 llvm::cl::desc("Tiles of operations that were measured, as KEY:NAME=NUMBER:...")};
+  Option<bool> listChoices{*this, "list-choices", llvm::cl::desc("List what may be chosen of operations"),
+                           llvm::cl::init(false)};
 };
 
 /// Canonicalization and common subexpressions that leave the control flow as the user wrote it: no `scf.if` becomes an

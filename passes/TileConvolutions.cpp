@@ -15,6 +15,7 @@
 #include "passes/Utils/ImageBorder.h"
 #include "passes/Utils/PackedWeights.h"
 #include "passes/Utils/TileRules.h"
+#include "passes/Utils/Tuning.h"
 
 namespace dycl {
 #define GEN_PASS_DEF_DYCLTILECONVOLUTIONSPASS
@@ -47,21 +48,24 @@ struct TileConvolutionsPass : public dycl::impl::DyclTileConvolutionsPassBase<Ti
     std::optional<VectorUnit> unit = VectorUnit::get(vectorBits, registers);
     if (!unit)
       return;
+    FailureOr<Tuning> measured = Tuning::parse(tuning, listChoices, getOperation());
+    if (failed(measured))
+      return signalPassFailure();
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       SmallVector<Operation *> ops;
       function.walk([&](linalg::ConvolutionOpInterface op) { ops.push_back(op); });
       for (Operation *op : ops) {
         if (auto convolution = dyn_cast<linalg::Conv2DNhwcHwcfOp>(op))
-          tile(*unit, convolution);
+          tile(*unit, *measured, convolution);
         else if (auto depthwise = dyn_cast<linalg::DepthwiseConv2DNhwcHwcOp>(op))
-          tile(*unit, depthwise);
+          tile(*unit, *measured, depthwise);
       }
       eraseDeadOps(function.getBody());
     }
   }
 
 private:
-  template <typename Op> void tile(const VectorUnit &unit, Op op);
+  template <typename Op> void tile(const VectorUnit &unit, const Tuning &measured, Op op);
 };
 
 } // namespace
@@ -91,7 +95,17 @@ static Tiling getRowsPerWorkgroup(const Geometry &geometry, int64_t numBlocks, i
   return tileEvenly(geometry.height, (geometry.height + count - 1) / count);
 }
 
-template <typename Op> void TileConvolutionsPass::tile(const VectorUnit &unit, Op op) {
+/// The key of a convolution in a tuning: `conv-1x58x58x64-3x3x64x64-s1x1-d1x1`, with the border in the input's sizes.
+template <typename Op> static std::string getKey(Op op) {
+  auto shapeOf = [&](unsigned i) { return joinSizes(cast<RankedTensorType>(op.getInputs()[i].getType()).getShape()); };
+  auto numbersOf = [](DenseIntElementsAttr numbers) {
+    return joinSizes(llvm::to_vector(numbers.getValues<int64_t>()));
+  };
+  return (std::is_same_v<Op, linalg::Conv2DNhwcHwcfOp> ? "conv-" : "depthwise-") + shapeOf(0) + "-" + shapeOf(1) +
+         "-s" + numbersOf(op.getStrides()) + "-d" + numbersOf(op.getDilations());
+}
+
+template <typename Op> void TileConvolutionsPass::tile(const VectorUnit &unit, const Tuning &measured, Op op) {
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
   auto inputType = cast<RankedTensorType>(op.getInputs()[0].getType());
   std::optional<WeightView> weight = getWeight(getOperation(), op.getInputs()[1]);
@@ -101,15 +115,22 @@ template <typename Op> void TileConvolutionsPass::tile(const VectorUnit &unit, O
     return;
   Geometry geometry = getGeometry(op);
   constexpr bool depthwise = std::is_same_v<Op, linalg::DepthwiseConv2DNhwcHwcOp>;
-  std::optional<int64_t> block = unit.getBlock(geometry.channels);
-  if (!block && !depthwise)
-    block = unit.getNarrowBlock(geometry.channels);
+  Choices choices(measured, op, getKey(op));
+  std::optional<int64_t> rule = unit.getBlock(geometry.channels);
+  if (!rule && !depthwise)
+    rule = unit.getNarrowBlock(geometry.channels);
+  std::optional<int64_t> block = choices.takeBlock(unit, rule, geometry.channels);
   if (!block)
     return;
-  Tiling columns = unit.getRowTiling(geometry.width, *block);
+  Tiling columns = choices.takeTile(unit, geometry.width, *block);
   Tiling blocks = {geometry.channels, *block};
   int64_t weights = depthwise ? 0 : weight->type.getNumElements() * 4;
-  Tiling rows = getRowsPerWorkgroup(geometry, blocks.count(), weights);
+  Tiling rows = choices.takeRows(getRowsPerWorkgroup(geometry, blocks.count(), weights));
+  int64_t unrolled =
+      depthwise ? 1
+                : choices.takeUnroll(findDivisor(geometry.inputChannels, kUnrolledChannels), geometry.inputChannels);
+  if (failed(choices.finish()))
+    return signalPassFailure();
   // Where tiles do not divide the width, each is a workgroup of its own.
   Tiling strips = columns.isExact() ? Tiling{geometry.width, geometry.width} : columns;
   // Where zeros fill the block, all of it is in a buffer before the channels that there are are stored.
@@ -159,10 +180,8 @@ template <typename Op> void TileConvolutionsPass::tile(const VectorUnit &unit, O
     inner->setAttr("compilation_info", getTileAttribute(context, {1, 1, columns.tile, *block, 0, 0}, {0, 0, 0, 0, 1, 1},
                                                         "ConvTileAndDecomposeExpert"));
   else
-    inner->setAttr("compilation_info",
-                   getTileAttribute(context, {1, 1, columns.tile, *block, 0, 0, 0},
-                                    {0, 0, 0, 0, 1, 1, findDivisor(geometry.inputChannels, kUnrolledChannels)},
-                                    "ConvTileAndDecomposeExpert"));
+    inner->setAttr("compilation_info", getTileAttribute(context, {1, 1, columns.tile, *block, 0, 0, 0},
+                                                        {0, 0, 0, 0, 1, 1, unrolled}, "ConvTileAndDecomposeExpert"));
   Value value = inner->getResult(0);
   if (stored < *block)
     value =

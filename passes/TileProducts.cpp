@@ -17,6 +17,7 @@
 #include "passes/Utils/DispatchBuilder.h"
 #include "passes/Utils/PackedWeights.h"
 #include "passes/Utils/TileRules.h"
+#include "passes/Utils/Tuning.h"
 
 namespace dycl {
 #define GEN_PASS_DEF_DYCLTILEPRODUCTSPASS
@@ -198,24 +199,25 @@ struct TileProductsPass : public dycl::impl::DyclTileProductsPassBase<TileProduc
     std::optional<VectorUnit> unit = VectorUnit::get(vectorBits, registers);
     if (!unit)
       return;
-    if (failed(bringToProducts(getOperation())))
+    FailureOr<Tuning> measured = Tuning::parse(tuning, listChoices, getOperation());
+    if (failed(measured) || failed(bringToProducts(getOperation())))
       return signalPassFailure();
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       SmallVector<linalg::MatmulOp> products;
       function.walk([&](linalg::MatmulOp op) { products.push_back(op); });
       for (linalg::MatmulOp op : products)
-        tile(*unit, op);
+        tile(*unit, *measured, op);
       SmallVector<linalg::BatchMatmulOp> batches;
       function.walk([&](linalg::BatchMatmulOp op) { batches.push_back(op); });
       for (linalg::BatchMatmulOp op : batches)
-        tile(*unit, op);
+        tile(*unit, *measured, op);
       eraseDeadOps(function.getBody());
     }
   }
 
 private:
-  void tile(const VectorUnit &unit, linalg::MatmulOp op);
-  void tile(const VectorUnit &unit, linalg::BatchMatmulOp op);
+  void tile(const VectorUnit &unit, const Tuning &measured, linalg::MatmulOp op);
+  void tile(const VectorUnit &unit, const Tuning &measured, linalg::BatchMatmulOp op);
 };
 
 } // namespace
@@ -268,9 +270,9 @@ static Value buildDispatch(OpBuilder &builder, const Product &product, const Epi
   return dispatch.finish(builder, {numTiles, numBlocks}, product.type);
 }
 
-/// For rows that data counts: a dispatch for each of these tiles, the largest first, of which the largest that there are
-/// rows for has workgroups and the others none. Each but the first updates the result of the one before it, so that all
-/// are one submission: with `scf.if` around them a product took 3 us more, and 40 on a pool of threads.
+/// For rows that data counts: a dispatch for each of these tiles, the largest first, of which the largest that there
+/// are rows for has workgroups and the others none. Each but the first updates the result of the one before it, so that
+/// all are one submission: with `scf.if` around them a product took 3 us more, and 40 on a pool of threads.
 static Value buildVariants(OpBuilder &builder, const Product &product, const Epilogue &epilogue,
                            ArrayRef<int64_t> tiles, Value numRows) {
   Location location = Value(product.packed).getLoc();
@@ -291,7 +293,7 @@ static Value buildVariants(OpBuilder &builder, const Product &product, const Epi
   return result;
 }
 
-void TileProductsPass::tile(const VectorUnit &unit, linalg::MatmulOp op) {
+void TileProductsPass::tile(const VectorUnit &unit, const Tuning &measured, linalg::MatmulOp op) {
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
   std::optional<WeightView> weight = getWeight(getOperation(), op.getInputs()[1]);
   if (!op.hasPureTensorSemantics() || op.hasUserDefinedMaps() || !weight || !type.getElementType().isF32() ||
@@ -302,16 +304,24 @@ void TileProductsPass::tile(const VectorUnit &unit, linalg::MatmulOp op) {
   if (!rowsType.getElementType().isF32() ||
       rowsType.getShape() != ArrayRef{type.getDimSize(0), weight->type.getDimSize(0)})
     return;
-  int64_t depth = weight->type.getDimSize(0);
-  std::optional<int64_t> block = unit.getColumnBlock(type.getDimSize(1));
+  int64_t height = type.getDimSize(0), depth = weight->type.getDimSize(0);
+  Choices choices(measured, op, "product-" + joinSizes({height, depth, type.getDimSize(1)}));
+  std::optional<int64_t> block = choices.takeBlock(unit, unit.getColumnBlock(type.getDimSize(1)), type.getDimSize(1));
   if (!block || depth == 0)
     return;
+  Tiling rows = {height, 1}, tile = rows;
+  if (!type.isDynamicDim(0)) {
+    int64_t count = (height * depth * 4 + kCachedBytes - 1) / kCachedBytes;
+    rows = choices.takeRows(tileEvenly(height, (height + count - 1) / count));
+    tile = choices.takeTile(unit, rows.tile, *block);
+  }
+  if (failed(choices.finish()))
+    return signalPassFailure();
   Epilogue epilogue(op);
   OpBuilder before(op), after(op.getContext());
   Value packed = loadInBlocks(before, op.getLoc(), getOperation(), *weight, *block);
   Product product = {op, op.getInputs()[0], packed, Tiling{type.getDimSize(1), *block}, depth, type};
   after.setInsertionPointAfter(epilogue.getLast());
-  int64_t height = type.getDimSize(0);
   Value result;
   if (type.isDynamicDim(0)) {
     Value numRows = tensor::DimOp::create(after, op.getLoc(), product.rows, 0);
@@ -320,15 +330,13 @@ void TileProductsPass::tile(const VectorUnit &unit, linalg::MatmulOp op) {
       tiles.push_back(tile);
     result = buildVariants(after, product, epilogue, tiles, numRows);
   } else {
-    int64_t count = (height * depth * 4 + kCachedBytes - 1) / kCachedBytes;
-    Tiling rows = tileEvenly(height, (height + count - 1) / count);
-    result = buildDispatch(after, product, epilogue, rows, unit.getRowTiling(rows.tile, *block).tile);
+    result = buildDispatch(after, product, epilogue, rows, tile.tile);
   }
   epilogue.getLast()->getResult(0).replaceAllUsesWith(result);
   ++numTiled;
 }
 
-void TileProductsPass::tile(const VectorUnit &unit, linalg::BatchMatmulOp op) {
+void TileProductsPass::tile(const VectorUnit &unit, const Tuning &measured, linalg::BatchMatmulOp op) {
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
   auto left = cast<RankedTensorType>(op.getInputs()[0].getType()),
        right = cast<RankedTensorType>(op.getInputs()[1].getType());
@@ -338,9 +346,13 @@ void TileProductsPass::tile(const VectorUnit &unit, linalg::BatchMatmulOp op) {
     return;
   int64_t batches = type.getDimSize(0), height = type.getDimSize(1), width = type.getDimSize(2);
   int64_t depth = left.getDimSize(2);
-  std::optional<int64_t> block = unit.getBlock(width);
+  Choices choices(measured, op, "batch_product-" + joinSizes({batches, height, depth, width}));
+  std::optional<int64_t> block = choices.takeBlock(unit, unit.getBlock(width), width);
   if (!block || depth == 0)
     return;
+  Tiling tile = choices.takeTile(unit, height, *block);
+  if (failed(choices.finish()))
+    return signalPassFailure();
   Location location = op.getLoc();
   Epilogue epilogue(op);
   Tiling blocks = {width, *block};
@@ -349,7 +361,7 @@ void TileProductsPass::tile(const VectorUnit &unit, linalg::BatchMatmulOp op) {
   OpFoldResult column = dispatch.getTileOffset(0, blocks), batch = dispatch.getTileOffset(1, {batches, 1});
   Value rows = dispatch.load(op.getInputs()[0], {{batch, zero, zero}, {1, height, depth}}, /*numDropped=*/1);
   Value columns = dispatch.load(op.getInputs()[1], {{batch, zero, column}, {1, depth, *block}}, /*numDropped=*/1);
-  Value product = buildProduct(dispatch, location, rows, columns, unit.getRowTiling(height, *block).tile);
+  Value product = buildProduct(dispatch, location, rows, columns, tile.tile);
   Piece piece = {{batch, zero, column}, {1, height, *block}};
   Value value = epilogue.build(dispatch, product, piece, /*numDropped=*/1);
   Relayout relayout(epilogue.getLast()->getResult(0), piece, {height, *block});

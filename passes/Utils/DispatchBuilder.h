@@ -56,8 +56,8 @@ public:
   /// Stores a piece of the result; after everything is loaded. Dimensions of size 1 may be missing in `value`.
   void store(mlir::Value value, const Piece &piece, mlir::RankedTensorType result);
 
-  /// Has the dispatch store into `tensor`, of the result's type, instead of into a new one; before `store`. What it does
-  /// not store stays.
+  /// Has the dispatch store into `tensor`, of the result's type, instead of into a new one; before `store`. What it
+  /// does not store stays.
   void update(mlir::Value tensor);
 
   /// The dispatch, of these workgroups, where `builder` stands. `sizes` are the dynamic sizes of the result.

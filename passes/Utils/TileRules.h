@@ -112,6 +112,9 @@ public:
     return std::clamp<int64_t>(std::min(accumulators, accumulators + 2 - vectors) / vectors, 1, 14);
   }
 
+  /// Whether registers hold the results of a tile of `rows` rows with `block` channels.
+  bool holdsResults(int64_t rows, int64_t block) const { return rows * ((block + lanes - 1) / lanes) <= accumulators; }
+
   /// How to tile a row of `width` pixels: by a divisor, unless that is small and equal tiles are larger.
   Tiling getRowTiling(int64_t width, int64_t block) const { return tileWithin(width, getMostRows(block)); }
 
