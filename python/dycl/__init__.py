@@ -26,8 +26,10 @@ from dycl.options import Options
 
 if TYPE_CHECKING:
     from dycl.compiler.api import compile  # noqa: A004 - the public name
+    from dycl.compiler.tuning_file import Tuning
     from dycl.report.verify import verify
     from dycl.runtime.program import Program, load
+    from dycl.tuning.search import tune
 
     __version__: str
 
@@ -39,18 +41,22 @@ __all__ = [
     "Options",
     "Program",
     "SourceLocation",
+    "Tuning",
     "UnsupportedConstructError",
     "__version__",
     "compile",
     "load",
+    "tune",
     "verify",
 ]
 
 # Imported on first use: what each needs (numpy and IREE's runtime; torch and the compilers) is not light.
 _LAZY = {
     "Program": "dycl.runtime.program",
+    "Tuning": "dycl.compiler.tuning_file",
     "compile": "dycl.compiler.api",
     "load": "dycl.runtime.program",
+    "tune": "dycl.tuning.search",
     "verify": "dycl.report.verify",
 }
 

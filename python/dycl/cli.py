@@ -15,16 +15,17 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dycl.argument_types import positive
 from dycl.bench.command import add_bench
-from dycl.errors import CompileError, DyclError, InputError
+from dycl.errors import DyclError, InputError
+from dycl.model_arguments import add_source_arguments, check_compiler, dynamic_dimensions, source_loader
 from dycl.options import PHASES, Options
 from dycl.report.command import add_verify
 from dycl.text_table import text_table
+from dycl.tuning.command import add_tune
 from dycl.version import version
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_bundle(commands)
     add_verify(commands)
     add_bench(commands)
+    add_tune(commands)
     _add_zoo(commands)
     return parser
 
@@ -111,22 +113,7 @@ examples:
   dycl compile net.py:make_net --target llvm-cpu --target vulkan --place 'region_[12]=vulkan' -o net.dycl
   dycl compile net.py:make_net --compile-to outline -o net.mlir""",
     )
-    parser.add_argument(
-        "source",
-        metavar="SOURCE",
-        help="FILE.py:FACTORY or PACKAGE.MODULE:FACTORY, a function that returns a model, (model, args) or "
-        "(model, args, kwargs); or FILE.mlir, a phase's dump",
-    )
-    parser.add_argument(
-        "--input",
-        action="append",
-        metavar="TYPE",
-        help="the type of an input, as 1x3x32x32xf32, ?x64xf32 (a size that may vary), or @x.npy for one like it; once "
-        "for each positional argument, in place of the factory's args",
-    )
-    parser.add_argument(
-        "--arg", action="append", default=[], metavar="NAME=JSON", help="a keyword argument for the factory"
-    )
+    add_source_arguments(parser)
     parser.add_argument(
         "--target",
         action="append",
@@ -184,6 +171,13 @@ examples:
         "--no-winograd",
         action="store_true",
         help="for CPUs: compute convolutions of 3x3 as they are: slower, with weights that take less space",
+    )
+    parser.add_argument(
+        "--tuning",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="tiles that `dycl tune` found to be fast, for the target that it measured; again for another target",
     )
     parser.add_argument(
         "--no-pack-weights",
@@ -368,22 +362,22 @@ def _bytes(text: str) -> int:
 
 
 def _compile(given: argparse.Namespace) -> None:
-    missing = [name for name in ("torch", "torch_mlir", "iree.compiler") if find_spec(name) is None]
-    if missing:
-        raise CompileError(f"compiling needs {', '.join(missing)}: pip install 'dycl[compiler]'")
+    check_compiler()
     from dycl.bundle import read_bundle
     from dycl.compiler import build, compile_to
     from dycl.compiler.api import import_model
     from dycl.compiler.placement import parse_placement
     from dycl.compiler.targets import parse_targets
-    from dycl.sources import load_source, parse_factory_arguments
 
+    if given.tuning and given.no_tile:
+        raise InputError("--tuning chooses tiles; leave out --no-tile")
     options = Options(
         simplify_host=not given.no_simplify_host,
         cache=not given.no_cache,
         embed_parameters=given.embed_parameters,
         tile=not given.no_tile,
         winograd=not given.no_winograd,
+        tuning=tuple(given.tuning),
         pack_weights=not given.no_pack_weights,
         demote_f64=given.demote_f64,
         place=tuple(given.place),
@@ -393,72 +387,18 @@ def _compile(given: argparse.Namespace) -> None:
         dump_phases=given.dump_phases,
     )
     # What costs nothing is checked before the model is loaded and minutes of compilation begin.
-    factory_arguments = parse_factory_arguments(given.arg)
-    examples = None if given.input is None else [_example(text) for text in given.input]
+    load = source_loader(given)
     targets: list[str] = given.target or ["llvm-cpu"]
     parse_placement(options.place, options.device_models, parse_targets(targets))
     _check_output(given)
 
-    source = load_source(given.source, factory_arguments)
-    args = source.args if examples is None else _tensors(examples)
-    if args is None and not isinstance(source.model, Path):
-        raise InputError(f"{given.source} gives no arguments for its model; add --input TYPE, as 1x3x32x32xf32")
-    dynamic_shapes = _dynamic_dimensions(given.input or ())
-    imported = import_model(source.model, args or (), source.kwargs, options, dynamic_shapes)
+    imported = import_model(*load(), options=options, dynamic_shapes=dynamic_dimensions(given.input or ()))
     if given.compile_to is not None:
         _write_text(given.output, compile_to(imported, options, targets))
         return
     build(imported, targets, options, given.output)
     summary = _summary(read_bundle(given.output), given.output)
     print(json.dumps(summary) if given.json else _one_line(summary))
-
-
-def _example(text: str) -> Array:
-    """An array of the type that `--input` gives; its values do not matter."""
-    import numpy as np
-
-    from dycl.runtime.host_runtime import DTYPES, InputProblem, parse_input, parse_type
-
-    if text == "-":
-        raise InputError("--input - is for `dycl run`; give the type of the input, as 1x3x32x32xf32")
-    if text.startswith("@"):
-        try:
-            return parse_input(text)
-        except InputProblem as problem:
-            raise InputError(str(problem)) from problem
-    try:
-        dtype, shape = parse_type(text)
-    except ValueError:
-        known = ", ".join(DTYPES)
-        raise InputError(
-            f"--input {text!r} is not a type; expected sizes and a dtype joined by x, as 1x3x32x32xf32 or i64, "
-            f"or @FILE.npy; dtypes: {known}"
-        ) from None
-    return np.zeros([2 if size is None else size for size in shape], DTYPES[dtype][0])
-
-
-def _dynamic_dimensions(texts: Sequence[str]) -> Any:
-    """The `dynamic_shapes` of inputs given as types: each `?` is a size of its own; None if there is none."""
-    from torch.export import Dim
-
-    from dycl.runtime.host_runtime import parse_type
-
-    def dims(text: str) -> dict[int, Any] | None:
-        shape = () if text.startswith("@") else parse_type(text)[1]
-        return {d: Dim.DYNAMIC for d, size in enumerate(shape) if size is None} or None
-
-    declared = tuple(dims(text) for text in texts)
-    return declared if any(declared) else None
-
-
-def _tensors(arrays: Sequence[Array]) -> tuple[Any, ...]:
-    import torch
-
-    # numpy has no bfloat16 of its own, and torch takes none from it.
-    return tuple(
-        torch.zeros(a.shape, dtype=torch.bfloat16) if a.dtype.name == "bfloat16" else torch.from_numpy(a)
-        for a in arrays
-    )
 
 
 def _check_output(given: argparse.Namespace) -> None:

@@ -27,6 +27,8 @@ class Options:
         winograd: with `tile`, compute convolutions of 3x3 with fewer products (Winograd) where that is expected to be
             faster; their weights then take up to 4 times the space. Results change by rounding only; where an input is
             infinite or NaN, more outputs beside it are. Not for a program with such weights.
+        tuning: tuning files (`dycl tune`, docs/tuning.md), one for each target that has one: tiles that were measured
+            to be faster than those of the rules. One for another target, or another version, is refused.
         pack_weights: lay out the weights of matrix products for the CPU's vector units when a region is loaded. These
             weights are then copied, and not mapped from the file. Of regions without convolutions whose products are of
             static sizes.
@@ -56,6 +58,7 @@ class Options:
     embed_parameters: bool = False
     tile: bool = True
     winograd: bool = True
+    tuning: tuple[str, ...] = ()
     pack_weights: bool = True
     cache: bool = True
     place: tuple[str, ...] = ()
@@ -70,8 +73,10 @@ class Options:
     def __post_init__(self) -> None:
         if self.compile_to is not None and self.compile_to not in PHASES:
             raise ValueError(f"compile_to is {self.compile_to!r}; expected one of {', '.join(PHASES)}")
-        for name in ("place", "device_models"):
+        for name in ("place", "device_models", "tuning"):
             if isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} is a string; expected a tuple of strings")
+        if self.tuning and not self.tile:
+            raise ValueError("tuning chooses tiles, and tile is off; leave out one of them")
         if self.jobs is not None and self.jobs < 1:
             raise ValueError(f"jobs is {self.jobs}; expected at least 1")

@@ -194,7 +194,7 @@ def test_wrong_factory_argument(nets, capsys, given, message):
 
 
 def test_compiling_without_the_compilers_says_what_to_install(nets, capsys, monkeypatch):
-    monkeypatch.setattr("dycl.cli.find_spec", lambda name: None if name == "torch" else object())
+    monkeypatch.setattr("dycl.model_arguments.find_spec", lambda name: None if name == "torch" else object())
     error = failure(capsys, "compile", "nets.py:make", "-o", "net.dycl")
     assert error == "error: compiling needs torch: pip install 'dycl[compiler]'"
 

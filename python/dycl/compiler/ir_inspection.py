@@ -72,6 +72,24 @@ def split_regions(text: str) -> dict[str, str]:
         return {_symbol_name(op): op.get_asm(enable_debug_info=True) for op in modules}
 
 
+def find_choices(text: str) -> list[tuple[str, dict[str, list[int]]]]:
+    """What may be chosen of each operation, in modules that `phases.tile_for_cpu` wrote with `lists_choices`.
+
+    Returns:
+        The operation's key, and by name the numbers that are worth trying, of which the first is the one chosen.
+    """
+    found: list[tuple[str, dict[str, list[int]]]] = []
+    with _operations(text, source="the tiled module") as operations:
+        for module in operations:
+            for op in module.regions[0].blocks[0].operations if module.name == "builtin.module" else ():
+                # The attributes of an operation have no `get`.
+                for item in op.attributes["tile_choices"] if "tile_choices" in op.attributes else ():  # noqa: SIM401
+                    key, *choices = str(item.value).split(":")
+                    names = (choice.partition("=")[::2] for choice in choices)
+                    found.append((key, {name: [int(n) for n in numbers.split("|")] for name, numbers in names}))
+    return found
+
+
 def packs_weights(module: str) -> bool:
     """Whether it pays to have IREE pack the weights of a region: it multiplies by large ones, and the sizes are known.
 

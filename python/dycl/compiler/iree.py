@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from dycl.compiler.cache import CompilationCache, cache_key
 from dycl.compiler.target_facts import find_facts
 from dycl.compiler.tools import failure, find_iree_compile
 from dycl.errors import CompileError
+from dycl.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +111,7 @@ def compile_regions(jobs: Sequence[RegionJob], options: Options) -> list[RegionJ
     cache = CompilationCache() if options.cache else None
     longest_first = sorted(jobs, key=lambda job: job.cost, reverse=True)
     refused: list[RegionJob] = []
-    with _Children() as children, _Progress(len(jobs), options.progress) as progress:
+    with _Children() as children, Progress("compiling regions", len(jobs), options.progress) as progress:
         cores = os.cpu_count() or 1
         workers = min(len(jobs), options.jobs or cores) or 1
         threading_flags = _ONE_THREAD_FLAGS if workers >= cores else ()
@@ -227,34 +227,3 @@ class _Children:
             self._stopped = True
             for child in self._running:
                 child.kill()
-
-
-class _Progress:
-    """A line on standard error that counts the compiled regions."""
-
-    def __init__(self, total: int, wanted: bool | None) -> None:
-        self._total = total
-        self._done = 0
-        self._terminal = sys.stderr.isatty()
-        self._shown = self._terminal if wanted is None else wanted
-
-    def __enter__(self) -> _Progress:
-        self._show("")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._shown and self._terminal:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-    def advance(self, name: str) -> None:
-        self._done += 1
-        self._show(name)
-
-    def _show(self, name: str) -> None:
-        if not self._shown:
-            return
-        line = f"compiling regions: {self._done}/{self._total} {name}"
-        if self._terminal:
-            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
-        elif name:
-            print(line, file=sys.stderr, flush=True)

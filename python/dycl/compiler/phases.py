@@ -10,6 +10,8 @@ from dycl.compiler.tools import find_dycl_tool, run_filter
 from dycl.errors import CompileError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dycl.compiler.target_facts import VectorUnit
 
 _OPT_FLAGS = ("--allow-unregistered-dialect", "--mlir-print-debuginfo")
@@ -49,11 +51,28 @@ def legalize_for_spirv(partitioned: str) -> str:
     return _dycl_opt(pipeline, partitioned, phase="partition for vulkan")
 
 
-def tile_for_cpu(partitioned: str, unit: VectorUnit, *, winograd: bool = True) -> str:
-    """A partitioned module, its regions written so that IREE makes fast code of them for a CPU's vector unit."""
-    pipeline = f"--dycl-cpu-pipeline=vector-bits={unit.bits} registers={unit.registers}"
-    pipeline += "" if winograd else " winograd=false"
-    return _dycl_opt(pipeline, partitioned, phase="partition for CPUs")
+def tile_for_cpu(
+    partitioned: str,
+    unit: VectorUnit,
+    tuning: Sequence[str] = (),
+    *,
+    winograd: bool = True,
+    lists_choices: bool = False,
+) -> str:
+    """A partitioned module, its regions written so that IREE makes fast code of them for a CPU's vector unit.
+
+    Args:
+        partitioned: the result of the phase `partition`.
+        unit: the vector unit.
+        tuning: tiles that are known to be faster than the rules', as `dycl.compiler.tuning_file.Tuning.pass_options`.
+        winograd: compute convolutions of 3x3 with fewer products where that is expected to be faster.
+        lists_choices: list what may be chosen, for `ir_inspection.find_choices`.
+    """
+    options = [f"vector-bits={unit.bits}", f"registers={unit.registers}"]
+    options += [] if winograd else ["winograd=false"]
+    options += [f"tuning={','.join(tuning)}"] if tuning else []
+    options += ["list-choices=true"] if lists_choices else []
+    return _dycl_opt(f"--dycl-cpu-pipeline={' '.join(options)}", partitioned, phase="partition for CPUs")
 
 
 def host_source(partitioned: str) -> str:

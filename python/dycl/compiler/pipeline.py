@@ -23,6 +23,7 @@ from dycl.compiler.packing import add_packed, find_unsuitable, find_weight_types
 from dycl.compiler.placement import PlacementRules, is_placed, parse_placement, used_targets
 from dycl.compiler.target_facts import find_facts
 from dycl.compiler.targets import TargetSpec, parse_targets
+from dycl.compiler.tuning_file import Tuning, read_tunings
 from dycl.errors import CompileError, SourceLocation, UnsupportedConstructError
 from dycl.options import PHASES, Options
 from dycl.runtime.graph import runs_on
@@ -149,9 +150,10 @@ def partition_program(
     text = _run_until("partition", imported, options, dump, rules, targets)
     description = _share_vmfbs(phases.description(text))
     used = used_targets(description, targets, rules)
-    has_vm_host = vm_host_problem(description, [_describe(target, options) for target in used]) is None
+    has_vm_host = vm_host_problem(description, [describe_target(target, options) for target in used]) is None
     host_module = phases.host_module(text, len(imported.signature.state)) if has_vm_host else ""
-    written = {target.folder: _write_for(target, text, imported, options) for target in used}
+    tunings = read_tunings(options.tuning, used)
+    written = {target.folder: _write_for(target, text, imported, options, tunings.get(target)) for target in used}
     own = {folder: own for folder, own in written.items() if own != text}
     program = PartitionedProgram(
         phases.host_source(text),
@@ -168,16 +170,28 @@ def partition_program(
     return program
 
 
-def _write_for(target: TargetSpec, partitioned: str, imported: ImportedProgram, options: Options) -> str:
+def partitioned_text(imported: ImportedProgram, target: TargetSpec, options: Options) -> str:
+    """The result of the phase `partition`, of a program for one target.
+
+    Raises:
+        CompileError: where a phase fails, or the program is past that phase already.
+    """
+    return _run_until("partition", imported, options, PhaseDump(None), None, (target,))
+
+
+def _write_for(
+    target: TargetSpec, partitioned: str, imported: ImportedProgram, options: Options, tuning: Tuning | None
+) -> str:
     """A partitioned module as it is compiled for a target."""
     unit = find_facts(target).vector_unit
     if target.backend == "vulkan":
         return phases.legalize_for_spirv(partitioned)
     if unit and options.tile:
-        tiled = phases.tile_for_cpu(partitioned, unit, winograd=options.winograd)
+        given = tuning.pass_options() if tuning else ()
+        tiled = phases.tile_for_cpu(partitioned, unit, given, winograd=options.winograd)
         weights, types = Weights.of(imported.parameters), find_weight_types([partitioned])
         if find_unsuitable(weights, types, find_weight_types([tiled])):
-            return phases.tile_for_cpu(partitioned, unit, winograd=False)
+            return phases.tile_for_cpu(partitioned, unit, given, winograd=False)
         return tiled
     return partitioned
 
@@ -251,7 +265,7 @@ def write_program(
             signature=imported.signature,
             description=description if is_placed(description) else _unplaced(description),
             host_source=program.host,
-            targets=[_describe(target, options) for target in targets],
+            targets=[describe_target(target, options) for target in targets],
             parameters={} if options.embed_parameters else parameters,
             state=imported.state,
         )
@@ -334,7 +348,7 @@ def _unplaced(description: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**{key: value for key, value in description.items() if key != "home"}, "regions": regions}
 
 
-def _describe(target: TargetSpec, options: Options) -> dict[str, Any]:
+def describe_target(target: TargetSpec, options: Options) -> dict[str, Any]:
     """The manifest's entry of a target."""
     return {
         **target.to_json(),
