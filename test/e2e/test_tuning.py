@@ -14,16 +14,22 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 import dycl
 from dycl.bench.machine import describe
+from dycl.compiler import phases
+from dycl.compiler.api import import_model
+from dycl.compiler.ir_inspection import find_choices
 from dycl.compiler.iree import RegionJob, compile_regions
-from dycl.compiler.pipeline import describe_target
+from dycl.compiler.pipeline import describe_target, partitioned_text
 from dycl.compiler.target_facts import find_facts
 from dycl.compiler.targets import TargetSpec
+from dycl.compiler.tuning_file import Entry, Tuning, compiler_versions
 from dycl.tuning import search
 from dycl.tuning.executors import RunnerExecutor
 from dycl.tuning.runner import Program, measure
+from dycl.tuning.search import check_target
 
 pytestmark = pytest.mark.skipif(
     find_facts(TargetSpec.parse("llvm-cpu")).vector_unit is None, reason="this CPU has no rules for tiles"
@@ -77,6 +83,59 @@ def test_a_network_is_tuned_and_compiled_with_the_file(net, run_command):
     for scale in (0.1, 10):
         with torch.no_grad():
             torch.testing.assert_close(program(x * scale), model(x * scale), rtol=1e-5, atol=1e-5)
+
+
+class Mixed(nn.Module):
+    """Convolutions, one of which reads the other with a border and adds it, a linear layer, and two activations."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(8, 40, 3, padding=1), nn.Conv2d(40, 40, 3, padding=1)
+        self.depthwise, self.fc = nn.Conv2d(40, 40, 3, groups=40), nn.Linear(20, 72)
+
+    def forward(self, x, rows, keys):
+        y = torch.relu(self.first(x))
+        y = self.depthwise(torch.relu(self.second(y) + y))
+        return y, torch.tanh(self.fc(rows)), rows[None] @ keys
+
+
+# What no tile divides, so that the last is shifted back; what registers do not hold; and the smallest that there is.
+@pytest.mark.parametrize(
+    ("blocks", "tile", "rows", "unroll"), [(1, 6, 4, 2), (2, 5, 3, 8), (1, 1, 1, 1), (2, 7, 7, 4), (1, 4, 5, 1)]
+)
+def test_whatever_is_chosen_gives_what_eager_gives(tmp_path, blocks, tile, rows, unroll):
+    target = TargetSpec.parse("llvm-cpu")
+    unit = check_target(target)
+    block = blocks * unit.bits // 32
+    image = {"block": block, "tile": tile, "rows": rows}
+    product = {"block": block, "rows": rows, "tile": min(tile, rows)}
+    choices = {
+        "conv-1x13x15x8-3x3x8x40-s1x1-d1x1": {**image, "unroll": unroll},
+        "conv-1x13x15x40-3x3x40x40-s1x1-d1x1": {**image, "unroll": unroll},
+        "depthwise-1x11x13x40-3x3x40-s1x1-d1x1": image,
+        "product-7x20x72": product,
+        "batch_product-1x7x20x72": {"block": block, "tile": min(tile, 7)},
+    }
+    entries = {key: Entry(choice) for key, choice in choices.items()}
+    path = tmp_path / "net.tuning.json"
+    Tuning(target, unit, describe(), compiler_versions(), entries).save(path)
+    torch.manual_seed(0)
+    model, args = Mixed().eval(), (torch.randn(1, 8, 11, 13), torch.randn(7, 20), torch.randn(1, 20, 72))
+    listed = phases.tile_for_cpu(
+        partitioned_text(import_model(model, args, None, dycl.Options()), target, dycl.Options()),
+        unit,
+        Tuning.read(path).pass_options(),
+        lists_choices=True,
+    )
+    chosen = {key: {name: numbers[0] for name, numbers in found.items()} for key, found in find_choices(listed)}
+    assert chosen == choices
+    program = dycl.compile(model, args, options=dycl.Options(tuning=(str(path),)))
+    program.save(tmp_path / "net.dycl")
+    manifest = json.loads((tmp_path / "net.dycl" / "manifest.json").read_text())
+    assert not any("plain" in region for region in manifest["program"]["regions"])
+    with torch.no_grad():
+        for got, expected in zip(program(*args), model(*args), strict=True):
+            torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_another_machine_measures_over_ssh(net, run_command):
