@@ -159,14 +159,15 @@ def test_another_machine_measures_over_ssh(net, run_command):
 
 
 class Fake:
-    """Finds the first program, which is as the rules have it, slower than all others by a factor."""
+    """Finds the first program, which is as the rules have it, slower than all others by a factor: another one where
+    the cache is emptied."""
 
-    def __init__(self, gain):
-        self.gain, self.measured = gain, 0
+    def __init__(self, gain, cold_gain):
+        self.gain, self.cold_gain, self.measured = gain, cold_gain, 0
 
-    def __call__(self, programs, function, inputs, weights, target, seconds):
+    def __call__(self, programs, function, inputs, weights, target, seconds, *, evicts=False):
         self.measured += 1
-        return [[10.0] * 5, *([10.0 / self.gain] * 5 for _ in programs[1:])]
+        return [[10.0] * 5, *([10.0 / (self.cold_gain if evicts else self.gain)] * 5 for _ in programs[1:])]
 
 
 class Inline(Executor):
@@ -178,9 +179,11 @@ class Inline(Executor):
         return future
 
 
-@pytest.mark.parametrize(("gain", "is_kept"), [(1.5, True), (1.01, False), (0.5, False)])
-def test_what_is_hardly_faster_stays_with_the_rules(monkeypatch, gain, is_kept):
-    fake = Fake(gain)
+@pytest.mark.parametrize(
+    ("gain", "cold_gain", "is_kept"), [(1.5, 1.0, True), (1.5, 0.99, False), (1.01, 1.5, False), (0.5, 1.5, False)]
+)
+def test_what_is_hardly_faster_stays_with_the_rules(monkeypatch, gain, cold_gain, is_kept):
+    fake = Fake(gain, cold_gain)
     monkeypatch.setattr(search, "measure", fake)
     torch.manual_seed(0)
     model = torch.nn.Linear(16, 32).eval()

@@ -12,7 +12,7 @@ import pickle
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import iree.runtime as rt
 import numpy as np
 
+from dycl.bench.machine import cache_bytes
 from dycl.bench.timing import take_turns, turn_of, warm
 from dycl.compiler.packing import add_packed
 from dycl.errors import DyclError
@@ -51,6 +52,8 @@ def measure(
     weights: Mapping[str, str],
     target: Mapping[str, Any],
     seconds: float,
+    *,
+    evicts: bool = False,
 ) -> list[list[float] | None]:
     """How long calls of each program take, in microseconds: all samples of warm calls, taken in turns.
 
@@ -61,6 +64,7 @@ def measure(
         weights: the types of the weights, by key.
         target: the manifest's entry of what the programs are compiled for.
         seconds: about how long to measure, for all together.
+        evicts: empty the L2 cache before each call, as the rest of a network may.
 
     Returns:
         The samples of each program; None for one that does not load, or computes something else than the first.
@@ -93,12 +97,25 @@ def measure(
         scale = float(np.max(np.abs(expected), initial=0))
         if index == 0 or np.max(np.abs(result - expected), initial=0) <= TOLERANCE * scale:
             calls[index] = call
-    n = _calls_a_sample(calls[0])
-    turns = {str(index): turn_of(call.repeat, lambda: (n,), at_most=2000, turn_ms=5) for index, call in calls.items()}
+    n = 1 if evicts else _calls_a_sample(calls[0])
+    prepare = _make_evict() if evicts else lambda: (n,)
+    turns = {str(index): turn_of(call.repeat, prepare, at_most=2000, turn_ms=5) for index, call in calls.items()}
     taken = take_turns(turns, seconds=seconds)
     return [
         [1e3 * ms / n for ms in warm(taken[str(index)])] if index in calls else None for index in range(len(programs))
     ]
+
+
+def _make_evict() -> Callable[[], tuple[int]]:
+    """What fills the L2 cache with other data, and gives the arguments of one call."""
+    source = np.ones(2 * cache_bytes(2) // 4, np.float32)
+    target = np.empty_like(source)
+
+    def evict() -> tuple[int]:
+        np.copyto(target, source)
+        return (1,)
+
+    return evict
 
 
 def _calls_a_sample(call: _Call) -> int:
