@@ -417,9 +417,9 @@ def test_a_region_that_iree_refuses_is_compiled_as_without_tiles(tmp_path, monke
 
     tile = phases.tile_for_cpu
 
-    def spoil(partitioned, unit, **options):
+    def spoil(partitioned, unit, *args, **kwargs):
         # A pipeline that IREE does not have, for the product of 20 numbers.
-        lines = tile(partitioned, unit, **options).splitlines()
+        lines = tile(partitioned, unit, *args, **kwargs).splitlines()
         return "\n".join(
             line.replace("DoubleTilingExpert", "NoSuchPipeline") if "tensor<1x20xf32>, tensor<20x" in line else line
             for line in lines

@@ -116,7 +116,9 @@ def tune_program(
     """The same for a program that is imported already."""
     options = replace(options, tuning=(), tile=True)
     deadline = time.monotonic() + budget_s if budget_s is not None else float("inf")
-    listed = phases.tile_for_cpu(partitioned_text(imported, target, options), unit, lists_choices=True)
+    listed = phases.tile_for_cpu(
+        partitioned_text(imported, target, options), unit, winograd=options.winograd, lists_choices=True
+    )
     counts = Counter(key for key, _ in find_choices(listed))
     operations = [operation for key in counts if (operation := Operation.parse(key))]
     # The same order each time, whatever the order in the program.
@@ -280,7 +282,7 @@ class _Tuner:
 
     def _tile(self, operation: Operation, choice: Choice, *, lists_choices: bool = False) -> str:
         tuning = (":".join((operation.key, *choice_text(choice).split())),) if choice else ()
-        return phases.tile_for_cpu(operation.module(), self._unit, tuning, lists_choices=lists_choices)
+        return phases.tile_for_cpu(operation.module(), self._unit, tuning, winograd=False, lists_choices=lists_choices)
 
     def _measure(
         self,
