@@ -124,10 +124,10 @@ def test_a_region_of_changing_size_gets_threads_for_the_sizes_that_pay(monkeypat
 def test_the_cost_model_says_which_regions_pay():
     target = {"requires": {"cpu_features": ["avx2", "avx512f"]}}
     small = {"requires": {"cpu_features": []}}
-    region = {"cost": {"flops": 20_000_000, "bytes": 1000}}
+    region = {"cost": {"flops": 40_000_000, "bytes": 1000}}
     assert (pays_for_threads(region, target), pays_for_threads(region, small)) == (False, True)
-    assert pays_for_threads({"cost": {"flops": 40_000_000, "bytes": 1000}}, target)
-    assert pays_for_threads({"cost": {"flops": 10, "bytes": 10_000_000}}, target)
+    assert pays_for_threads({"cost": {"flops": 80_000_000, "bytes": 1000}}, target)
+    assert pays_for_threads({"cost": {"flops": 10, "bytes": 13_000_000}}, target)
     assert not pays_for_threads({}, target)
 
 
@@ -201,6 +201,20 @@ def test_threads_give_what_one_thread_gives(bundle, host, always_pays):
     assert one.threaded_regions == ()
     if host == "python":
         assert set(two.threaded_regions) == set(two.loaded_regions) != set()
+
+
+def test_programs_share_a_pool_of_threads(bundle, always_pays):
+    """Each has a copy of the runtime of its own; neither a copy nor a pool stays for each that was loaded."""
+    path, _ = bundle
+    for _ in range(3):
+        program = dycl.load(path, threads=2)
+        always_pays(runtime_of(program))
+        for _ in range(20):
+            program(inputs()[0])
+        assert program.threaded_regions
+    shared = host_runtime._process()
+    assert runtime_of(program)["_process"]() is shared
+    assert [*shared.pools] == [2]
 
 
 def test_a_device_that_is_given_has_one_thread(bundle, always_pays):

@@ -23,6 +23,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 try:
@@ -251,12 +252,9 @@ _PAYS_NS = 300_000
 # longer for its threads than others, and it has to be less by a twentieth.
 _TRIALS = 5
 _GAIN = 0.95
-# What a core computes and reads at least, for a host that cannot measure: GFLOP/s and GB/s, by a feature of the CPU.
-_RATES = (("avx512f", 100, 30), ("avx2", 50, 20), ("", 10, 5))
-
-_pools: dict[int, rt.HalDevice] = {}
-_pools_lock = threading.Lock()
-_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+# What a core computes and reads at most in a region, for a host that cannot measure: GFLOP/s and GB/s, by a feature of
+# the CPU. At most, since a region that pays little on one thread should stay there: of ResNet-56, 38 MFLOP take 0.1 ms.
+_RATES = (("avx512f", 250, 40), ("avx2", 100, 25), ("", 20, 8))
 
 
 def count_cores() -> int:
@@ -274,34 +272,57 @@ def pays_for_threads(region: Mapping[str, Any], target: Mapping[str, Any]) -> bo
     return max(cost["flops"] / gflops, cost["bytes"] / gbps) >= _PAYS_NS
 
 
+class _Process(ModuleType):
+    """What all programs of a process share, each of which may have a copy of this file of its own: a module, so that
+    they find it.
+
+    Attributes:
+        pools: the devices with a pool of threads, by their number.
+        lock: for them.
+        sessions: all that may be on a pool.
+    """
+
+    pools: dict[int, rt.HalDevice]
+    lock: Any
+    sessions: weakref.WeakSet[Any]
+
+
+def _process() -> _Process:
+    name = "_dycl_threads"
+    found: Any = sys.modules.get(name)
+    if found is None:
+        found = sys.modules[name] = _Process(name)
+        found.pools, found.lock, found.sessions = {}, threading.Lock(), weakref.WeakSet()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_after_fork)
+    return found
+
+
 def _open_pool(threads: int) -> rt.HalDevice:
     """IREE's device with a pool of so many threads, at most one for each physical core; all programs share it.
 
     IREE reads the number from a flag of the process when it makes a driver, and keeps the first driver that
     `get_device` makes: so this makes one of its own.
     """
-    with _pools_lock:
-        if threads not in _pools:
+    process = _process()
+    with process.lock:
+        if threads not in process.pools:
             try:
                 rt.flags.parse_flags(f"--task_topology_max_group_count={threads}")
                 driver: Any = rt._binding.create_hal_driver(POOL_DEVICE)  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
-                _pools[threads] = driver.create_device_by_uri(POOL_DEVICE)
+                process.pools[threads] = driver.create_device_by_uri(POOL_DEVICE)
             finally:
                 rt.flags.parse_flags("--task_topology_max_group_count=64")  # IREE's default
-        return _pools[threads]
+        return process.pools[threads]
 
 
 def _after_fork() -> None:
     """In a child process, which has none of the threads: programs go on with one."""
-    global _pools_lock
-    _pools_lock = threading.Lock()
-    _pools.clear()
-    for session in list(_sessions):
+    process = _process()
+    process.lock = threading.Lock()
+    process.pools.clear()
+    for session in list(process.sessions):
         session.lose_threads()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _median(times: Sequence[int]) -> int:
@@ -652,7 +673,7 @@ class Session:
                 raise BundleProblem(f"{files.path} is not a whole bundle: its manifest has no {vmfb}")
             self._sharing.setdefault(vmfb, []).append(region)
             self._drop(region)
-        _sessions.add(self)
+        _process().sessions.add(self)
         if loading == "eager":
             self._load_all(self._described.values())
         elif loading == "background":
