@@ -829,7 +829,8 @@ def DyclWinogradConvolutionsPass : TilePass<"dycl-winograd-convolutions"> {
     Input: a region's module, with images of nhwc. Output: the same, where a convolution of 3x3 with stride 1, of f32 by
     a parameter, is two `flow.dispatch.workgroups`, if that is expected to be faster (`passes/Utils/TileRules.h`):
 
-    - the first transforms tiles of 6x6 (or 4x4) pixels, into as many values a tile and channel: `[36, tiles, C]`;
+    - the first transforms tiles of 6x6 (or 4x4) pixels, into as many values a tile and channel: `[36, tiles, C]`. A
+      border of zeros that is still to be added to the image is not: what is outside is read as zeros;
     - the second multiplies each of them with weights, which were transformed when the program was compiled, sums over
       channels, and transforms the sums to the 4x4 (or 2x2) outputs of the tile: a quarter (4/9) of the multiply-adds of
       the convolution. A workgroup computes a block of output channels; what follows element by element is computed in

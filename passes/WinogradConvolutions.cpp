@@ -103,6 +103,11 @@ public:
         ->getResult(0);
   }
 
+  /// The vector, or zeros.
+  Value select(Value condition, Value vector) {
+    return arith::SelectOp::create(builder, location, condition, vector, getSplat(0));
+  }
+
   Value add(Value a, Value b) { return arith::AddFOp::create(builder, location, a, b); }
   Value subtract(Value a, Value b) { return arith::SubFOp::create(builder, location, a, b); }
   Value multiplyAdd(Value a, Value b, Value sum) { return vector::FMAOp::create(builder, location, type, a, b, sum); }
@@ -215,7 +220,7 @@ private:
 /// How a convolution is taken apart: each image in groups of rows of tiles, a workgroup a group.
 struct Plan {
   int64_t tile, numElements; // Outputs a side; products a tile and channel.
-  int64_t images, height, width, channels, inputWidth, inputChannels;
+  int64_t images, height, width, channels, inputChannels;
   int64_t tileRows, tileColumns; // Of a group.
   Tiling groups, blocks;         // Of rows of the result, and of its channels.
 
@@ -272,10 +277,24 @@ static OpFoldResult getGroupOffset(DispatchBuilder &dispatch, const Plan &plan) 
   return dispatch.getTileOffset(1, plan.groups);
 }
 
-/// The dispatch that transforms the inputs, a row of tiles a workgroup: `[elements, tiles, channels]`.
+/// Where a row or a column of an image is read, `first - low + number`, and, where there is a border of `low` before it
+/// or of `high` behind it, whether that is in the image of `size`.
+static std::pair<Value, Value> getPlace(VectorBuilder &at, OpBuilder &builder, Location location, Value first,
+                                        int64_t number, int64_t low, int64_t high, int64_t size) {
+  Value place = at.apply(at.getDim(0) + (number - low), first);
+  if (low == 0 && high == 0)
+    return {place, Value()};
+  // What is before the image is large, as an unsigned number.
+  Value isInside = arith::CmpIOp::create(builder, location, arith::CmpIPredicate::ult, place, at.getIndex(size));
+  return {arith::SelectOp::create(builder, location, isInside, place, at.getIndex(0)), isInside};
+}
+
+/// The dispatch that transforms the inputs, a row of tiles a workgroup: `[elements, tiles, channels]`. Of an image
+/// without its border of zeros, that is not copied into a larger one first: what is outside is read as zeros.
 static Value buildInputs(OpBuilder &builder, Location location, const VectorUnit &unit, const Winograd &winograd,
-                         const Plan &plan, Value input) {
+                         const Plan &plan, Value input, const Border &border) {
   int64_t n = plan.getNumInputs(), lanes = unit.getLanes();
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(input.getType()).getShape();
   DispatchBuilder dispatch(builder.getContext(), location);
   OpBuilder &body = dispatch.inBody();
   Tiling rows = {plan.groups.tile, plan.tile}, columns = {plan.width, plan.tile}, images = {plan.images, 1};
@@ -285,20 +304,35 @@ static Value buildInputs(OpBuilder &builder, Location location, const VectorUnit
                image = dispatch.getTileOffset(2, images);
   OpFoldResult top = affine::makeComposedFoldedAffineApply(
       body, location, AffineMap::get(2, 0, body.getAffineDimExpr(0) + body.getAffineDimExpr(1)), {row, group});
-  Value pixels = dispatch.load(input, {{image, top, zero, zero}, {1, n, plan.inputWidth, plan.inputChannels}}, 1);
+  bool isWhole = border.isWithin(Border()); // with its border
+  Piece piece = {{image, isWhole ? top : zero, zero, zero}, {1, isWhole ? n : shape[1], shape[2], shape[3]}};
+  Value pixels = dispatch.load(input, piece, /*numDropped=*/1);
   Value empty = createEmpty(body, location, {plan.numElements, plan.tileColumns, plan.inputChannels});
+  VectorBuilder atRow(body, location, lanes);
+  SmallVector<std::pair<Value, Value>> ys;
+  for (int64_t i = 0; i < n; ++i)
+    ys.push_back(isWhole ? std::pair(atRow.getIndex(i), Value())
+                         : getPlace(atRow, body, location, getValueOrCreateConstantIndexOp(body, location, top), i,
+                                    border.top, border.bottom, shape[1]));
   Value values = createLoop(body, location, columns.count(), empty, [&](OpBuilder &inner, Value tile, Value values) {
     VectorBuilder atTile(inner, location, lanes);
     Value left = atTile.applyAtMost(atTile.getDim(0) * columns.tile, columns.lastOffset(), tile);
+    SmallVector<std::pair<Value, Value>> xs;
+    for (int64_t j = 0; j < n; ++j)
+      xs.push_back(getPlace(atTile, inner, location, left, j, border.left, border.right, shape[2]));
     return createLoop(inner, location, vectors.count(), values, [&](OpBuilder &inner, Value vector, Value values) {
       VectorBuilder at(inner, location, lanes);
       Value channel = at.applyAtMost(at.getDim(0) * lanes, vectors.lastOffset(), vector);
       SmallVector<SmallVector<Value>> transformed;
-      for (int64_t j = 0; j < n; ++j) {
-        Value column = at.apply(at.getDim(0) + j, left);
+      for (auto [x, isColumn] : xs) {
         SmallVector<Value> read;
-        for (int64_t i = 0; i < n; ++i)
-          read.push_back(at.read(pixels, {at.getIndex(i), column, channel}));
+        for (auto [y, isRow] : ys) {
+          read.push_back(at.read(pixels, {y, x, channel}));
+          if (isRow && isColumn)
+            read.back() = at.select(arith::AndIOp::create(inner, location, isRow, isColumn), read.back());
+          else if (isRow || isColumn)
+            read.back() = at.select(isRow ? isRow : isColumn, read.back());
+        }
         transformed.push_back(winograd.transformInputs(at, read));
       }
       for (int64_t i = 0; i < n; ++i) {
@@ -482,7 +516,6 @@ void WinogradConvolutionsPass::transform(const VectorUnit &unit, linalg::Conv2DN
                height,
                width,
                channels,
-               inputShape[2],
                inputChannels,
                Tiling{groups.tile, *tile}.count(),
                Tiling{width, *tile}.count(),
@@ -496,13 +529,20 @@ void WinogradConvolutionsPass::transform(const VectorUnit &unit, linalg::Conv2DN
   WeightView transformed = {weight->key + "@winograd(" + std::to_string(*tile) + ")",
                             RankedTensorType::get({plan.numElements, inputChannels, channels}, type.getElementType())};
   Value packed = loadInBlocks(before, location, getOperation(), transformed, *block);
-  Value inputs = buildInputs(after, location, unit, winograd, plan, op.getInputs()[0]);
+  Value image = op.getInputs()[0];
+  Border missing;
+  if (Operation *pad = image.getDefiningOp())
+    if (std::optional<Border> added = getBorder(pad)) {
+      missing = *added;
+      image = pad->getOperand(0);
+    }
+  Value inputs = buildInputs(after, location, unit, winograd, plan, image, missing);
 
   DispatchBuilder dispatch(op.getContext(), location);
   OpBuilder &body = dispatch.inBody();
   OpFoldResult zero = body.getIndexAttr(0);
   OpFoldResult channel = dispatch.getTileOffset(0, blocks), row = getGroupOffset(dispatch, plan),
-               image = dispatch.getTileOffset(2, {images, 1});
+               imageOffset = dispatch.getTileOffset(2, {images, 1});
   AffineExpr d0 = body.getAffineDimExpr(0), d1 = body.getAffineDimExpr(1);
   Value first = affine::AffineApplyOp::create(body, location,
                                               AffineMap::get(2, 0, (d1 * groups.count() + d0) * plan.getNumTiles()),
@@ -513,7 +553,7 @@ void WinogradConvolutionsPass::transform(const VectorUnit &unit, linalg::Conv2DN
   if (blocks.count() > 1)
     weightPiece.offsets[0] = dispatch.getWorkgroup(0);
   Value weightBlock = dispatch.load(packed, weightPiece, /*numDropped=*/1);
-  Piece piece = {{image, row, zero, channel}, {1, groups.tile, width, *block}};
+  Piece piece = {{imageOffset, row, zero, channel}, {1, groups.tile, width, *block}};
   SmallVector<Value> operands = epilogue.load(dispatch, piece);
   Value value = buildOutputs(body, location, unit, winograd, plan, inputPiece, weightBlock, epilogue, operands);
 

@@ -12,8 +12,7 @@
 using namespace mlir;
 using namespace dycl;
 
-/// The border that an operation adds to an image, if it is one of zeros; none for anything else.
-static std::optional<Border> getBorder(Operation *op) {
+std::optional<Border> dycl::getBorder(Operation *op) {
   auto pad = dyn_cast<tensor::PadOp>(op);
   Value number = pad ? pad.getConstantPaddingValue() : Value();
   if (!number || !matchPattern(number, m_PosZeroFloat()) || !pad.getLow().empty() || !pad.getHigh().empty())

@@ -24,6 +24,9 @@ struct Border {
   }
 };
 
+/// The border that an operation adds to an image, if it is one of zeros; none for anything else.
+std::optional<Border> getBorder(mlir::Operation *op);
+
 /// The largest of the borders that users of `value` add to it.
 Border getLargestBorder(mlir::Value value);
 

@@ -79,6 +79,27 @@ def test_blocks(target, batch, channels, features, size):
     assert error(got, expected) < 1e-5
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("border", [(1, 0, 2, 0), (0, 3, 0, 1), (2, 2, 0, 0), (0, 0, 1, 1), (5, 6, 7, 4)])
+def test_borders_of_other_widths(target, border):
+    """Left, right, top and bottom of the region's argument, for which it is not copied."""
+    torch.manual_seed(sum(border))
+
+    class Bordered(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(40, 64, 3)
+
+        def forward(self, x):
+            return self.conv(F.pad(x, border))
+
+    model, x = Bordered().eval(), torch.randn(2, 40, 15, 18)
+    program = dycl.compile(model, (x,), target=target)
+    assert transformed(program)
+    with torch.no_grad():
+        assert error(program(x), model(x)) < 1e-5
+
+
 def test_both_sizes_of_tiles_are_nearly_as_exact_as_without():
     torch.manual_seed(0)
     for channels, size, tile in [(64, 28, 4), (256, 14, 2)]:

@@ -85,6 +85,41 @@ module @uneven {
 
 // -----
 
+// The border of the region's argument, of other widths on each side, is not copied: what is outside of it is read as
+// zeros. Columns have no border before them.
+// CHECK-DAG: #[[$FIRST:.+]] = affine_map<(d0) -> (d0 - 1)>
+// CHECK-LABEL: module @argument
+module @argument {
+  "util.global"() <{initial_value = #flow.parameter.named<"model"::"w"> : tensor<3x3x64x64xf32>, sym_name = "w", sym_visibility = "private", type = tensor<3x3x64x64xf32>}> : () -> ()
+  // CHECK: func.func @region_0(%[[X:.+]]: tensor<1x15x16x64xf32>
+  func.func @region_0(%x: tensor<1x15x16x64xf32>) -> tensor<1x16x16x64xf32> {
+    %zero = arith.constant 0.0 : f32
+    %w = "util.global.load"() <{global = @w}> : () -> tensor<3x3x64x64xf32>
+    %e = tensor.empty() : tensor<1x16x16x64xf32>
+    %init = linalg.fill ins(%zero : f32) outs(%e : tensor<1x16x16x64xf32>) -> tensor<1x16x16x64xf32>
+    // CHECK-NOT: tensor.pad
+    %p = tensor.pad %x low[0, 1, 0, 0] high[0, 2, 2, 0] {
+    ^bb0(%i: index, %j: index, %k: index, %l: index):
+      tensor.yield %zero : f32
+    } : tensor<1x15x16x64xf32> to tensor<1x18x18x64xf32>
+    // CHECK: "flow.dispatch.workgroups"(%c4, %c1{{[_0-9]*}}, %c1{{[_0-9]*}}, %[[X]])
+    // CHECK: %[[PIXELS:.+]] = "iree_tensor_ext.dispatch.tensor.load"({{.*}}static_sizes = array<i64: 1, 15, 16, 64>{{.*}} -> tensor<15x16x64xf32>
+    // CHECK: %[[Y:.+]] = affine.apply #[[$FIRST]](%{{.+}})
+    // CHECK: %[[ISROW:.+]] = arith.cmpi ult, %[[Y]], %c15
+    // CHECK: %[[ROW:.+]] = arith.select %[[ISROW]], %[[Y]], %c0
+    // CHECK: %[[ISCOLUMN:.+]] = arith.cmpi ult, %[[COLUMN:.+]], %c16
+    // CHECK: arith.select %[[ISCOLUMN]], %[[COLUMN]], %c0
+    // CHECK: %[[READ:.+]] = vector.transfer_read %[[PIXELS]][%[[ROW]],
+    // CHECK: %[[IS:.+]] = arith.andi %[[ISROW]], %[[ISCOLUMN]]
+    // CHECK: arith.select %[[IS]], %[[READ]], %{{.+}} : vector<16xf32>
+    %0 = linalg.conv_2d_nhwc_hwcf {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
+        ins(%p, %w : tensor<1x18x18x64xf32>, tensor<3x3x64x64xf32>) outs(%init : tensor<1x16x16x64xf32>) -> tensor<1x16x16x64xf32>
+    return %0 : tensor<1x16x16x64xf32>
+  }
+}
+
+// -----
+
 // Left as they are: strides and dilations of 2, other kernels, few channels, f64, f16, a weight that is no parameter, few
 // pixels, weights that would take too much.
 // CHECK-LABEL: module @others
