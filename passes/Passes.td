@@ -892,6 +892,37 @@ def DyclTileConvolutionsPass : TilePass<"dycl-tile-convolutions"> {
   }];
 }
 
+def DyclTileConcatenationsPass : Pass<"dycl-tile-concatenations", "::mlir::ModuleOp"> {
+  let summary = "Join channels of images in dispatches of ours";
+  let description = [{
+    Input: a region's module after `--dycl-tile-convolutions`. Output: the same, where a concatenation of channels of
+    images of nhwc in f32 is a `flow.dispatch.workgroups` that goes over rows and pixels, and copies the channels of each
+    as vectors. Parts that other dispatches computed are read where they lie, within their borders. IREE alone transposes
+    each part, joins them as nchw, and transposes the result.
+
+    Limits: static sizes, up to 4096 channels, more than one pixel; no part or result that is transposed anyway. Others
+    stay as they are. A border of zeros around the result is IREE's: stored in the same dispatch, copies were scalar
+    (0.7 us became 9 for 204 channels of 8x8 pixels). Needs unregistered dialects allowed, which `dycl-opt` does.
+
+    Example:
+
+    ```mlir
+    %0 = tensor.concat dim(3) %x, %y : (tensor<1x8x8x24xf32>, tensor<1x8x8x6xf32>) -> tensor<1x8x8x30xf32>
+    // becomes
+    %0 = "flow.dispatch.workgroups"(%c1, %c2, %x, %y) ({
+      scf.for %row … { scf.for %column … { … } }
+    }, { … })
+    ```
+  }];
+  let options = [
+    Option<"vectorBits", "vector-bits", "unsigned", "0", "Bits of a vector register of the target; 0 tiles nothing">,
+    Option<"registers", "registers", "unsigned", "0", "Vector registers that the target has">
+  ];
+  let statistics = [Statistic<"numTiled", "num-tiled", "Operations that became dispatches">];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def DyclTileProductsPass : TilePass<"dycl-tile-products"> {
   let summary = "Compute products in dispatches with tiles and weights in an order of ours";
   let description = [{

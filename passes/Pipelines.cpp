@@ -110,6 +110,10 @@ void dycl::buildCpuPipeline(OpPassManager &manager, const PipelineOptions &optio
   convolutions.tuning = llvm::to_vector(options.tuning);
   convolutions.listChoices = options.listChoices;
   module.addPass(createDyclTileConvolutionsPass(convolutions));
+  DyclTileConcatenationsPassOptions concatenations;
+  concatenations.vectorBits = options.vectorBits;
+  concatenations.registers = options.registers;
+  module.addPass(createDyclTileConcatenationsPass(concatenations));
   DyclTileProductsPassOptions products;
   products.vectorBits = options.vectorBits;
   products.registers = options.registers;

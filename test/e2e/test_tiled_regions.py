@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 import subprocess
@@ -134,6 +135,36 @@ def test_a_border_that_several_convolutions_read():
 
     torch.manual_seed(0)
     check(Inception(), torch.randn(2, 3, 11, 14), n=4)
+
+
+def plain_regions(program, path) -> list[str]:
+    """The regions of a program that IREE refused with dispatches of ours in them."""
+    program.save(path)
+    regions = json.loads((path / "manifest.json").read_text())["program"]["regions"]
+    return [region["name"] for region in regions if "plain" in region]
+
+
+@pytest.mark.parametrize("channels", [(4, 3), (30, 1, 5), (100, 28), (70,), (5, 5, 5, 5)])
+def test_joined_channels(channels, tmp_path):
+    """Each layer's channels are appended to those before: one dispatch a layer, one to append, and the last."""
+
+    class Dense(nn.Module):
+        def __init__(self):
+            super().__init__()
+            sums = [sum(channels[: i + 1]) for i in range(len(channels))]
+            self.layers = nn.ModuleList(
+                nn.Conv2d(6 + a - c, c, 3, padding=1) for a, c in zip(sums, channels, strict=True)
+            )
+            self.last = nn.Conv2d(6 + sums[-1], 20, 3, 2, 1)
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = torch.cat([x, torch.relu(layer(x))], 1)
+            return self.last(x)
+
+    torch.manual_seed(0)
+    program = check(Dense(), torch.randn(2, 6, 10, 7), n=2 * len(channels))
+    assert plain_regions(program, tmp_path / "bundle") == []
 
 
 def test_images_stay_channels_last_between_regions():
