@@ -58,7 +58,8 @@ def test_transformed_weights_are_stored_instead_of_the_others(transformed):
     compiled, _, bundle = transformed
     regions = len(list(bundle.glob("regions/*/*.vmfb")))
     assert compiled["bundle_mb"] < compiled["weights_mb"] * 16 / 9 * 1.05 + regions * 15 / 1024
-    assert compiled["compile_peak_mb"] < MB / 2
+    # One at a time, as they are written, not all 112 MB of them. How much more there is depends on malloc.
+    assert compiled["compile_peak_mb"] < 0.75 * MB
 
 
 def test_an_early_exit_takes_less_memory_than_the_whole_network(figures):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _WEIGHT = re.compile(r'parameter\.named<"model"::"([^"]*)"> : tensor<([^<>]*)>')
 # Sums of products with weights below it are finite in f32.
 _LARGEST_TRANSFORMED = 1e30
+_AT_A_TIME = 1 << 14  # pairs of channels whose kernels are transformed together
 _STEP = re.compile(r"@(select|transpose|reshape|blocks|winograd)\(([\d,]*)\)")
 
 
@@ -119,11 +120,12 @@ def _transform(kernels: Array, tile: int) -> Array:
         rows += [[1 / scale, sign * square**0.5 / scale, square / scale] for sign in (1, -1)]
     matrix = np.array([*rows, [0, 0, 1]])
     both = np.einsum("ia,jb->ijab", matrix, matrix).reshape(len(matrix) ** 2, 9)
-    exact = kernels.reshape(9, -1).astype(np.float64)
-    # A row at a time: in f64 all of them would take a multiple of the weight.
-    transformed = np.empty((len(both), exact.shape[1]), kernels.dtype)
-    for row, factors in zip(transformed, both, strict=True):
-        row[:] = factors @ exact
+    plain = kernels.reshape(9, -1)
+    transformed = np.empty((len(both), plain.shape[1]), kernels.dtype)
+    # Some at a time: in f64 all of them would take a multiple of the weight.
+    for start in range(0, plain.shape[1], _AT_A_TIME):
+        part = slice(start, start + _AT_A_TIME)
+        transformed[:, part] = both @ plain[:, part].astype(np.float64)
     return transformed.reshape(-1, *kernels.shape[2:])
 
 
