@@ -308,7 +308,9 @@ def region_section(records: list[dict]) -> list[str]:
         "",
         f"dycl's regions above {LARGE / 1e6:g} MFLOP on the longest path, one thread: how many, the share of a "
         "call's time that they take, and what part of the FMA peak of the sitting they reach (geometric mean, least "
-        "and most). Regions with sizes that depend on data, which are counted as one, are left out: they do more.",
+        "and most). Regions with sizes that depend on data, which are counted as one, are left out: they do more. A "
+        "convolution counts as what it is by its definition, also where fewer products give its result (Winograd), so "
+        "that a region may exceed the peak.",
         "",
         "| network | regions called | above 1 MFLOP | share of time | % of peak | least | most |",
         "|---|---|---|---|---|---|---|",

@@ -248,9 +248,9 @@ def _architecture(name: str) -> str:
 # A region gets threads where it takes this long on one. A call on the pool costs 20 to 40 us more, for waking threads
 # and for each dispatch that waits for the one before it: ARCHITECTURE.md, "Threads".
 _PAYS_NS = 300_000
-# So many calls are timed on one thread, and as many on the pool. The median counts, since some calls on a pool wait
-# longer for its threads than others, and it has to be less by a twentieth.
-_TRIALS = 5
+# So many calls are timed on one thread, and where that is long as many again, and on the pool. The median counts, since
+# some calls on a pool wait longer for its threads than others, and it has to be less by a twentieth.
+_TRIALS = 8
 _GAIN = 0.95
 # What a core computes and reads at most in a region, for a host that cannot measure: GFLOP/s and GB/s, by a feature of
 # the CPU. At most, since a region that pays little on one thread should stay there: of ResNet-56, 38 MFLOP take 0.1 ms.
@@ -326,11 +326,15 @@ def _after_fork() -> None:
 
 
 def _median(times: Sequence[int]) -> int:
-    return sorted(times)[len(times) // 2]
+    """The lower of two: what disturbs half of the calls, which it makes longer, does not count."""
+    return sorted(times)[(len(times) - 1) // 2]
 
 
 class _Comparison:
-    """The times of a region's calls of about one size, on one thread and on the pool, in turns.
+    """The times of a region's calls of about one size: first on one thread, then on one and on the pool in turns.
+
+    The turns are those of Thue and Morse, which are fair whatever else happens at intervals: where something else runs
+    between every two calls, say, each second one finds the caches cold.
 
     Attributes:
         on_pool: where the next call is.
@@ -340,20 +344,23 @@ class _Comparison:
     on_pool = is_decided = False
 
     def __init__(self) -> None:
+        self._first: list[int] = []
         self._times: dict[bool, list[int]] = {False: [], True: []}
 
     def add(self, on_pool: bool, taken: int) -> None:
         """Note a call's nanoseconds."""
+        if len(self._first) < _TRIALS:
+            self._first.append(taken)
+            if len(self._first) == _TRIALS:
+                self.on_pool = _median(self._first) >= _PAYS_NS
+                self.is_decided = not self.on_pool
+            return
         one, pool = self._times[False], self._times[True]
         self._times[on_pool].append(taken)
-        if len(one) < _TRIALS:
-            return
-        if _median(one) < _PAYS_NS:
-            self.decide(False)
-        elif len(pool) >= _TRIALS:
+        if min(len(one), len(pool)) >= _TRIALS:
             self.decide(_median(pool) < _GAIN * _median(one))
         else:
-            self.on_pool = not on_pool
+            self.on_pool = (len(one) + len(pool)).bit_count() % 2 == 0
 
     def decide(self, on_pool: bool) -> None:
         self.on_pool, self.is_decided = on_pool, True
