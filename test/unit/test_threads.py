@@ -67,8 +67,10 @@ def test_a_small_region_stays_on_one_thread_and_is_not_timed_further(monkeypatch
     assert clock.calls == 10 * ["one"]  # the cold one, eight that are timed, and the one that this test makes
 
 
-@pytest.mark.parametrize(("pool_ms", "expected"), [(0.9, "pool"), (0.97, "one"), (1.5, "one")])
-def test_a_large_region_gets_threads_where_it_is_faster_with_them(monkeypatch, pool_ms, expected):
+@pytest.mark.parametrize(
+    ("pool_ms", "expected", "turns"), [(0.9, "pool", 16), (0.97, "one", 16), (0.7, "pool", 8), (1.5, "one", 8)]
+)
+def test_a_large_region_gets_threads_where_it_is_faster_with_them(monkeypatch, pool_ms, expected, turns):
     clock = Clock(monkeypatch)
     call, settled = trial(clock, FIXED, lambda: 1.0, lambda: pool_ms)
     for _ in range(40):
@@ -77,9 +79,9 @@ def test_a_large_region_gets_threads_where_it_is_faster_with_them(monkeypatch, p
             break
     assert settled == [expected]
     assert call.on_pool == (expected == "pool")
-    # Each was called once cold; then one thread eight times, and then both in turns, eight times.
-    turns = "pool one one pool one pool pool one one pool pool one pool one one pool".split()
-    assert clock.calls[:-1] == [*9 * ["one"], "pool", *turns]
+    # Each was called once cold; then one thread eight times, and then both in turns, four or eight times.
+    fair = "pool one one pool one pool pool one one pool pool one pool one one pool".split()
+    assert clock.calls[:-1] == [*9 * ["one"], "pool", *fair[:turns]]
 
 
 @pytest.mark.parametrize("period", [2, 3, 4, 5])

@@ -252,6 +252,8 @@ _PAYS_NS = 300_000
 # some calls on a pool wait longer for its threads than others, and it has to be less by a twentieth.
 _TRIALS = 8
 _GAIN = 0.95
+# Where one of the two takes less than that of the other's time, half as many calls do.
+_CLEAR = 0.8
 # What a core computes and reads at most in a region, for a host that cannot measure: GFLOP/s and GB/s, by a feature of
 # the CPU. At most, since a region that pays little on one thread should stay there: of ResNet-56, 38 MFLOP take 0.1 ms.
 _RATES = (("avx512f", 250, 40), ("avx2", 100, 25), ("", 20, 8))
@@ -357,10 +359,14 @@ class _Comparison:
             return
         one, pool = self._times[False], self._times[True]
         self._times[on_pool].append(taken)
-        if min(len(one), len(pool)) >= _TRIALS:
+        if min(len(one), len(pool)) >= _TRIALS or (len(one) == len(pool) == _TRIALS // 2 and self._is_clear()):
             self.decide(_median(pool) < _GAIN * _median(one))
         else:
             self.on_pool = (len(one) + len(pool)).bit_count() % 2 == 0
+
+    def _is_clear(self) -> bool:
+        less, more = sorted(map(_median, self._times.values()))
+        return less < _CLEAR * more
 
     def decide(self, on_pool: bool) -> None:
         self.on_pool, self.is_decided = on_pool, True
