@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -143,10 +145,12 @@ def compare(network: Network) -> Comparison:
     """Compile a network, then run every image through it and through eager."""
     say(f"{network.name}: compiling")
     start = time.perf_counter()
-    program = dycl.compile(network.model, (network.images[:1],))
-    found = Comparison(network, len(program.regions), time.perf_counter() - start)
+    compiled = dycl.compile(network.model, (network.images[:1],))
+    found = Comparison(network, len(compiled.regions), time.perf_counter() - start)
     say(f"{network.name}: {found.n_regions} regions in {found.compile_s:.1f} s; comparing {len(network.images)} images")
-    with torch.inference_mode():
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        compiled.save(Path(folder) / "net.dycl")
+        program = dycl.load(Path(folder) / "net.dycl", threads=1)  # as eager, for the comparison
         compare_results(network, program, found)
         compare_latencies(network, program, found)
         found.large_gflops = speed_of_large_regions(network, program)
