@@ -10,6 +10,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "passes/Passes.h"
@@ -32,16 +33,13 @@ static constexpr int64_t kToNhwc[] = {0, 2, 3, 1}, kToNchw[] = {0, 3, 1, 2};
 /// Where a dimension of nchw is in nhwc.
 static int64_t getNhwcDimension(int64_t dimension) { return kToNchw[dimension]; }
 
-template <typename T> static SmallVector<T> permute(ArrayRef<T> values, ArrayRef<int64_t> permutation) {
-  return llvm::map_to_vector(permutation, [&](int64_t i) { return values[i]; });
-}
-
 static RankedTensorType getPermuted(RankedTensorType type, ArrayRef<int64_t> permutation) {
-  return RankedTensorType::get(permute(type.getShape(), permutation), type.getElementType());
+  return RankedTensorType::get(applyPermutation(type.getShape(), permutation), type.getElementType());
 }
 
 static Value createTranspose(OpBuilder &builder, Location location, Value value, ArrayRef<int64_t> permutation) {
-  SmallVector<OpFoldResult> sizes = permute<OpFoldResult>(tensor::getMixedSizes(builder, location, value), permutation);
+  SmallVector<OpFoldResult> sizes =
+      applyPermutation<OpFoldResult>(tensor::getMixedSizes(builder, location, value), permutation);
   Value empty = tensor::EmptyOp::create(builder, location, sizes, getElementTypeOrSelf(value.getType()));
   return linalg::TransposeOp::create(builder, location, value, empty, permutation)->getResult(0);
 }
@@ -75,7 +73,8 @@ static Value toNhwc(OpBuilder &builder, Location location, Value value) {
   if (value.getDefiningOp<ub::PoisonOp>())
     return ub::PoisonOp::create(builder, location, type);
   auto createEmpty = [&]() -> Value {
-    SmallVector<OpFoldResult> sizes = permute<OpFoldResult>(tensor::getMixedSizes(builder, location, value), kToNhwc);
+    SmallVector<OpFoldResult> sizes =
+        applyPermutation<OpFoldResult>(tensor::getMixedSizes(builder, location, value), kToNhwc);
     return tensor::EmptyOp::create(builder, location, sizes, type.getElementType());
   };
   if (value.getDefiningOp<tensor::EmptyOp>())
@@ -172,7 +171,7 @@ struct ConvertGeneric : OpRewritePattern<linalg::GenericOp> {
         maps.push_back(map);
       } else if (Value source = getNhwcSource(operand->get())) {
         inputs.push_back(source);
-        maps.push_back(AffineMap::get(4, 0, permute(convert(map).getResults(), kToNhwc), context));
+        maps.push_back(AffineMap::get(4, 0, applyPermutation(convert(map).getResults(), kToNhwc), context));
       } else {
         inputs.push_back(operand->get());
         maps.push_back(convert(map));
@@ -185,8 +184,9 @@ struct ConvertGeneric : OpRewritePattern<linalg::GenericOp> {
       inits.push_back(map.isIdentity() ? toNhwc(rewriter, location, init.get()) : init.get());
       maps.push_back(map.isIdentity() ? map : convert(map));
     }
-    auto converted = linalg::GenericOp::create(rewriter, location, TypeRange(ValueRange(inits)), inputs, inits, maps,
-                                               permute<utils::IteratorType>(op.getIteratorTypesArray(), kToNhwc));
+    auto converted =
+        linalg::GenericOp::create(rewriter, location, TypeRange(ValueRange(inits)), inputs, inits, maps,
+                                  applyPermutation<utils::IteratorType>(op.getIteratorTypesArray(), kToNhwc));
     rewriter.inlineRegionBefore(op.getRegion(), converted.getRegion(), converted.getRegion().begin());
     SmallVector<Value> results;
     for (auto [result, transposed] : llvm::zip_equal(converted.getResults(), isTransposed))
@@ -205,8 +205,8 @@ struct ConvertPad : OpRewritePattern<tensor::PadOp> {
       return failure();
     Location location = op.getLoc();
     Value padded = tensor::PadOp::create(rewriter, location, getPermuted(op.getResultType(), kToNhwc), source,
-                                         permute<OpFoldResult>(op.getMixedLowPad(), kToNhwc),
-                                         permute<OpFoldResult>(op.getMixedHighPad(), kToNhwc), number);
+                                         applyPermutation<OpFoldResult>(op.getMixedLowPad(), kToNhwc),
+                                         applyPermutation<OpFoldResult>(op.getMixedHighPad(), kToNhwc), number);
     rewriter.replaceOp(op, toNchw(rewriter, location, padded));
     return success();
   }
@@ -236,9 +236,9 @@ struct ConvertExtractSlice : OpRewritePattern<tensor::ExtractSliceOp> {
       return failure();
     Location location = op.getLoc();
     Value slice = tensor::ExtractSliceOp::create(rewriter, location, getPermuted(op.getType(), kToNhwc), source,
-                                                 permute<OpFoldResult>(op.getMixedOffsets(), kToNhwc),
-                                                 permute<OpFoldResult>(op.getMixedSizes(), kToNhwc),
-                                                 permute<OpFoldResult>(op.getMixedStrides(), kToNhwc));
+                                                 applyPermutation<OpFoldResult>(op.getMixedOffsets(), kToNhwc),
+                                                 applyPermutation<OpFoldResult>(op.getMixedSizes(), kToNhwc),
+                                                 applyPermutation<OpFoldResult>(op.getMixedStrides(), kToNhwc));
     rewriter.replaceOp(op, toNchw(rewriter, location, slice));
     return success();
   }

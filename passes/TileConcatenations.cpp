@@ -28,9 +28,6 @@ static constexpr int64_t kMostChannels = 4096;
 /// Pixels of fewer channels than this are copied several at a time.
 static constexpr int64_t kChannelsAtOnce = 64;
 
-/// Rows from which on two workgroups divide an image, so that two threads find work.
-static constexpr int64_t kDividedRows = 8;
-
 /// Whether channels of images of nhwc are joined, of f32 and static sizes. Of one pixel they are one copy. Where parts
 /// come as nchw, or the result is read so, IREE's own way, which joins them as nchw, transposes less.
 static bool joinsChannels(tensor::ConcatOp op) {

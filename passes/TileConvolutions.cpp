@@ -14,6 +14,7 @@
 #include "passes/Utils/DispatchBuilder.h"
 #include "passes/Utils/ImageBorder.h"
 #include "passes/Utils/PackedWeights.h"
+#include "passes/Utils/Text.h"
 #include "passes/Utils/TileRules.h"
 #include "passes/Utils/Tuning.h"
 
@@ -90,16 +91,18 @@ template <typename Op> static Geometry getGeometry(Op op) {
 static Tiling getRowsPerWorkgroup(const Geometry &geometry, int64_t numBlocks, int64_t weights) {
   int64_t input = geometry.getInputRows(geometry.height) * geometry.inputWidth * geometry.inputChannels * 4;
   int64_t count = input > weights ? (input + kCachedBytes - 1) / kCachedBytes : 1;
-  if (numBlocks == 1 && geometry.height >= 8)
+  if (numBlocks == 1 && geometry.height >= kDividedRows)
     count = std::max<int64_t>(count, 2);
   return tileEvenly(geometry.height, (geometry.height + count - 1) / count);
 }
 
 /// The key of a convolution in a tuning: `conv-1x58x58x64-3x3x64x64-s1x1-d1x1`, with the border in the input's sizes.
 template <typename Op> static std::string getKey(Op op) {
-  auto shapeOf = [&](unsigned i) { return joinSizes(cast<RankedTensorType>(op.getInputs()[i].getType()).getShape()); };
+  auto shapeOf = [&](unsigned i) {
+    return joinNumbers(cast<RankedTensorType>(op.getInputs()[i].getType()).getShape(), "x");
+  };
   auto numbersOf = [](DenseIntElementsAttr numbers) {
-    return joinSizes(llvm::to_vector(numbers.getValues<int64_t>()));
+    return joinNumbers(llvm::to_vector(numbers.getValues<int64_t>()), "x");
   };
   return (std::is_same_v<Op, linalg::Conv2DNhwcHwcfOp> ? "conv-" : "depthwise-") + shapeOf(0) + "-" + shapeOf(1) +
          "-s" + numbersOf(op.getStrides()) + "-d" + numbersOf(op.getDilations());

@@ -16,6 +16,7 @@
 #include "passes/Passes.h"
 #include "passes/Utils/DispatchBuilder.h"
 #include "passes/Utils/PackedWeights.h"
+#include "passes/Utils/Text.h"
 #include "passes/Utils/TileRules.h"
 #include "passes/Utils/Tuning.h"
 
@@ -305,7 +306,7 @@ void TileProductsPass::tile(const VectorUnit &unit, const Tuning &measured, lina
       rowsType.getShape() != ArrayRef{type.getDimSize(0), weight->type.getDimSize(0)})
     return;
   int64_t height = type.getDimSize(0), depth = weight->type.getDimSize(0);
-  Choices choices(measured, op, "product-" + joinSizes({height, depth, type.getDimSize(1)}));
+  Choices choices(measured, op, "product-" + joinNumbers({height, depth, type.getDimSize(1)}, "x"));
   std::optional<int64_t> block = choices.takeBlock(unit, unit.getColumnBlock(type.getDimSize(1)), type.getDimSize(1));
   if (!block || depth == 0)
     return;
@@ -346,7 +347,7 @@ void TileProductsPass::tile(const VectorUnit &unit, const Tuning &measured, lina
     return;
   int64_t batches = type.getDimSize(0), height = type.getDimSize(1), width = type.getDimSize(2);
   int64_t depth = left.getDimSize(2);
-  Choices choices(measured, op, "batch_product-" + joinSizes({batches, height, depth, width}));
+  Choices choices(measured, op, "batch_product-" + joinNumbers({batches, height, depth, width}, "x"));
   std::optional<int64_t> block = choices.takeBlock(unit, unit.getBlock(width), width);
   if (!block || depth == 0)
     return;

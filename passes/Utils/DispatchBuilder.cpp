@@ -15,6 +15,7 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "passes/Utils/IreeOps.h"
+#include "passes/Utils/Text.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -37,9 +38,7 @@ static Type getBindingType(RankedTensorType type, StringRef access) {
                      "dispatch.tensor<" + access.str() + ":" + toText(type) + ">");
 }
 
-static std::string listNumbers(ArrayRef<int64_t> numbers) {
-  return "[" + llvm::join(llvm::map_range(numbers, [](int64_t number) { return std::to_string(number); }), ", ") + "]";
-}
+static std::string listNumbers(ArrayRef<int64_t> numbers) { return "[" + joinNumbers(numbers, ", ") + "]"; }
 
 Attribute dycl::getTileAttribute(MLIRContext *context, ArrayRef<int64_t> parallel, ArrayRef<int64_t> reduction,
                                  StringRef pipeline, bool peels) {
@@ -130,10 +129,6 @@ static bool isWithoutUnits(ArrayRef<int64_t> shape, ArrayRef<int64_t> sizes) {
   return shape.empty();
 }
 
-template <typename T> static SmallVector<T> permute(ArrayRef<T> values, ArrayRef<int64_t> permutation) {
-  return llvm::map_to_vector(permutation, [&](int64_t i) { return values[i]; });
-}
-
 /// Whether a transposition leaves the elements of a piece in their order: `sizes` are those of its result.
 static bool keepsOrder(ArrayRef<int64_t> permutation, ArrayRef<int64_t> sizes) {
   int64_t previous = -1;
@@ -153,7 +148,7 @@ static std::optional<Piece> findInSource(linalg::TransposeOp transpose, const Pi
   if (!keepsOrder(permutation, piece.sizes))
     return std::nullopt;
   SmallVector<int64_t> inverse = invertPermutationVector(permutation);
-  return Piece{permute(ArrayRef(piece.offsets), inverse), permute(ArrayRef(piece.sizes), inverse)};
+  return Piece{applyPermutation(ArrayRef(piece.offsets), inverse), applyPermutation(ArrayRef(piece.sizes), inverse)};
 }
 
 /// For each dimension of a shape without some dimensions of 1, that of the whole shape; none where it is another shape.
@@ -384,8 +379,8 @@ Relayout::Relayout(Value value, Piece whole, ArrayRef<int64_t> shape) : value(va
       piece = addUnitDimensions(user->getContext(), piece, *dimensions, expanded.size());
       this->value = expand.getResult();
     } else if (auto transpose = dyn_cast<linalg::TransposeOp>(user)) {
-      Piece permuted = {permute(ArrayRef(piece.offsets), transpose.getPermutation()),
-                        permute(ArrayRef(piece.sizes), transpose.getPermutation())};
+      Piece permuted = {applyPermutation(ArrayRef(piece.offsets), transpose.getPermutation()),
+                        applyPermutation(ArrayRef(piece.sizes), transpose.getPermutation())};
       // Elements in another order cannot be stored as they are.
       if (!isWithoutUnits(shape, permuted.sizes) || !keepsOrder(transpose.getPermutation(), permuted.sizes))
         return;

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/SymbolTable.h"
 #include "passes/Utils/IreeOps.h"
+#include "passes/Utils/Text.h"
 #include "passes/Utils/TileRules.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -90,10 +91,6 @@ void dycl::createParameterGlobal(OpBuilder &builder, Location location, StringRe
                 builder.getNamedAttr("type", TypeAttr::get(type))});
 }
 
-static std::string listNumbers(ArrayRef<int64_t> numbers) {
-  return llvm::join(llvm::map_range(numbers, [](int64_t number) { return std::to_string(number); }), ",");
-}
-
 /// The group that a slice takes of a weight, if it takes a whole one of the first dimension.
 static std::optional<int64_t> getGroup(tensor::ExtractSliceOp slice) {
   RankedTensorType source = slice.getSourceType();
@@ -119,13 +116,13 @@ std::optional<WeightView> dycl::getWeight(ModuleOp module, Value value) {
     return WeightView{weight->key + step, type};
   };
   if (auto transpose = dyn_cast<linalg::TransposeOp>(op))
-    return extend(transpose.getInput(), "@transpose(" + listNumbers(transpose.getPermutation()) + ")");
+    return extend(transpose.getInput(), "@transpose(" + joinNumbers(transpose.getPermutation(), ",") + ")");
   if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
-    return extend(op->getOperand(0), "@reshape(" + listNumbers(type.getShape()) + ")");
+    return extend(op->getOperand(0), "@reshape(" + joinNumbers(type.getShape(), ",") + ")");
   if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op))
     if (std::optional<int64_t> group = getGroup(slice))
       return extend(slice.getSource(),
-                    "@select(" + std::to_string(*group) + ")@reshape(" + listNumbers(type.getShape()) + ")");
+                    "@select(" + std::to_string(*group) + ")@reshape(" + joinNumbers(type.getShape(), ",") + ")");
   Operation *global = getLoadedGlobal(module, op);
   std::string key = global ? getParameterKey(global) : "";
   if (key.empty())

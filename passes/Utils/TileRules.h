@@ -163,8 +163,11 @@ private:
 /// What of a workgroup's input should stay in the L2 cache while it goes over the weights.
 inline constexpr int64_t kCachedBytes = 512 << 10;
 
-/// The most of a result that a workgroup keeps before it stores a part of its channels. IREE has 32 KB for all.
-inline constexpr int64_t kBufferBytes = 16 << 10;
+/// The most of a result that a workgroup keeps before it stores a part of its channels.
+inline constexpr int64_t kBufferBytes = kStackBytes / 2;
+
+/// Rows from which on an image of one block of channels is divided among two workgroups, so that two threads find work.
+inline constexpr int64_t kDividedRows = 8;
 
 /// How many input channels of a convolution are unrolled.
 inline constexpr int64_t kUnrolledChannels = 4;

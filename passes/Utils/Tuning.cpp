@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "passes/Utils/Text.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -17,8 +18,6 @@ using namespace dycl;
 
 /// Of an attribute that only python/dycl/tuning reads.
 static constexpr StringRef kListed = "tile_choices";
-
-static std::string toText(int64_t number) { return std::to_string(number); }
 
 FailureOr<Tuning> Tuning::parse(ArrayRef<std::string> entries, bool isListed, Operation *where) {
   Tuning tuning;
@@ -67,7 +66,7 @@ int64_t Choices::take(StringRef name, int64_t rule, ArrayRef<int64_t> alternativ
   for (int64_t alternative : alternatives)
     if (isLegal(alternative))
       listedNumbers.insert(alternative);
-  listed += (":" + name + "=").str() + llvm::join(llvm::map_range(listedNumbers, toText), "|");
+  listed += (":" + name + "=").str() + joinNumbers(listedNumbers.getArrayRef(), "|");
   return value;
 }
 
@@ -127,11 +126,4 @@ LogicalResult Choices::finish() {
     function->setAttr(kListed, ArrayAttr::get(op->getContext(), choices));
   }
   return success();
-}
-
-std::string dycl::joinSizes(ArrayRef<int64_t> sizes) {
-  return llvm::join(
-      llvm::map_range(
-          sizes, [](int64_t size) { return ShapedType::isDynamic(size) ? std::string("?") : std::to_string(size); }),
-      "x");
 }

@@ -70,9 +70,6 @@ private:
   llvm::SmallVector<std::string> taken;
 };
 
-/// Sizes as `128x256x?`.
-std::string joinSizes(mlir::ArrayRef<int64_t> sizes);
-
 } // namespace dycl
 
 #endif // PASSES_UTILS_TUNING_H

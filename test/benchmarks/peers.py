@@ -45,11 +45,12 @@ from torch.utils.flop_counter import FlopCounterMode
 import dycl
 import dycl.zoo
 from dycl.bench import measure
-from dycl.bench.machine import describe, measure_limits, usable_cores
+from dycl.bench.machine import describe, measure_limits
 from dycl.bench.timing import take_turns, turn_of
 from dycl.compiler.api import import_model
 from dycl.compiler.pipeline import PhaseDump, partition_program, write_program
 from dycl.compiler.targets import parse_targets
+from dycl.runtime.host_runtime import usable_cores
 
 BUILD = ROOT / "build" / "peers"
 SECONDS_A_PATH = 4

@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dycl.runtime.host_runtime import usable_cores
+
 FMA = "FMA"
 MATMUL = "matmul"
 
@@ -138,13 +140,6 @@ def describe() -> dict[str, Any]:
         "l2_bytes": cache_bytes(2),
         "load": round(os.getloadavg()[0], 2),
     }
-
-
-def usable_cores() -> list[int]:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 def cache_bytes(level: int) -> int:

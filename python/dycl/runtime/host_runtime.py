@@ -259,9 +259,11 @@ _CLEAR = 0.8
 _RATES = (("avx512f", 250, 40), ("avx2", 100, 25), ("", 20, 8))
 
 
-def count_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def usable_cores() -> list[int]:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def pays_for_threads(region: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
@@ -655,7 +657,7 @@ class Session:
         self._files = files
         self._instance = rt.VmInstance()
         if threads is None:
-            threads = count_cores() if device is None else 1
+            threads = len(usable_cores()) if device is None else 1
         self._devices = {
             # Of several targets each has a device of its own, though it may be the same piece of hardware.
             target["folder"]: _Device(

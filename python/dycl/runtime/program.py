@@ -400,7 +400,7 @@ class _Loaded:
         runtime: Any = host_runtime
         if host == "python":
             runtime = _execute(bundle.runtime_source, "host_runtime", bundle.path)
-            if not hasattr(runtime, "count_cores") and options.pop("threads", 1) != 1:
+            if not hasattr(runtime, "usable_cores") and options.pop("threads", 1) != 1:
                 raise BundleError(f"{bundle.path} is of an earlier dycl, which has one thread; compile it again")
         signature = bundle.signature
         try:
