@@ -77,6 +77,32 @@ def test_a_parameter_is_a_plain_tensor(gate):
     torch.testing.assert_close(y, torch.from_numpy(handwritten.gate_reference(UP)))
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda up: torch.complex(torch.zeros_like(up), -up).conj().imag,  # Its negation is only noted.
+        lambda up: torch.cat([-up, up])[2:],  # It begins within its storage.
+        lambda up: up.numpy().astype(">f4").astype("<f4"),
+        lambda up: up.requires_grad_() * 1,
+    ],
+    ids=["negation", "part", "byte_order", "gradient"],
+)
+def test_an_input_is_read_as_its_elements_are(gate, make):
+    up = torch.from_numpy(UP * np.arange(1, 7, dtype=np.float32).reshape(2, 3))
+    given = make(up.clone())
+    expected = handwritten.gate_reference(up.numpy())
+    np.testing.assert_allclose(np.asarray(gate(given)), expected, rtol=1e-6)
+
+
+def test_a_tensor_without_memory_is_refused(gate):
+    with pytest.raises(dycl.InputError, match="is on device meta; expected the CPU"):
+        gate(torch.empty(2, 3, device="meta"))
+    with pytest.raises(dycl.InputError, match=r"has layout torch\.sparse_coo; expected a dense tensor"):
+        gate(torch.from_numpy(UP).to_sparse())
+    with pytest.raises(dycl.InputError, match="2x3x>f4"):
+        gate(UP.astype(">f4"))
+
+
 def test_argument_by_name(gate):
     np.testing.assert_array_equal(gate(x=UP), gate(UP))
 

@@ -33,6 +33,13 @@ def flatten(signature: Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
     return leaves
 
 
+def takes_tensors(signature: Signature) -> bool:
+    """Whether a program takes tensors by position and nothing else, so that a call's arguments are its inputs."""
+    positional, named = signature.input_structure.items
+    indices = [item.index if item.kind in ("tensor", "number") else -1 for item in positional.items]
+    return not named.items and indices == list(range(len(signature.inputs)))
+
+
 def _as_compiled(
     signature: Signature,
     positional: Structure,
