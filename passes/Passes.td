@@ -478,7 +478,10 @@ def DyclProtectArgumentsPass : Pass<"dycl-protect-arguments", "::mlir::ModuleOp"
     argument is their destination (iree-org/iree#16168). Buffers stay on the device between regions, so a later region
     would read what this one left. And where a region computes a size, which is read on the host in its middle, IREE may
     write in place before what waits for that size has read. IREE folds a plain copy and overwrites the tensor all the
-    same; it keeps a choice by a condition that it cannot see through.
+    same; it keeps a choice by a condition that it cannot see through. It also makes one of two copies that are alike,
+    and of two tensors that it finds to be the same: of two operations of `tm_tensor` that write into it, the second then
+    finds what the first wrote. So what these write into is a copy wherever it is not made anew, and each copy has another
+    number for elements that the condition would not choose.
 
     A tensor may be written over if it, or what may share its buffer (a view, a plain copy), is a destination, an
     initial value of a loop, or an operand of an unregistered operation. Of `tm_tensor` operations, which are such, the

@@ -169,20 +169,29 @@ static bool needsCopy(OpOperand &use, const Buffer &buffer) {
   // A loop hands on what it has computed; what comes then does not run before what reads it here.
   if (isMadeAnew(use.get()) || use.getOwner()->hasTrait<OpTrait::IsTerminator>())
     return false;
-  return buffer.numUses > 1 || isRepeated(use);
+  // What looks like one user may become two: IREE finds computations of the same that differ here, in how a size is
+  // known (zeros for two scatters). What it lets an operation of `tm_tensor` write into is a copy always, therefore.
+  return buffer.numUses > 1 || isRepeated(use) || !use.getOwner()->isRegistered();
 }
 
-/// Zero of `type`, or null where no constant of the type can be made.
-static Value createZero(OpBuilder &builder, Location location, Type type) {
+/// What the first copy would have in the place of an element: more than 16 bits hold, exact in f32, and a number that
+/// programs do not fill tensors with, for a copy of such a tensor would be like the tensor itself.
+static constexpr unsigned firstNumber = 100'003;
+
+/// The constant `number` of `type`, which has 32 bits or more, or null where none can be made.
+static Value createNumber(OpBuilder &builder, Location location, Type type, unsigned number) {
   if (auto complexType = dyn_cast<ComplexType>(type)) {
-    TypedAttr part = builder.getZeroAttr(complexType.getElementType());
-    if (!isa_and_nonnull<FloatAttr>(part))
+    auto part = dyn_cast<FloatType>(complexType.getElementType());
+    if (!part)
       return nullptr;
-    return complex::ConstantOp::create(builder, location, type, builder.getArrayAttr({part, part}));
+    ArrayAttr parts = builder.getArrayAttr({builder.getFloatAttr(part, number), builder.getFloatAttr(part, 0)});
+    return complex::ConstantOp::create(builder, location, type, parts);
   }
-  if (!type.isSignlessIntOrIndexOrFloat())
+  if (isa<FloatType>(type))
+    return arith::ConstantOp::create(builder, location, builder.getFloatAttr(type, number));
+  if (!type.isSignlessIntOrIndex())
     return nullptr;
-  return arith::ConstantOp::create(builder, location, builder.getZeroAttr(type));
+  return arith::ConstantOp::create(builder, location, builder.getIntegerAttr(type, number));
 }
 
 /// True, in a way that IREE does not see.
@@ -191,20 +200,38 @@ static Value createOpaqueTrue(OpBuilder &builder, Location location) {
   return createIreeOp(builder, location, "util.optimization_barrier", value, value.getType())->getResult(0);
 }
 
-/// A copy of `value`, element by element `isCopied` ? element : `zero`, in a buffer of its own.
-static Value createCopy(OpBuilder &builder, Location location, Value value, Value isCopied, Value zero) {
+/// A copy of `value` in a buffer of its own, which is unlike the copies of other numbers: each element is
+/// `isCopied` ? element : `number`. Null where that cannot be made.
+static Value createCopy(OpBuilder &builder, Location location, Value value, Value isCopied, unsigned number) {
   auto type = cast<RankedTensorType>(value.getType());
-  Value empty = tensor::EmptyOp::create(builder, location, tensor::getMixedSizes(builder, location, value),
-                                        type.getElementType());
+  Type elementType = type.getElementType();
+  // Types of less than 32 bits have few values, and no number that no element is.
+  unsigned width = elementType.isIntOrFloat() ? elementType.getIntOrFloatBitWidth() : 0;
+  bool isNarrow = width && width < 32;
+  Type chosenType = isNarrow ? builder.getI32Type() : elementType;
+  Value other = createNumber(builder, location, chosenType, number);
+  if (!other || (isNarrow && !isa<FloatType>(elementType) && !elementType.isSignlessInteger()))
+    return nullptr;
+  Value empty =
+      tensor::EmptyOp::create(builder, location, tensor::getMixedSizes(builder, location, value), elementType);
   SmallVector<AffineMap> maps(2, builder.getMultiDimIdentityMap(type.getRank()));
   SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
-  auto copy = linalg::GenericOp::create(builder, location, empty.getType(), value, empty, maps, iterators,
-                                        [&](OpBuilder &body, Location, ValueRange elements) {
-                                          Value element =
-                                              arith::SelectOp::create(body, location, isCopied, elements.front(), zero);
-                                          linalg::YieldOp::create(body, location, element);
-                                        });
-  return copy.getResult(0);
+  auto copyElement = [&](OpBuilder &body, Location, ValueRange elements) {
+    Value element = elements.front();
+    Type bits = body.getIntegerType(width ? width : 1);
+    if (isNarrow && isa<FloatType>(elementType))
+      element = arith::BitcastOp::create(body, location, bits, element);
+    if (isNarrow)
+      element = arith::ExtUIOp::create(body, location, chosenType, element);
+    element = arith::SelectOp::create(body, location, isCopied, element, other);
+    if (isNarrow)
+      element = arith::TruncIOp::create(body, location, bits, element);
+    if (isNarrow && isa<FloatType>(elementType))
+      element = arith::BitcastOp::create(body, location, elementType, element);
+    linalg::YieldOp::create(body, location, element);
+  };
+  return linalg::GenericOp::create(builder, location, empty.getType(), value, empty, maps, iterators, copyElement)
+      .getResult(0);
 }
 
 namespace {
@@ -215,7 +242,9 @@ namespace {
 /// written over it (https://github.com/iree-org/iree/issues/16168). Buffers stay on the device between regions, so a
 /// later region would read what an earlier one left there. And it lets the last user of a tensor write over it, but may
 /// run that user before another one, which waits for a size that is read on the host. Both are wrong answers, and no
-/// errors. A plain copy does not help, since IREE folds it; hence the choice by a condition behind a barrier.
+/// errors. A plain copy does not help, since IREE folds it; hence the choice by a condition behind a barrier. Nor do
+/// two copies that are alike: they become one, and of two operations that write into it the second finds what the first
+/// wrote (two `tm_tensor.scatter` into zeros of dynamic size); hence a number for each, which no element is.
 struct ProtectArgumentsPass : public dycl::impl::DyclProtectArgumentsPassBase<ProtectArgumentsPass> {
   using DyclProtectArgumentsPassBase::DyclProtectArgumentsPassBase;
 
@@ -234,6 +263,7 @@ private:
 LogicalResult ProtectArgumentsPass::protect(func::FuncOp function) {
   Buffers buffers(function);
   Value isCopied;
+  unsigned number = firstNumber;
   for (OpOperand *use : buffers.getWrites()) {
     const Buffer &buffer = buffers.get(use->get());
     if (!needsCopy(*use, buffer))
@@ -244,22 +274,22 @@ LogicalResult ProtectArgumentsPass::protect(func::FuncOp function) {
                                "registered here; pass --allow-unregistered-dialect");
     OpBuilder builder(writer);
     Location location = writer->getLoc();
-    Type elementType = cast<TensorType>(use->get().getType()).getElementType();
-    Value zero = createZero(builder, location, elementType);
-    if (!zero) {
-      InFlightDiagnostic error = writer->emitError() << "'" << writer->getName() << "' may overwrite ";
-      if (buffer.argument)
-        error << "argument #" << buffer.argument.getArgNumber() << " of its region";
-      else
-        error << "a tensor that others read";
-      return error << ", and no copy can be made of a tensor of " << elementType;
-    }
     if (!isCopied) {
       OpBuilder::InsertionGuard guard(builder);
       builder.setInsertionPointToStart(&function.getBody().front());
       isCopied = createOpaqueTrue(builder, location);
     }
-    use->set(createCopy(builder, location, use->get(), isCopied, zero));
+    Value copy = createCopy(builder, location, use->get(), isCopied, number++);
+    if (!copy) {
+      InFlightDiagnostic error = writer->emitError() << "'" << writer->getName() << "' may overwrite ";
+      if (buffer.argument)
+        error << "argument #" << buffer.argument.getArgNumber() << " of its region";
+      else
+        error << "a tensor that others read";
+      return error << ", and no copy can be made of a tensor of "
+                   << cast<TensorType>(use->get().getType()).getElementType();
+    }
+    use->set(copy);
     ++numProtected;
   }
   return success();

@@ -8,7 +8,7 @@
 // CHECK-SAME: (%[[X:.+]]: tensor<3xf32>, %[[V:.+]]: tensor<1xf32>)
 // CHECK: %[[TRUE:.+]] = arith.constant true
 // CHECK: %[[OPAQUE:.+]] = "util.optimization_barrier"(%[[TRUE]]) : (i1) -> i1
-// CHECK: %[[ZERO:.+]] = arith.constant 0.000000e+00 : f32
+// CHECK: %[[ZERO:.+]] = arith.constant 1.000030e+05 : f32
 // CHECK: %[[EMPTY:.+]] = tensor.empty() : tensor<3xf32>
 // CHECK: %[[COPY:.+]] = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]}
 // CHECK-SAME: ins(%[[X]] : tensor<3xf32>) outs(%[[EMPTY]] : tensor<3xf32>)
@@ -81,16 +81,21 @@ func.func private @unregistered(%x: tensor<3xf32>, %y: tensor<3xi64>) -> (tensor
 
 // -----
 
-// Every element type, rank zero, and dynamic sizes, which are the argument's.
+// Every element type, rank zero, and dynamic sizes, which are the argument's. Each copy has another number, also where the
+// type has few.
 // CHECK-LABEL: func.func private @types
 // CHECK-SAME: (%[[BOOL:[^:]+]]: tensor<i1>, %[[INDEX:[^:]+]]: tensor<2xindex>, %[[COMPLEX:[^:]+]]: tensor<?x4xcomplex<f32>>,
-// CHECK: arith.constant false
+// CHECK: %[[NUMBER:.+]] = arith.constant 100003 : i32
 // CHECK: linalg.generic
 // CHECK-SAME: iterator_types = []} ins(%[[BOOL]] : tensor<i1>)
-// CHECK: arith.constant 0 : index
+// CHECK-NEXT: ^bb0(%[[IN:.+]]: i1, %{{.+}}: i1):
+// CHECK-NEXT: %[[WIDE:.+]] = arith.extui %[[IN]] : i1 to i32
+// CHECK-NEXT: %[[CHOSEN:.+]] = arith.select %{{.+}}, %[[WIDE]], %[[NUMBER]] : i32
+// CHECK-NEXT: arith.trunci %[[CHOSEN]] : i32 to i1
+// CHECK: arith.constant 100004 : index
 // CHECK: linalg.generic
 // CHECK-SAME: ins(%[[INDEX]] : tensor<2xindex>)
-// CHECK: %[[ZERO:.+]] = complex.constant [0.000000e+00 : f32, 0.000000e+00 : f32] : complex<f32>
+// CHECK: %[[ZERO:.+]] = complex.constant [1.000050e+05 : f32, 0.000000e+00 : f32] : complex<f32>
 // CHECK: %[[SIZE:.+]] = tensor.dim %[[COMPLEX]]
 // CHECK: tensor.empty(%[[SIZE]]) : tensor<?x4xcomplex<f32>>
 // CHECK: linalg.generic

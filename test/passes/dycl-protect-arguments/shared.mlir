@@ -127,3 +127,58 @@ func.func private @in_a_loop(%v: f32, %n: index) -> (tensor<3xf32>, f32) {
   }
   return %2#0, %2#1 : tensor<3xf32>, f32
 }
+
+// -----
+
+#map = affine_map<(d0) -> (d0)>
+#scalar = affine_map<(d0) -> ()>
+
+// Two operations that write into zeros of two sizes, which IREE may find to be the same: a copy for each, unlike the
+// other. What is filled is made anew for each anyway.
+// CHECK-LABEL: func.func private @apart
+// CHECK: arith.constant dense<0>
+// CHECK: %[[A:.+]] = arith.constant 100003 : i64
+// CHECK: %[[FIRST:.+]] = linalg.generic
+// CHECK: arith.select %{{.+}}, %{{.+}}, %[[A]] : i64
+// CHECK: "tm_tensor.scatter"(%{{.+}}, %{{.+}}, %[[FIRST]])
+// CHECK: %[[B:.+]] = arith.constant 100004 : i64
+// CHECK: %[[SECOND:.+]] = linalg.generic
+// CHECK: arith.select %{{.+}}, %{{.+}}, %[[B]] : i64
+// CHECK: "tm_tensor.scatter"(%{{.+}}, %{{.+}}, %[[SECOND]])
+// CHECK: %[[FILLED:.+]] = linalg.fill
+// CHECK: "tm_tensor.scatter"(%{{.+}}, %{{.+}}, %[[FILLED]])
+func.func private @apart(%x: tensor<?xi64>, %places: tensor<?x1xi64>, %m: index, %n: index)
+    -> (tensor<?xi64>, tensor<?xi64>, tensor<?xi64>) {
+  %zero = arith.constant 0 : i64
+  %zeros = arith.constant dense<0> : tensor<i64>
+  %0 = tensor.empty(%m) : tensor<?xi64>
+  %1 = linalg.generic {indexing_maps = [#scalar, #map], iterator_types = ["parallel"]}
+      ins(%zeros : tensor<i64>) outs(%0 : tensor<?xi64>) {
+  ^bb0(%in: i64, %out: i64):
+    linalg.yield %in : i64
+  } -> tensor<?xi64>
+  %2 = "tm_tensor.scatter"(%x, %places, %1)
+      <{dimension_map = array<i64: 0>, operandSegmentSizes = array<i32: 2, 1>, unique_indices = true}> ({
+  ^bb0(%a: i64, %b: i64):
+    "tm_tensor.yield"(%a) : (i64) -> ()
+  }) : (tensor<?xi64>, tensor<?x1xi64>, tensor<?xi64>) -> tensor<?xi64>
+  %3 = tensor.empty(%n) : tensor<?xi64>
+  %4 = linalg.generic {indexing_maps = [#scalar, #map], iterator_types = ["parallel"]}
+      ins(%zeros : tensor<i64>) outs(%3 : tensor<?xi64>) {
+  ^bb0(%in: i64, %out: i64):
+    linalg.yield %in : i64
+  } -> tensor<?xi64>
+  %5 = "tm_tensor.scatter"(%x, %places, %4)
+      <{dimension_map = array<i64: 0>, operandSegmentSizes = array<i32: 2, 1>, unique_indices = false}> ({
+  ^bb0(%a: i64, %b: i64):
+    %8 = arith.addi %a, %b : i64
+    "tm_tensor.yield"(%8) : (i64) -> ()
+  }) : (tensor<?xi64>, tensor<?x1xi64>, tensor<?xi64>) -> tensor<?xi64>
+  %6 = linalg.fill ins(%zero : i64) outs(%3 : tensor<?xi64>) -> tensor<?xi64>
+  %7 = "tm_tensor.scatter"(%x, %places, %6)
+      <{dimension_map = array<i64: 0>, operandSegmentSizes = array<i32: 2, 1>, unique_indices = false}> ({
+  ^bb0(%a: i64, %b: i64):
+    "tm_tensor.yield"(%b) : (i64) -> ()
+  }) : (tensor<?xi64>, tensor<?x1xi64>, tensor<?xi64>) -> tensor<?xi64>
+  return %2, %5, %7 : tensor<?xi64>, tensor<?xi64>, tensor<?xi64>
+}
