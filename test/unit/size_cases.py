@@ -494,3 +494,87 @@ def size_that_grows_or_shrinks(x):
         y = y[:-1] if y.sum() > 0 else torch.cat([y, -y - 1])  # no sum that is zero but for rounding
         n += 1
     return y, y.shape[0]
+
+
+# Repeating, rotating, writing by sizes and counts ---------------------------------------------------------------------
+
+COUNTS = Dim("count", min=1, max=9)
+
+
+@case(*_both(3, 2), *_both(1, 2), *_both(4, 2), dynamic=({0: COUNTS},))
+def repeated_by_its_own_size(x):
+    n = x.shape[0]
+    if x.sum() > 0:
+        x = x * 3
+    return x.repeat(n, 1), x.repeat(2, n, 3), x.tile((n, 1)), torch.tile(x, (2,)), x[None].repeat(n, 1, n)
+
+
+@case((_rows(3, 2), torch.tensor(2)), (_rows(3, 2), torch.tensor(0)), (_rows(3, 2), torch.tensor(5)), unreached=1)
+def repeated_by_data(x, count):
+    count = count.abs() % 7
+    n = int(count)
+    if n > 1:
+        x = x * 3
+    return x.repeat(n, 1), x.repeat_interleave(n, dim=1), x.repeat_interleave(count), torch.tile(x, (1, n))
+
+
+@case(
+    (_rows(3, 2), torch.tensor([1, 0, 3])),
+    (_rows(3, 2), torch.tensor([0, 0, 0])),
+    (_rows(3, 2), torch.tensor([2, 5, 1])),
+    (_rows(3, 2), torch.tensor([2, -1, 1])),
+    unreached=2,  # The first of the three to refuse a negative count ends the call.
+)
+def rows_repeated_by_data(x, repeats):
+    return (
+        torch.repeat_interleave(x, repeats, dim=0),
+        torch.repeat_interleave(repeats),
+        x.T.repeat_interleave(repeats, 1),
+    )
+
+
+@case(*_both(3, 2), *_both(1, 2), *_both(5, 2), dynamic=({0: COUNTS},))
+def rotated_by_its_own_size(x):
+    n = x.shape[0]
+    if x.sum() > 0:
+        x = x * 3
+    return x.roll(n - 1, 0), x.roll((1, n), (0, 1)), x.roll(n + 2), x.roll(-7, 0), x.roll((2, 3), (1, 1))
+
+
+@case((_rows(3, 2), torch.tensor(1)), (_rows(3, 2), torch.tensor(-4)), (_rows(3, 2), torch.tensor(7)))
+def rotated_by_data(x, count):
+    n = int(count)
+    if n > 1:
+        x = x * 3
+    return x.roll(n, 0), x.roll((1, n), (0, 1)), x.roll(n), torch.roll(x, (n, n), (0, 0))
+
+
+@case(
+    (torch.tensor([3, 1, 0, 2, 1]),),
+    (torch.tensor([0]),),
+    (torch.tensor([5, 5, 5]),),
+    (torch.tensor([2, 0, 2, 0, 2, 0, 1]),),
+    dynamic=({0: COUNTS},),
+)
+def distinct_of_any_number(x):
+    if x.sum() > 6:
+        x = x - 1
+    values = x.sort().values
+    changes = torch.cat([values.new_zeros((1,)), values]).narrow(0, 0, x.shape[0]) != values
+    return torch.unique(x), torch.unique(x > 1), values[changes], changes.nonzero()
+
+
+@case(
+    (torch.tensor([3, 1, 0, 2, 1]), torch.tensor([0, 2]), torch.tensor([1, 2])),
+    (torch.tensor([1, 4, 2]), torch.tensor([1, 0]), torch.tensor([1, 1])),
+    dynamic=({0: Dim("length", min=3, max=9)}, None, None),
+)
+def written_three_times_over_the_same(x, first, second):
+    if x[0] > 2:
+        x = x - 1
+    first, second = first % 3, second % 3
+    zeros = torch.zeros_like(x)
+    a = zeros.scatter_add(0, first, x[:2] * 3)
+    b = zeros.scatter_add(0, second, a[:2])
+    flags = (x > 9).scatter(0, first, True), (x > 9).scatter(0, second, True)
+    return zeros.scatter_add(0, second, b[:2]), a, flags, zeros

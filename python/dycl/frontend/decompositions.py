@@ -15,7 +15,7 @@ from torch._decomp import get_decompositions
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
-from dycl.frontend import attention, elementwise, nans, sorting
+from dycl.frontend import attention, elementwise, nans, repetition, sorting
 from dycl.frontend.bounds import from_the_start
 from dycl.frontend.sizes import is_static, may_be_zero
 
@@ -37,7 +37,9 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     table[aten.masked_select.default] = _masked_select
     table[aten.cumsum.default] = table[aten.cumprod.default] = _cumulative
     table[aten.unique_consecutive.default] = _unique_consecutive
-    return table | attention.DECOMPOSITIONS | elementwise.DECOMPOSITIONS | nans.DECOMPOSITIONS | sorting.DECOMPOSITIONS
+    for ours in (attention, elementwise, nans, repetition, sorting):
+        table |= ours.DECOMPOSITIONS
+    return table
 
 
 def _masked_select(tensor: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

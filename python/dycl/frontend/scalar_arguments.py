@@ -115,13 +115,17 @@ def select(x: Any, dim: int, index: Any) -> Any:
 
 
 @_form
-def roll(x: Any, shifts: Any, dims: Any = None) -> Any:
-    flat = x.reshape(-1) if dims is None else x
-    dim = 0 if dims is None else dims[0] if isinstance(dims, (tuple, list)) else dims
-    shift = shifts[0] if isinstance(shifts, (tuple, list)) else shifts
-    size = flat.size(dim)
-    index = torch.remainder(torch.arange(size) - shift, size)
-    return torch.index_select(flat, dim, index).reshape(x.shape)
+def roll(x: Any, shifts: Any, dims: Any = ()) -> Any:
+    shifts = shifts if isinstance(shifts, (tuple, list)) else (shifts,)
+    dims = dims if isinstance(dims, (tuple, list)) else () if dims is None else (dims,)
+    if len(dims) != len(shifts) and (dims or len(shifts) != 1):
+        raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
+    rolled = x if dims else x.reshape(-1)
+    for shift, dim in zip(shifts, dims or (0,), strict=True):
+        size = rolled.size(dim)
+        index = torch.remainder(torch.arange(size) - shift, torch.sym_max(size, 1))
+        rolled = torch.index_select(rolled, dim, index)
+    return rolled.reshape(x.shape)
 
 
 SCALAR_FORMS["subtract"] = sub

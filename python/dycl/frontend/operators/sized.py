@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch.fx.experimental.symbolic_shapes import statically_known_true
 
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.replacements import replaces
@@ -157,3 +158,44 @@ def narrow(ops: Calls, tensor: torch.Tensor, dim: int, start: Any, length: Any) 
         return torch.narrow(tensor, dim, begin, length)  # of a static size: see `scalar_arguments.py`
     first, count = (as_size(v, ops.control.recorder, 0) if isinstance(v, Number) else v for v in (begin, length))
     return torch.narrow(tensor, dim, first, count)  # type: ignore[arg-type]
+
+
+@replaces(torch.repeat_interleave, torch.Tensor.repeat_interleave)
+def repeat_interleave(
+    ops: Calls, tensor: torch.Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> torch.Tensor:
+    """`torch.repeat_interleave`, by one count, or by as many as there are rows: these are a matter of data."""
+    if repeats is None:
+        return _repeated_rows(ops, tensor, output_size)
+    if dim is None:
+        tensor, dim = tensor.reshape(-1), 0
+    dim = dim % max(tensor.dim(), 1)
+    if isinstance(repeats, torch.Tensor) and repeats.dim() and not statically_known_true(repeats.shape[0] == 1):
+
+        def fail() -> None:
+            raise RuntimeError("repeats must have the same size as input along dim")
+
+        ops.if_(repeats.shape[0] != tensor.shape[dim], fail, None, ())
+        return tensor.index_select(dim, _repeated_rows(ops, repeats, output_size))
+    if isinstance(repeats, torch.Tensor):
+        repeats = repeats.reshape(())
+    count = _sizes(ops, repeats, are_sizes=True)
+    if isinstance(count, int) and count < 0:
+        raise RuntimeError("repeats can not be negative")
+    shape = list(tensor.shape)
+    apart = tensor.unsqueeze(dim + 1).expand(*[-1] * (dim + 1), count, *[-1] * (len(shape) - dim - 1))
+    return apart.reshape([*shape[:dim], shape[dim] * count, *shape[dim + 1 :]])
+
+
+def _repeated_rows(ops: Calls, repeats: torch.Tensor, output_size: int | None) -> torch.Tensor:
+    """For each row of the result, which one it repeats: as many as there are that end before it, or where it is."""
+
+    def fail() -> None:
+        raise RuntimeError("repeats can not be negative")
+
+    ops.if_((repeats < 0).any(), fail, None, ())
+    ends = repeats.to(torch.int64).cumsum(0)
+    size = output_size
+    if size is None:
+        size = as_size(Number.of_tensor(repeats.to(torch.int64).sum()), ops.control.recorder, 0)
+    return torch.searchsorted(ends, torch.arange(size), right=True).to(repeats.dtype)  # type: ignore[arg-type]
