@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from torch import nn
 
 import dycl
 from dycl.runtime import host_runtime
-from dycl.runtime.host_runtime import _Trial, pays_for_threads
+from dycl.runtime.host_runtime import _patient, _Trial, pays_for_threads
 
 FIXED = {"inputs": ["tensor<2xf32>", "i1"], "results": ["tensor<2xf32>"]}
 DYNAMIC = {"inputs": ["tensor<?x4xf32>"], "results": ["tensor<?x4xf32>"]}
@@ -58,9 +59,16 @@ def trial(
     return call, settled
 
 
+def answered(call: _Trial) -> _Trial:
+    """After as many calls as it takes to find the better of the two."""
+    for _ in range(26):
+        call()
+    return call
+
+
 def test_a_small_region_stays_on_one_thread_and_is_not_timed_further(monkeypatch):
     clock = Clock(monkeypatch)
-    call, settled = trial(clock, FIXED, lambda: 0.29, lambda: 0.01)
+    call, settled = trial(clock, FIXED, lambda: 0.14, lambda: 0.01)
     while not settled:
         assert call() == "one"
     assert (settled, call.on_pool) == (["one"], False)
@@ -73,15 +81,14 @@ def test_a_small_region_stays_on_one_thread_and_is_not_timed_further(monkeypatch
 def test_a_large_region_gets_threads_where_it_is_faster_with_them(monkeypatch, pool_ms, expected, turns):
     clock = Clock(monkeypatch)
     call, settled = trial(clock, FIXED, lambda: 1.0, lambda: pool_ms)
-    for _ in range(40):
+    for _ in range(60):
         call()
-        if settled:
-            break
-    assert settled == [expected]
+    assert settled == []  # This is asked again.
     assert call.on_pool == (expected == "pool")
     # Each was called once cold; then one thread eight times, and then both in turns, four or eight times.
     fair = "pool one one pool one pool pool one one pool pool one pool one one pool".split()
-    assert clock.calls[:-1] == [*9 * ["one"], "pool", *fair[:turns]]
+    tried = [*9 * ["one"], "pool", *fair[:turns]]
+    assert clock.calls == tried + (60 - len(tried)) * [expected]
 
 
 @pytest.mark.parametrize("period", [2, 3, 4, 5])
@@ -92,12 +99,8 @@ def test_what_disturbs_calls_at_intervals_disturbs_both(monkeypatch, period):
     def times(warm: float) -> float:
         return 3 * warm if (len(clock.calls) - 1) % period == 0 else warm
 
-    call, settled = trial(clock, FIXED, lambda: times(1.0), lambda: times(0.6))
-    for _ in range(60):
-        call()
-        if settled:
-            break
-    assert settled == ["pool"]
+    call, _ = trial(clock, FIXED, lambda: times(1.0), lambda: times(0.6))
+    assert answered(call).on_pool
 
 
 def test_a_call_that_noise_made_long_decides_nothing(monkeypatch):
@@ -115,6 +118,70 @@ def test_without_a_pool_a_large_region_stays_on_one_thread(monkeypatch):
     while not settled:
         assert call() == "one"
     assert (settled, call.on_pool) == (["one"], False)
+
+
+def test_a_pool_that_was_slow_is_tried_again(monkeypatch):
+    clock = Clock(monkeypatch)
+    pool_ms = 1.2
+    call, _ = trial(clock, FIXED, lambda: 1.0, lambda: pool_ms)
+    assert not answered(call).on_pool
+    pool_ms = 0.6
+    for _ in range(300):
+        call()
+    assert call.on_pool
+
+
+def test_a_pool_that_gets_slow_is_left_at_once(monkeypatch):
+    clock = Clock(monkeypatch)
+    pool_ms = 0.6
+    call, _ = trial(clock, FIXED, lambda: 1.0, lambda: pool_ms)
+    assert answered(call).on_pool
+    pool_ms = 3.0
+    for _ in range(40):
+        call()
+    assert not call.on_pool
+
+
+def test_a_pool_on_which_some_calls_wait_for_long_is_left(monkeypatch):
+    """Every fifth takes 5 ms, since another process has the core of one of the threads; medians do not show it."""
+    clock = Clock(monkeypatch)
+    call, _ = trial(clock, FIXED, lambda: 1.0, lambda: 0.6 if len(clock.calls) % 5 else 5.0)
+    answered(call)
+    for _ in range(40):
+        call()
+    assert not call.on_pool
+
+
+def test_a_single_call_that_waits_for_long_changes_nothing(monkeypatch):
+    clock = Clock(monkeypatch)
+    call, _ = trial(clock, FIXED, lambda: 1.0, lambda: 5.0 if len(clock.calls) % 40 == 0 else 0.6)
+    answered(call)
+    for _ in range(5000):
+        call()
+        assert call.on_pool
+
+
+def test_one_thread_that_gets_faster_is_found(monkeypatch):
+    """At first something disturbed the calls on one thread only."""
+    clock = Clock(monkeypatch)
+    one_ms = 1.0
+    call, _ = trial(clock, FIXED, lambda: one_ms, lambda: 0.6)
+    assert answered(call).on_pool
+    one_ms = 0.5
+    for _ in range(300):
+        call()
+    assert not call.on_pool
+
+
+@pytest.mark.parametrize("pool_ms", [0.5, 0.99, 1.3, 4.0, 50.0])
+def test_asking_again_costs_next_to_nothing(monkeypatch, pool_ms):
+    clock = Clock(monkeypatch)
+    call, _ = trial(clock, FIXED, lambda: 1.0, lambda: pool_ms)
+    answered(call)
+    start, calls = clock.now, 200_000
+    for _ in range(calls):
+        call()
+    assert (clock.now - start) / 1e6 / calls < 1.02 * min(pool_ms, 1.0)
 
 
 def test_a_region_of_changing_size_gets_threads_for_the_sizes_that_pay(monkeypatch):
@@ -314,6 +381,52 @@ assert status == 0, status
 assert np.array_equal(program(x)[0], expected)
 print("parent")
 """
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="this is a policy of Linux's scheduler")
+
+
+@linux
+def test_a_caller_of_the_pool_interrupts_no_thread_that_wakes_it():
+    seen: list[Any] = []
+
+    def invoke(*arguments: Any) -> None:
+        seen.extend([*arguments, os.sched_getscheduler(0)])
+        raise RuntimeError("the region fails")
+
+    before = os.sched_getscheduler(0)
+    with pytest.raises(RuntimeError, match="the region fails"):
+        _patient(invoke)("function", "arguments", "results")
+    assert seen == ["function", "arguments", "results", os.SCHED_BATCH]
+    assert os.sched_getscheduler(0) == before == os.SCHED_OTHER
+
+
+@linux
+@pytest.mark.parametrize("refused", ["sched_getscheduler", "sched_setscheduler"])
+def test_where_no_policy_can_be_set_the_pool_is_called_all_the_same(monkeypatch, refused):
+    def refuse(*_arguments: Any) -> None:
+        raise PermissionError
+
+    seen: list[int] = []
+    policy_of = os.sched_getscheduler
+    monkeypatch.setattr(os, refused, refuse)
+    _patient(lambda: seen.append(policy_of(0)))()
+    assert seen == [os.SCHED_OTHER]
+
+
+@linux
+def test_a_policy_that_a_program_chose_stays():
+    seen: list[int] = []
+
+    def call() -> None:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        _patient(lambda: seen.append(os.sched_getscheduler(0)))()
+        seen.append(os.sched_getscheduler(0))
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    assert seen == 2 * [os.SCHED_IDLE]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

@@ -20,7 +20,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -245,15 +245,25 @@ def _architecture(name: str) -> str:
 
 # ---- threads -----------------------------------------------------------------------------------------------
 
-# A region gets threads where it takes this long on one. A call on the pool costs 20 to 40 us more, for waking threads
-# and for each dispatch that waits for the one before it: ARCHITECTURE.md, "Threads".
-_PAYS_NS = 300_000
+# A region is tried on threads where it takes this long on one: a call on the pool costs about 30 us more, for waking
+# threads and for being woken by them (ARCHITECTURE.md, "Threads"), and so gains nothing below.
+_PAYS_NS = 150_000
+# A host that cannot measure gives threads only to what takes this long by the estimate of `_RATES`.
+_SURELY_PAYS_NS = 300_000
 # So many calls are timed on one thread, and where that is long as many again, and on the pool. The median counts, since
 # some calls on a pool wait longer for its threads than others, and it has to be less by a twentieth.
 _TRIALS = 8
 _GAIN = 0.95
 # Where one of the two takes less than that of the other's time, half as many calls do.
 _CLEAR = 0.8
+# What is better is asked again after so many calls, then after twice as many each time that the answer is the same, and
+# not before what was lost by asking is this small a part of what calls took since.
+_REST, _MOST_REST = 256, 16384
+_LOSS = 0.01
+# On the pool each call is timed: of so many in a row the mean counts, in which none is more than this many times as
+# long as on one thread. Other processes delay some calls on a pool by milliseconds, which medians do not show.
+_WINDOW = 32
+_LONGEST = 4
 # What a core computes and reads at most in a region, for a host that cannot measure: GFLOP/s and GB/s, by a feature of
 # the CPU. At most, since a region that pays little on one thread should stay there: of ResNet-56, 38 MFLOP take 0.1 ms.
 _RATES = (("avx512f", 250, 40), ("avx2", 100, 25), ("", 20, 8))
@@ -273,7 +283,7 @@ def pays_for_threads(region: Mapping[str, Any], target: Mapping[str, Any]) -> bo
         return False
     features = target["requires"]["cpu_features"]
     gflops, gbps = next(rates for feature, *rates in _RATES if feature in features or not feature)
-    return max(cost["flops"] / gflops, cost["bytes"] / gbps) >= _PAYS_NS
+    return max(cost["flops"] / gflops, cost["bytes"] / gbps) >= _SURELY_PAYS_NS
 
 
 class _Process(ModuleType):
@@ -320,6 +330,34 @@ def _open_pool(threads: int) -> rt.HalDevice:
         return process.pools[threads]
 
 
+def _patient(invoke: Callable[..., None]) -> Callable[..., None]:
+    """A context's `invoke` on the pool, whose caller takes no core from the thread that wakes it.
+
+    A caller that IREE's wait has woken waits actively until the thread that woke it is done with that
+    (`iree_async_semaphore_multi_wait` of IREE 3.13). Where Linux lets it run on the core of that thread, in its place,
+    it waits until its time is over: up to 5 ms, in one of thirty to one of five calls on two cores. A thread of the
+    policy SCHED_BATCH has its share like all others, but interrupts none when it wakes; so the caller is one in a call.
+    """
+    if sys.platform != "linux":
+        return invoke
+    get_policy, set_policy, none = os.sched_getscheduler, os.sched_setscheduler, os.sched_param(0)
+    usual, patient = os.SCHED_OTHER, os.SCHED_BATCH
+
+    def invoke_patiently(*arguments: Any) -> None:
+        is_changed = False
+        with contextlib.suppress(OSError):  # A container may forbid it.
+            if get_policy(0) == usual:  # 0 is this thread.
+                set_policy(0, patient, none)
+                is_changed = True
+        try:
+            invoke(*arguments)
+        finally:
+            if is_changed:
+                set_policy(0, usual, none)
+
+    return invoke_patiently
+
+
 def _after_fork() -> None:
     """In a child process, which has none of the threads: programs go on with one."""
     process = _process()
@@ -335,34 +373,67 @@ def _median(times: Sequence[int]) -> int:
 
 
 class _Comparison:
-    """The times of a region's calls of about one size: first on one thread, then on one and on the pool in turns.
+    """What a region's calls of about one size take on one thread and on the pool, and so where the next one is to be.
 
-    The turns are those of Thue and Morse, which are fair whatever else happens at intervals: where something else runs
-    between every two calls, say, each second one finds the caches cold.
+    It goes through these phases, each of which is a method that notes a call's nanoseconds:
+
+    - `_first`: calls on one thread; where they are short, all further ones are there too (`is_settled`);
+    - `_turns`: calls on one thread and on the pool in turns. These are those of Thue and Morse, which are fair whatever
+      else happens at intervals: where something else runs between every two calls, say, each second one finds the
+      caches cold. The better of the two gets the next calls;
+    - `_rest`: calls on one thread, and after some of them turns again;
+    - `_watch`: calls on the pool. Where they take as long as on one thread, or after some of them,
+    - `_check`: a few calls on one thread, which the mean on the pool is compared with.
 
     Attributes:
         on_pool: where the next call is.
-        is_decided: whether all further ones are there too.
+        prefers_pool: what was found to be better.
+        is_settled: whether all further calls are on one thread.
+        note: what to call with a call's place and its nanoseconds.
     """
 
-    on_pool = is_decided = False
-
     def __init__(self) -> None:
-        self._first: list[int] = []
+        self.on_pool = self.prefers_pool = self.is_settled = False
+        self.note: Callable[[bool, int], None] = self._first
         self._times: dict[bool, list[int]] = {False: [], True: []}
+        self._one = 0  # a call on one thread takes this long
+        self._left = 0  # so many calls stay where they are before what is better is asked again
+        self._pause = _REST // 2  # after the last answer it was this many
+        self._window = _Window()
 
-    def add(self, on_pool: bool, taken: int) -> None:
-        """Note a call's nanoseconds."""
-        if len(self._first) < _TRIALS:
-            self._first.append(taken)
-            if len(self._first) == _TRIALS:
-                self.on_pool = _median(self._first) >= _PAYS_NS
-                self.is_decided = not self.on_pool
+    def take_rest(self) -> int:
+        """How many calls from now on are on one thread and need not be noted; they count as made."""
+        if self.note != self._rest:
+            return 0
+        left, self._left = self._left - 1, 1
+        return left
+
+    def settle(self) -> None:
+        """Have all further calls on one thread."""
+        self.on_pool = self.prefers_pool = False
+        self.is_settled = True
+
+    def _first(self, _on_pool: bool, taken: int) -> None:
+        times = self._times[False]
+        times.append(taken)
+        if len(times) < _TRIALS:
             return
+        if _median(times) < _PAYS_NS:
+            self.settle()
+        else:
+            self._begin_turns()
+
+    def _begin_turns(self) -> None:
+        self._times = {False: [], True: []}
+        self.on_pool, self.note = True, self._turns
+
+    def _turns(self, on_pool: bool, taken: int) -> None:
         one, pool = self._times[False], self._times[True]
         self._times[on_pool].append(taken)
         if min(len(one), len(pool)) >= _TRIALS or (len(one) == len(pool) == _TRIALS // 2 and self._is_clear()):
-            self.decide(_median(pool) < _GAIN * _median(one))
+            self._one = _median(one)
+            better = _median(pool) < _GAIN * self._one
+            self._answer(better, sum(one) - sum(pool) if better else sum(pool) - sum(one))
         else:
             self.on_pool = (len(one) + len(pool)).bit_count() % 2 == 0
 
@@ -370,16 +441,68 @@ class _Comparison:
         less, more = sorted(map(_median, self._times.values()))
         return less < _CLEAR * more
 
-    def decide(self, on_pool: bool) -> None:
-        self.on_pool, self.is_decided = on_pool, True
+    def _answer(self, prefers_pool: bool, lost: int) -> None:
+        """Note what is better, and the nanoseconds that finding it cost."""
+        self._pause = min(2 * self._pause, _MOST_REST) if prefers_pool == self.prefers_pool else _REST
+        self._left = max(self._pause, min(int(lost / _LOSS / max(self._one, 1)), _MOST_REST))
+        self.on_pool = self.prefers_pool = prefers_pool
+        self.note = self._watch if prefers_pool else self._rest
+        self._window = _Window()
+
+    def _rest(self, _on_pool: bool, _taken: int) -> None:
+        self._left -= 1
+        if self._left <= 0:
+            self._begin_turns()
+
+    def _watch(self, on_pool: bool, taken: int) -> None:
+        if not on_pool:
+            return  # Another thread began this call before the last answer.
+        self._left -= 1
+        window = self._window
+        window.add(min(taken, _LONGEST * self._one))
+        if window.is_full and (self._left <= 0 or window.mean >= _GAIN * self._one):
+            self._times[False] = []
+            self.on_pool, self.note = False, self._check
+
+    def _check(self, on_pool: bool, taken: int) -> None:
+        if on_pool:
+            return
+        times = self._times[False]
+        times.append(taken)
+        if len(times) >= _TRIALS // 2:
+            self._one = _median(times)
+            mean = self._window.mean
+            self._answer(mean < _GAIN * self._one, int(sum(times) - len(times) * mean))
+
+
+class _Window:
+    """The mean of the last times."""
+
+    def __init__(self) -> None:
+        self._times: deque[int] = deque(maxlen=_WINDOW)
+        self._sum = 0
+
+    def add(self, taken: int) -> None:
+        if self.is_full:
+            self._sum -= self._times[0]
+        self._times.append(taken)
+        self._sum += taken
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._times) == _WINDOW
+
+    @property
+    def mean(self) -> float:
+        return self._sum / len(self._times)
 
 
 class _Trial:
     """A region's callable that finds out whether the region is faster on the pool of threads.
 
-    While it takes less than `_PAYS_NS`, it is on one thread. Else it is tried on both, and the better gets all further
-    calls: of a region whose sizes are fixed, `settle` is told; for one whose sizes change, calls with inputs between
-    two powers of two are compared with each other.
+    While it takes less than `_PAYS_NS`, it is on one thread; where its sizes are fixed, `settle` is told. Else it is
+    tried on both, and the better gets the next calls: see `_Comparison`. Of a region whose sizes change, calls with
+    inputs between two powers of two are compared with each other.
     """
 
     def __init__(
@@ -395,7 +518,7 @@ class _Trial:
             region: the manifest's entry.
             one: the callable on one thread.
             load: gives that on the pool, or None where there is none.
-            settle: is told this and the better of the two, once that is known for all calls. It holds no reference to
+            settle: is told this and `one`, once it is known that all calls are on one thread. It holds no reference to
                 this, so that a region which is dropped leaves the memory at once.
         """
         self._one, self._load, self._settle = one, load, settle
@@ -403,27 +526,33 @@ class _Trial:
         self._dynamic = [i for i, type_ in enumerate(region["inputs"]) if "?" in type_]
         self._is_fixed = not self._dynamic and not any("?" in type_ for type_ in region["results"])
         self._is_large = self._is_fixed  # whether the last call was
+        self._rest = 0  # so many calls are on one thread, whatever they take
         self._comparisons: dict[tuple[int, ...], _Comparison] = {}
         self._warm: set[bool] = set()
 
     @property
     def on_pool(self) -> bool:
-        """Whether there are calls that are on the pool."""
-        return any(comparison.on_pool for comparison in self._comparisons.values())
+        """Whether there are calls that are better on the pool."""
+        return any(comparison.prefers_pool for comparison in self._comparisons.values())
 
     def __call__(self, *values: Any) -> Any:
+        if self._rest > 0:
+            self._rest -= 1
+            return self._one(*values)
         if not self._is_large:
             start = time.perf_counter_ns()
             result = self._one(*values)
             self._is_large = time.perf_counter_ns() - start >= _PAYS_NS
             return result
         sizes = tuple([size.bit_length() for i in self._dynamic if values[i] is not None for size in values[i].shape])
-        comparison = self._comparisons.setdefault(sizes, _Comparison())
+        comparison = self._comparisons.get(sizes)
+        if comparison is None:
+            comparison = self._comparisons.setdefault(sizes, _Comparison())
         on_pool = comparison.on_pool
         if on_pool and self._pool is None:
             self._pool = self._load()
             if self._pool is None:
-                comparison.decide(False)
+                comparison.settle()
                 on_pool = False
         call = self._pool if on_pool else self._one
         assert call is not None
@@ -434,10 +563,12 @@ class _Trial:
             self._is_large = taken >= (_PAYS_NS // 2 if on_pool else _PAYS_NS)
         if on_pool not in self._warm:  # Pages and caches are cold in the first call.
             self._warm.add(on_pool)
-        elif not comparison.is_decided:
-            comparison.add(on_pool, taken)
-        if comparison.is_decided and self._is_fixed:
-            self._settle(self, self._pool if comparison.on_pool and self._pool else self._one)
+        elif not comparison.is_settled:
+            comparison.note(on_pool, taken)
+        if self._is_fixed:
+            if comparison.is_settled:
+                self._settle(self, self._one)
+            self._rest = comparison.take_rest()
         return result
 
 
@@ -552,6 +683,11 @@ class _Device:
                 warnings.warn(f"no pool of {self.threads} threads, so all runs on one: {error}", RuntimeWarning, 2)
                 self.threads = 1
         return self._pool
+
+    @property
+    def is_pool(self) -> bool:
+        """Whether this itself is a pool of threads."""
+        return self.uri.partition(":")[0] == POOL_DEVICE
 
     def module(self, vmfb: str) -> rt.VmModule:
         """The VM module of a file."""
@@ -724,8 +860,8 @@ class Session:
     def _vmfb(self, region: dict[str, Any]) -> str:
         return region_file(region, self.device_of(region).target["folder"])
 
-    def link(self, name: str) -> tuple[rt.VmContext, rt.VmModule]:
-        """A module of the bundle, in a context with all regions, which it may call.
+    def link(self, name: str) -> tuple[Callable[..., None], rt.VmModule]:
+        """A module of the bundle, in a context with all regions, which it may call, and what calls its functions.
 
         The files of regions that `pays_for_threads` are on the pool of threads, if there is one: which of them are
         faster for it cannot be measured between the calls of a host that is no Python.
@@ -736,12 +872,14 @@ class Session:
         if name not in self._files:
             raise BundleProblem(f"{self._files.path} has no host as a VM module, {name}; compile it again")
         linked: list[rt.VmModule] = []
+        has_pool = any(device.is_pool for device in self._devices.values())
         try:
             # A module is linked to the last HAL before it: of a program on several devices, to that of its own device.
             for device in sorted(self._devices.values(), key=lambda device: device is self._home):
                 vmfbs = self._vmfbs_on(device)
                 large = [vmfb for vmfb in vmfbs if self._pays_for_threads(device, vmfb)]
                 if large and (pool := device.pool()) is not None:
+                    has_pool = True
                     linked += [*pool.modules, *(pool.module(vmfb) for vmfb in large)]
                     vmfbs = [vmfb for vmfb in vmfbs if vmfb not in large]
                 linked += self._home.shared_modules(PARAMETERS, STATE) if device is self._home else device.modules
@@ -753,7 +891,7 @@ class Session:
             raise BundleProblem(f"{self._files.path}: {name} cannot be loaded on {uris}: {error}") from error
         for region in self._described.values():
             self._hand_back(region)
-        return context, linked[-1]
+        return _patient(context.invoke) if has_pool else context.invoke, linked[-1]
 
     def _vmfbs_on(self, device: _Device) -> list[str]:
         """The files that the VM host needs on a device."""
@@ -865,7 +1003,7 @@ class Session:
             raise BundleProblem(f"region {name} is damaged: it has no function {region['function']}")
         inputs = region["inputs"]
         names: dict[str, Any] = {
-            "invoke": context.invoke,
+            "invoke": _patient(context.invoke) if device.is_pool else context.invoke,
             "function": function,
             "unread": lambda i: device.unread(inputs[i]),
             "problem": lambda error: RegionProblem(f"region {name} failed: {error}"),

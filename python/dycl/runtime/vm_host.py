@@ -84,12 +84,12 @@ def link_main(session: Session, signature: Signature) -> Callable[..., tuple[Any
         raise BundleProblem(problem)
     name = vm_host_file(session.target)
 
-    def link() -> tuple[rt.VmContext, Any]:
-        context, module = session.link(name)
+    def link() -> tuple[Callable[..., None], Any]:
+        invoke, module = session.link(name)
         function = module.lookup_function(_RECORDED)
         if function is None:
             raise BundleProblem(f"{name} is damaged: it has no function {_RECORDED}")
-        return context, function
+        return invoke, function
 
     linked, forks = link(), session.forks
     n_results = len(signature.outputs) + len(signature.mutated_inputs) + len(signature.state)
@@ -98,12 +98,12 @@ def link_main(session: Session, signature: Signature) -> Callable[..., tuple[Any
         nonlocal linked, forks
         if forks != session.forks:
             linked, forks = link(), session.forks
-        context, function = linked
+        invoke, function = linked
         arguments, results = rt.VmVariantList(len(values)), rt.VmVariantList(n_results + 1)
         for value in values:
             arguments.push_ref(value)
         try:
-            context.invoke(function, arguments, results)
+            invoke(function, arguments, results)
         except IREE_ERRORS as error:
             raise RegionProblem(f"the host failed: {error}") from error
         decisions = results.get_as_list(n_results)
