@@ -68,7 +68,7 @@ def answered(call: _Trial) -> _Trial:
 
 def test_a_small_region_stays_on_one_thread_and_is_not_timed_further(monkeypatch):
     clock = Clock(monkeypatch)
-    call, settled = trial(clock, FIXED, lambda: 0.14, lambda: 0.01)
+    call, settled = trial(clock, FIXED, lambda: 0.09, lambda: 0.01)
     while not settled:
         assert call() == "one"
     assert (settled, call.on_pool) == (["one"], False)
@@ -105,7 +105,7 @@ def test_what_disturbs_calls_at_intervals_disturbs_both(monkeypatch, period):
 
 def test_a_call_that_noise_made_long_decides_nothing(monkeypatch):
     clock = Clock(monkeypatch)
-    times = iter([9.0, 5.0, *40 * [0.1]])
+    times = iter([9.0, 5.0, *40 * [0.09]])
     call, settled = trial(clock, FIXED, lambda: next(times), lambda: 0.01)
     while not settled:
         call()

@@ -245,9 +245,9 @@ def _architecture(name: str) -> str:
 
 # ---- threads -----------------------------------------------------------------------------------------------
 
-# A region is tried on threads where it takes this long on one: a call on the pool costs about 30 us more, for waking
-# threads and for being woken by them (ARCHITECTURE.md, "Threads"), and so gains nothing below.
-_PAYS_NS = 150_000
+# A region is tried on threads where it takes this long on one: a call on the pool costs 30 to 50 us more, for waking
+# threads and for being woken by them (ARCHITECTURE.md, "Threads"), and so hardly gains below.
+_PAYS_NS = 100_000
 # A host that cannot measure gives threads only to what takes this long by the estimate of `_RATES`.
 _SURELY_PAYS_NS = 300_000
 # So many calls are timed on one thread, and where that is long as many again, and on the pool. The median counts, since

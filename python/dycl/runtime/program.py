@@ -71,9 +71,9 @@ def load(
         host: what runs the control flow: "python" is the bundle's host.py, "vm" its VM module, with no Python of
             the bundle executed; all regions are loaded at once then.
         threads: how many threads a region on a CPU may have. None: as many as this process may use cores, but 1 where
-            `device` is given. Those that take 0.3 ms or more on one get them where they are faster with them, which
-            the Python host measures in the first calls, and the VM host takes from the cost model; all others run in
-            the calling thread. A process that is forked from this one has one thread.
+            `device` is given. Those that take 0.1 ms or more on one get them where they are faster with them, which
+            the Python host measures, again and again, and the VM host takes from the cost model (from 0.3 ms on); all
+            others run in the calling thread. A process that is forked from this one has one thread.
         loading: when regions are loaded: "lazy" when one is first called, "eager" all of them now, "background" all
             of them in a thread while this goes on.
         memory_budget: how many bytes of VMFBs and weights may be loaded at a time; the regions that were not called
