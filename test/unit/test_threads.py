@@ -173,6 +173,19 @@ def test_one_thread_that_gets_faster_is_found(monkeypatch):
     assert not call.on_pool
 
 
+def test_cold_caches_after_another_path_are_no_reason_to_leave_the_pool(monkeypatch):
+    """What runs before a region changes, and both get slower: the pool's gain of a tenth stays one."""
+    clock = Clock(monkeypatch)
+    warm = 1.0
+    call, _ = trial(clock, FIXED, lambda: warm, lambda: 0.9 * warm)
+    assert answered(call).on_pool
+    warm = 1.5
+    for _ in range(1000):
+        call()
+        assert call.on_pool
+    assert clock.calls.count("one") < 70
+
+
 @pytest.mark.parametrize("pool_ms", [0.5, 0.99, 1.3, 4.0, 50.0])
 def test_asking_again_costs_next_to_nothing(monkeypatch, pool_ms):
     clock = Clock(monkeypatch)
@@ -255,6 +268,7 @@ def always_pays(monkeypatch):
     def everywhere(runtime: dict[str, Any]) -> None:
         monkeypatch.setitem(runtime, "_PAYS_NS", 0)
         monkeypatch.setitem(runtime, "_GAIN", 1e9)
+        monkeypatch.setitem(runtime, "_STAY", 1e9)
 
     return everywhere
 
@@ -357,11 +371,11 @@ import numpy as np
 import dycl
 from dycl.runtime import host_runtime
 
-host_runtime._PAYS_NS, host_runtime._GAIN = 0, 1e9
+host_runtime._PAYS_NS, host_runtime._GAIN, host_runtime._STAY = 0, 1e9, 1e9
 host = sys.argv[2]
 program = dycl.load(sys.argv[1], host=host, threads=2)
 globals_ = type(program._loaded.session).__init__.__globals__
-globals_["_PAYS_NS"], globals_["_GAIN"] = 0, 1e9
+globals_["_PAYS_NS"], globals_["_GAIN"], globals_["_STAY"] = 0, 1e9, 1e9
 x = np.random.default_rng(0).random((160, 512), np.float32)
 for _ in range(40):
     expected = program(x)[0]

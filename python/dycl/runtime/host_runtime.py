@@ -258,12 +258,14 @@ _GAIN = 0.95
 _CLEAR = 0.8
 # What is better is asked again after so many calls, then after twice as many each time that the answer is the same, and
 # not before what was lost by asking is this small a part of what calls took since.
-_REST, _MOST_REST = 256, 16384
+_REST, _MOST_REST = 64, 16384
 _LOSS = 0.01
 # On the pool each call is timed: of so many in a row the mean counts, in which none is more than this many times as
-# long as on one thread. Other processes delay some calls on a pool by milliseconds, which medians do not show.
+# long as on one thread. Other processes delay some calls on a pool by milliseconds, which medians do not show. It stays
+# there while that is less than this part of the mean of calls on one thread.
 _WINDOW = 32
 _LONGEST = 4
+_STAY = 1.0
 # What a core computes and reads at most in a region, for a host that cannot measure: GFLOP/s and GB/s, by a feature of
 # the CPU. At most, since a region that pays little on one thread should stay there: of ResNet-56, 38 MFLOP take 0.1 ms.
 _RATES = (("avx512f", 250, 40), ("avx2", 100, 25), ("", 20, 8))
@@ -460,7 +462,7 @@ class _Comparison:
         self._left -= 1
         window = self._window
         window.add(min(taken, _LONGEST * self._one))
-        if window.is_full and (self._left <= 0 or window.mean >= _GAIN * self._one):
+        if window.is_full and (self._left <= 0 or window.mean >= _STAY * self._one):
             self._times[False] = []
             self.on_pool, self.note = False, self._check
 
@@ -469,10 +471,11 @@ class _Comparison:
             return
         times = self._times[False]
         times.append(taken)
-        if len(times) >= _TRIALS // 2:
-            self._one = _median(times)
-            mean = self._window.mean
-            self._answer(mean < _GAIN * self._one, int(sum(times) - len(times) * mean))
+        if len(times) >= _TRIALS:
+            longest = _LONGEST * _median(times)
+            self._one = sum(min(taken, longest) for taken in times) // len(times)
+            pool = self._window.mean
+            self._answer(pool < _STAY * self._one, int(len(times) * (self._one - pool)))
 
 
 class _Window:
