@@ -259,7 +259,7 @@ _CLEAR = 0.8
 # What is better is asked again after so many calls, then after twice as many each time that the answer is the same, and
 # not before what was lost by asking is this small a part of what calls took since.
 _REST, _MOST_REST = 64, 16384
-_LOSS = 0.01
+_LOSS = 0.002
 # On the pool each call is timed: of so many in a row the mean counts, in which none is more than this many times as
 # long as on one thread. Other processes delay some calls on a pool by milliseconds, which medians do not show. It stays
 # there while that is less than this part of the mean of calls on one thread.
