@@ -14,6 +14,7 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "passes/Passes.h"
+#include "passes/Utils/Groups.h"
 
 namespace dycl {
 #define GEN_PASS_DEF_DYCLCHANNELSLASTPASS
@@ -93,21 +94,6 @@ static Value toNhwc(OpBuilder &builder, Location location, Value value) {
 // Convolutions and pools
 //===----------------------------------------------------------------------===//
 
-/// Fewer output channels than any vector unit has rules for twice over.
-static constexpr int64_t kFewChannels = 16;
-
-/// Whether `op` is one of the groups of a convolution, with few output channels. Those get no tiles of ours, and IREE
-/// computes them at 41 GFLOP/s on nchw, at 3 on parts of an image of nhwc (32 groups, 128 channels, 28 x 28).
-static bool isSmallGroup(Operation *op) {
-  auto convolution = dyn_cast<linalg::Conv2DNchwFchwOp>(op);
-  if (!convolution || cast<RankedTensorType>(op->getResult(0).getType()).getDimSize(1) >= kFewChannels)
-    return false;
-  Operation *weight = convolution.getInputs()[1].getDefiningOp();
-  while (isa_and_nonnull<linalg::TransposeOp, tensor::CollapseShapeOp>(weight))
-    weight = weight->getOperand(0).getDefiningOp();
-  return isa_and_nonnull<tensor::ExtractSliceOp>(weight);
-}
-
 namespace {
 
 /// A named operation on images of nchw as the one on nhwc. `weight` is how its second operand is transposed; empty for
@@ -117,7 +103,7 @@ template <typename Nchw, typename Nhwc> struct ConvertNamedOp : OpRewritePattern
       : OpRewritePattern<Nchw>(context), weight(llvm::to_vector(weight)) {}
 
   LogicalResult matchAndRewrite(Nchw op, PatternRewriter &rewriter) const override {
-    if (!op.hasPureTensorSemantics() || isSmallGroup(op))
+    if (!op.hasPureTensorSemantics())
       return failure();
     Location location = op.getLoc();
     Value image = toNhwc(rewriter, location, op.getInputs()[0]), second = op.getInputs()[1];
@@ -133,6 +119,43 @@ template <typename Nchw, typename Nhwc> struct ConvertNamedOp : OpRewritePattern
 private:
   SmallVector<int64_t> weight;
 };
+
+namespace {
+
+/// The same for a grouped convolution, whose images have a dimension for the groups.
+struct ConvertGrouped : OpRewritePattern<linalg::Conv2DNgchwGfchwOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::Conv2DNgchwGfchwOp op, PatternRewriter &rewriter) const override {
+    if (!op.hasPureTensorSemantics())
+      return failure();
+    Location location = op.getLoc();
+    auto convert = [&](Value grouped) -> Value {
+      SmallVector<OpFoldResult> sizes = applyPermutation<OpFoldResult>(
+          tensor::getMixedSizes(rewriter, location, grouped), ArrayRef<int64_t>{0, 3, 4, 1, 2});
+      auto type = cast<RankedTensorType>(grouped.getType());
+      return tensor::ExpandShapeOp::create(
+          rewriter, location,
+          RankedTensorType::get(applyPermutation(type.getShape(), ArrayRef<int64_t>{0, 3, 4, 1, 2}),
+                                type.getElementType()),
+          toNhwc(rewriter, location, ungroup(rewriter, location, grouped, /*channels=*/1)),
+          getGroupReassociation(/*channels=*/3), sizes);
+    };
+    Value image = convert(op.getInputs()[0]), init = convert(op.getOutputs()[0]);
+    Value weight = createTranspose(rewriter, location, op.getInputs()[1], {0, 1, 3, 4, 2});
+    auto converted = linalg::Conv2DNhwgcGfhwcOp::create(rewriter, location, init.getType(), ValueRange{image, weight},
+                                                        init, op.getStrides(), op.getDilations());
+    Value result = tensor::CollapseShapeOp::create(rewriter, location, converted->getResult(0),
+                                                   getGroupReassociation(/*channels=*/3));
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(rewriter, location, op.getOutputs()[0]);
+    rewriter.replaceOpWithNewOp<tensor::ExpandShapeOp>(op, op.getResult(0).getType(),
+                                                       toNchw(rewriter, location, result),
+                                                       getGroupReassociation(/*channels=*/1), sizes);
+    return success();
+  }
+};
+
+} // namespace
 
 //===----------------------------------------------------------------------===//
 // What follows them
@@ -341,9 +364,12 @@ struct ChannelsLastPass : public dycl::impl::DyclChannelsLastPassBase<ChannelsLa
         context, ArrayRef<int64_t>{1, 2, 0});
     patterns.add<ConvertNamedOp<linalg::PoolingNchwSumOp, linalg::PoolingNhwcSumOp>,
                  ConvertNamedOp<linalg::PoolingNchwMaxOp, linalg::PoolingNhwcMaxOp>>(context, ArrayRef<int64_t>{});
-    patterns.add<ConvertGeneric, ConvertPad, HoistPad, ConvertConcat, ConvertExtractSlice, ConvertCollapse, ConvertIf>(
-        context);
+    patterns.add<ConvertGrouped, ConvertGeneric, ConvertPad, HoistPad, ConvertConcat, ConvertExtractSlice,
+                 ConvertCollapse, ConvertIf>(context);
     linalg::TransposeOp::getCanonicalizationPatterns(patterns, context);
+    // An image is taken apart into groups, and put together, between grouped convolutions and others.
+    tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, context);
+    tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, context);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
   }

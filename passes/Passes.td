@@ -786,7 +786,7 @@ def DyclLegalizeForSpirvPass : Pass<"dycl-legalize-for-spirv", "::mlir::func::Fu
 def DyclChannelsLastPass : Pass<"dycl-channels-last", "::mlir::func::FuncOp"> {
   let summary = "Compute on images with their channels innermost";
   let description = [{
-    Input: a function, with or without control flow. Output: the same, where 2-D convolutions, depthwise ones and pools
+    Input: a function, with or without control flow. Output: the same, where 2-D convolutions, with groups too, depthwise ones and pools
     of nchw are of nhwc, as is what follows them: operations element by element, borders, concatenations, slices,
     reductions, and the results of branches. Transpositions meet and cancel between them; what is left are those at
     arguments and results, and before operations that nothing is known of.
@@ -893,6 +893,64 @@ def DyclTileConvolutionsPass : TilePass<"dycl-tile-convolutions"> {
     }, { … })
     ```
   }];
+}
+
+def DyclTileGroupsPass : TilePass<"dycl-tile-groups"> {
+  let summary = "Compute grouped convolutions in one dispatch each";
+  let description = [{
+    Input: a region's module, with images of nhwc. Output: the same, where a grouped convolution of f32 by a parameter is
+    one `flow.dispatch.workgroups`, of loops over vectors of output channels:
+
+    - a vector holds channels of one group, which a number of the input is multiplied with; or of several whole groups,
+      where these are small: the channels of a pixel are then brought in place within the vector, so that nothing is
+      multiplied with zeros;
+    - the sums of a tile of pixels stay in registers (`passes/Utils/TileRules.h`). What is read of the input is
+      multiplied with all columns of the kernel. Tiles that do not divide are shifted back;
+    - weights are stored by these vectors, `[F/V][KH][KW][C][V]`, or `[F/V][G][KH][KW][C][V]` with F channels a group;
+    - what follows element by element, and the border of zeros, are as by `--dycl-tile-convolutions`.
+
+    Limits: static sizes; groups with less outputs than a vector has numbers and more inputs than twice as many; what
+    follows has to be computable by vectors. Others stay as they are, for `--dycl-split-groups`. Needs unregistered
+    dialects allowed, which `dycl-opt` does.
+
+    Example, with `vector-bits=256 registers=16`:
+
+    ```mlir
+    %w = "util.global.load"() <{global = @conv_weight}> : () -> tensor<32x4x3x3x4xf32>
+    %x1 = tensor.expand_shape %x [[0], [1], [2], [3, 4]] … into tensor<1x9x9x32x4xf32>
+    %0 = linalg.conv_2d_nhwgc_gfhwc ins(%x1, %w) outs(%zeros) -> tensor<1x7x7x32x4xf32>
+    %1 = tensor.collapse_shape %0 [[0], [1], [2], [3, 4]] : tensor<1x7x7x32x4xf32> into tensor<1x7x7x128xf32>
+    // becomes
+    %w = "util.global.load"() <{global = @conv_weight_transpose…_blocks_8_}> : () -> tensor<16x3x3x4x8xf32>
+    %1 = "flow.dispatch.workgroups"(%c16, %c1, %c1, %x, %w) ({ … vector.fma … }) : … -> tensor<1x7x7x128xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def DyclSplitGroupsPass : Pass<"dycl-split-groups", "::mlir::ModuleOp"> {
+  let summary = "Make a grouped convolution one of each group";
+  let description = [{
+    Input: any module. Output: the same, where a 2-D convolution with groups is a plain one of each, on slices of the
+    channels, whose results are concatenated. IREE computes a grouped one as a scalar loop, at 1 to 2 GFLOP/s. Groups
+    with few output channels are computed on nchw, which is faster there. Groups of one input channel stay.
+
+    Example (types and `outs` left out):
+
+    ```mlir
+    %0 = linalg.conv_2d_ngchw_gfchw ins(%x, %w) : tensor<1x2x4x9x9xf32>, …
+    // becomes
+    %w0 = tensor.extract_slice %w[0, 0, 0, 0, 0] …
+    %x0 = tensor.extract_slice %nchw[0, 0, 0, 0] [1, 4, 9, 9] [1, 1, 1, 1]
+    %r0 = linalg.conv_2d_nchw_fchw ins(%x0, %w0)
+    … the same for %r1, from channel 4
+    %0 = tensor.concat dim(1) %r0, %r1
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
 }
 
 def DyclTileConcatenationsPass : Pass<"dycl-tile-concatenations", "::mlir::ModuleOp"> {

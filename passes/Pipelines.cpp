@@ -98,6 +98,11 @@ void dycl::buildCpuPipeline(OpPassManager &manager, const PipelineOptions &optio
   module.nest<func::FuncOp>().addPass(createDyclChannelsLastPass());
   addCleanup(module);
   // From here on nothing may simplify: see `eraseDeadOps`.
+  DyclTileGroupsPassOptions groups;
+  groups.vectorBits = options.vectorBits;
+  groups.registers = options.registers;
+  module.addPass(createDyclTileGroupsPass(groups));
+  module.addPass(createDyclSplitGroupsPass());
   if (options.winograd) {
     DyclWinogradConvolutionsPassOptions winograd;
     winograd.vectorBits = options.vectorBits;

@@ -16,6 +16,7 @@
 #include "passes/Utils/ImageBorder.h"
 #include "passes/Utils/PackedWeights.h"
 #include "passes/Utils/TileRules.h"
+#include "passes/Utils/VectorBuilder.h"
 
 namespace dycl {
 #define GEN_PASS_DEF_DYCLWINOGRADCONVOLUTIONSPASS
@@ -24,22 +25,6 @@ namespace dycl {
 
 using namespace mlir;
 using namespace dycl;
-
-/// A constant at the start of a dispatch's body, one of each value: most of the text would be constants otherwise.
-static Value getConstant(OpBuilder &builder, Location location, TypedAttr value) {
-  Block *body = builder.getInsertionBlock();
-  while (isa<scf::ForOp>(body->getParentOp()))
-    body = body->getParentOp()->getBlock();
-  for (Operation &op : *body) {
-    auto constant = dyn_cast<arith::ConstantOp>(op);
-    if (!constant)
-      break;
-    if (constant.getValue() == value)
-      return constant;
-  }
-  OpBuilder atStart = OpBuilder::atBlockBegin(body);
-  return arith::ConstantOp::create(atStart, location, value);
-}
 
 namespace {
 
@@ -61,79 +46,6 @@ struct WinogradConvolutionsPass : public dycl::impl::DyclWinogradConvolutionsPas
 
 private:
   void transform(const VectorUnit &unit, linalg::Conv2DNhwcHwcfOp op);
-};
-
-/// Builds operations on vectors of consecutive channels.
-class VectorBuilder {
-public:
-  VectorBuilder(OpBuilder &builder, Location location, int64_t lanes)
-      : builder(builder), location(location), type(VectorType::get(lanes, builder.getF32Type())) {}
-
-  Value getIndex(int64_t index) { return getConstant(builder, location, builder.getIndexAttr(index)); }
-
-  Value getSplat(double number) { return getConstant(builder, location, DenseElementsAttr::get(type, float(number))); }
-
-  /// An affine function of indices, d0 and so on.
-  Value apply(AffineExpr expression, ValueRange indices) {
-    return affine::AffineApplyOp::create(builder, location, AffineMap::get(indices.size(), 0, expression), indices);
-  }
-
-  /// The smaller one of such a function and a number.
-  Value applyAtMost(AffineExpr expression, int64_t most, Value index) {
-    AffineExpr bound = getAffineConstantExpr(most, builder.getContext());
-    return affine::AffineMinOp::create(builder, location, AffineMap::get(1, 0, {expression, bound}, type.getContext()),
-                                       index);
-  }
-
-  AffineExpr getDim(unsigned position) { return builder.getAffineDimExpr(position); }
-
-  Value read(Value tensor, ValueRange indices) {
-    Value zero = getConstant(builder, location, builder.getF32FloatAttr(0));
-    return vector::TransferReadOp::create(builder, location, type, tensor, indices, zero, ArrayRef<bool>{true});
-  }
-
-  /// One number of a tensor, in all lanes.
-  Value readSplat(Value tensor, ValueRange indices) {
-    Value number = tensor::ExtractOp::create(builder, location, tensor, indices);
-    return vector::BroadcastOp::create(builder, location, type, number);
-  }
-
-  Value write(Value vector, Value tensor, ValueRange indices) {
-    return vector::TransferWriteOp::create(builder, location, vector, tensor, indices, ArrayRef<bool>{true})
-        ->getResult(0);
-  }
-
-  /// The vector, or zeros.
-  Value select(Value condition, Value vector) {
-    return arith::SelectOp::create(builder, location, condition, vector, getSplat(0));
-  }
-
-  Value add(Value a, Value b) { return arith::AddFOp::create(builder, location, a, b); }
-  Value subtract(Value a, Value b) { return arith::SubFOp::create(builder, location, a, b); }
-  Value multiplyAdd(Value a, Value b, Value sum) { return vector::FMAOp::create(builder, location, type, a, b, sum); }
-
-  /// The sum of `values` by `coefficients`, of which not all are 0.
-  Value combine(ArrayRef<double> coefficients, ArrayRef<Value> values) {
-    Value sum;
-    // What needs no product comes first: a sum starts with it.
-    for (bool isPlain : {true, false})
-      for (auto [coefficient, value] : llvm::zip_equal(coefficients, values)) {
-        if (coefficient == 0 || isPlain != (coefficient == 1))
-          continue;
-        if (!sum)
-          sum = isPlain ? value : arith::MulFOp::create(builder, location, value, getSplat(coefficient)).getResult();
-        else if (isPlain)
-          sum = add(sum, value);
-        else
-          sum = coefficient == -1 ? subtract(sum, value) : multiplyAdd(value, getSplat(coefficient), sum);
-      }
-    return sum;
-  }
-
-private:
-  OpBuilder &builder;
-  Location location;
-  VectorType type;
 };
 
 /// What F(m, 3) multiplies with: m outputs of a row from m + 2 inputs, by the values of polynomials at 0, at pairs of
@@ -235,38 +147,6 @@ struct Plan {
 };
 
 } // namespace
-
-//===----------------------------------------------------------------------===//
-// Loops
-//===----------------------------------------------------------------------===//
-
-/// A loop from 0 to `end`, of which an iteration gives what the next one has.
-static ValueRange
-createLoop(OpBuilder &builder, Location location, int64_t end, int64_t step, ValueRange initial,
-           llvm::function_ref<SmallVector<Value>(OpBuilder &inner, Value index, ValueRange values)> build) {
-  Value first = getConstant(builder, location, builder.getIndexAttr(0)),
-        last = getConstant(builder, location, builder.getIndexAttr(end)),
-        increment = getConstant(builder, location, builder.getIndexAttr(step));
-  auto loop = scf::ForOp::create(builder, location, first, last, increment, initial);
-  OpBuilder inner = OpBuilder::atBlockEnd(loop.getBody());
-  SmallVector<Value> values = build(inner, loop.getInductionVar(), loop.getRegionIterArgs());
-  scf::YieldOp::create(inner, location, values);
-  return loop.getResults();
-}
-
-/// The same for one tensor.
-static Value createLoop(OpBuilder &builder, Location location, int64_t end, Value tensor,
-                        llvm::function_ref<Value(OpBuilder &inner, Value index, Value tensor)> build) {
-  return createLoop(builder, location, end, 1, tensor,
-                    [&](OpBuilder &inner, Value index, ValueRange values) -> SmallVector<Value> {
-                      return {build(inner, index, values.front())};
-                    })
-      .front();
-}
-
-static Value createEmpty(OpBuilder &builder, Location location, ArrayRef<int64_t> shape) {
-  return tensor::EmptyOp::create(builder, location, shape, builder.getF32Type());
-}
 
 //===----------------------------------------------------------------------===//
 // Inputs
@@ -456,20 +336,6 @@ static Value buildOutputs(OpBuilder &body, Location location, const VectorUnit &
   });
 }
 
-/// Zeros for a piece of the border, `[1, height, width, block]`. A `linalg.fill` would be what IREE distributes the
-/// dispatch by, and it refuses the rest then.
-static Value buildZeros(OpBuilder &body, Location location, int64_t lanes, ArrayRef<int64_t> sizes) {
-  return createLoop(body, location, sizes[1], createEmpty(body, location, sizes.drop_front()),
-                    [&](OpBuilder &inner, Value y, Value zeros) {
-                      return createLoop(inner, location, sizes[2], zeros, [&](OpBuilder &inner, Value x, Value zeros) {
-                        VectorBuilder at(inner, location, lanes);
-                        for (int64_t channel = 0; channel < sizes[3]; channel += lanes)
-                          zeros = at.write(at.getSplat(0), zeros, {y, x, at.getIndex(channel)});
-                        return zeros;
-                      });
-                    });
-}
-
 //===----------------------------------------------------------------------===//
 // The pass
 //===----------------------------------------------------------------------===//
@@ -560,8 +426,9 @@ void WinogradConvolutionsPass::transform(const VectorUnit &unit, linalg::Conv2DN
   Value last = epilogue.getLast()->getResult(0);
   Border border = getLargestBorder(last);
   RankedTensorType padded = getPadded(type, border);
-  storeWithBorder(dispatch, value, border, piece, padded,
-                  [&](ArrayRef<int64_t> sizes) { return buildZeros(body, location, unit.getLanes(), sizes); });
+  storeWithBorder(dispatch, value, border, piece, padded, [&](ArrayRef<int64_t> sizes) {
+    return createVectorsOfZeros(body, location, unit.getLanes(), sizes);
+  });
   SmallVector<Value> grid;
   for (int64_t count : {blocks.count(), groups.count(), images})
     grid.push_back(arith::ConstantIndexOp::create(after, location, count));

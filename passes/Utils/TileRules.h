@@ -55,6 +55,11 @@ inline Tiling tileWithin(int64_t size, int64_t most) {
   return 2 * divisor >= even.tile ? Tiling{size, divisor} : even;
 }
 
+/// Pixels of an image.
+struct PixelTile {
+  int64_t height, width;
+};
+
 /// What the transformed weights of a Winograd convolution may take: 4 times, or 1.8 times what the weights take. Above,
 /// reading them is what the convolution takes.
 inline constexpr int64_t kWinogradWeightBytes = 16 << 20;
@@ -117,6 +122,24 @@ public:
 
   /// How to tile a row of `width` pixels: by a divisor, unless that is small and equal tiles are larger.
   Tiling getRowTiling(int64_t width, int64_t block) const { return tileWithin(width, getMostRows(block)); }
+
+  /// The tile of an image of which registers hold a vector of sums a pixel, by an estimate of cycles: multiply-adds,
+  /// of which at least twelve keep a core busy, and what `getNumRead` says a tile reads for them, of
+  /// three columns of a kernel. Tiles that do not divide compute some again.
+  template <typename Function> PixelTile getPixelTile(int64_t height, int64_t width, Function getNumRead) const {
+    PixelTile best = {1, 1};
+    int64_t least = 0;
+    for (int64_t h = 1; h <= std::min(height, accumulators); ++h)
+      for (int64_t w = 1; w <= std::min(width, accumulators / h); ++w) {
+        int64_t tiles = Tiling{height, h}.count() * Tiling{width, w}.count();
+        int64_t cost = tiles * (3 * std::max<int64_t>(h * w, 12) + getNumRead(PixelTile{h, w}));
+        if (least == 0 || cost < least) {
+          least = cost;
+          best = {h, w};
+        }
+      }
+    return best;
+  }
 
   /// f32 a register.
   int64_t getLanes() const { return lanes; }

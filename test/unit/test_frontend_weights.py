@@ -84,7 +84,7 @@ def test_what_is_stored_otherwise_computes_the_same(convolutions):
     fold_batch_norms(program, enabled=True)
     reform_convolutions(program)
     store_channels_last(program)
-    assert {n.args[8] for graph in all_graphs(program.graph.body) for n in convolutions_in(graph)} == {1, 4}
+    assert {n.args[8] for graph in all_graphs(program.graph.body) for n in convolutions_in(graph)} == {1, 2, 4}
     kernels = [n for graph in all_graphs(program.graph.body) for n in convolutions_in(graph) if is_product(n)]
     assert [n.args[3] for n in kernels] == [[1, 1]]
     sides = set()

@@ -45,6 +45,12 @@ def partition(module: str, placement: str = "") -> str:
     return _dycl_opt(pipeline, module, phase="partition")
 
 
+def split_groups(partitioned: str) -> str:
+    """A partitioned module with a plain convolution for each group of a grouped one, which IREE computes slowly."""
+    pipeline = "--pass-pipeline=builtin.module(builtin.module(dycl-split-groups))"
+    return _dycl_opt(pipeline, partitioned, phase="partition without groups")
+
+
 def legalize_for_spirv(partitioned: str) -> str:
     """A partitioned module, its regions written so that IREE makes SPIR-V of them, for the target vulkan."""
     pipeline = "--pass-pipeline=builtin.module(builtin.module(func.func(dycl-legalize-for-spirv)))"

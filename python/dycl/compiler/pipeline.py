@@ -34,6 +34,7 @@ from dycl.weights import Weights
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
+_GROUPED = re.compile(r"\blinalg\.conv_2d_(ngchw|nhwgc)_")
 _F64_TENSOR = re.compile(r"\btensor<[^<>]*f64\b")
 
 # The phases that give text, in order; `ImportedProgram.phase` is one of them.
@@ -153,12 +154,15 @@ def partition_program(
     has_vm_host = vm_host_problem(description, [describe_target(target, options) for target in used]) is None
     host_module = phases.host_module(text, len(imported.signature.state)) if has_vm_host else ""
     tunings = read_tunings(options.tuning, used)
-    written = {target.folder: _write_for(target, text, imported, options, tunings.get(target)) for target in used}
-    own = {folder: own for folder, own in written.items() if own != text}
+    plain = phases.split_groups(text) if _GROUPED.search(text) else text
+    written = {
+        target.folder: _write_for(target, text, plain, imported, options, tunings.get(target)) for target in used
+    }
+    own = {folder: own for folder, own in written.items() if own != plain}
     program = PartitionedProgram(
         phases.host_source(text),
         description,
-        split_regions(text),
+        split_regions(plain),
         host_module,
         own_modules={folder: split_regions(module) for folder, module in own.items()},
         own_parameters={
@@ -180,12 +184,17 @@ def partitioned_text(imported: ImportedProgram, target: TargetSpec, options: Opt
 
 
 def _write_for(
-    target: TargetSpec, partitioned: str, imported: ImportedProgram, options: Options, tuning: Tuning | None
+    target: TargetSpec,
+    partitioned: str,
+    plain: str,
+    imported: ImportedProgram,
+    options: Options,
+    tuning: Tuning | None,
 ) -> str:
-    """A partitioned module as it is compiled for a target."""
+    """A partitioned module as it is compiled for a target; `plain` is without grouped convolutions."""
     unit = find_facts(target).vector_unit
     if target.backend == "vulkan":
-        return phases.legalize_for_spirv(partitioned)
+        return phases.legalize_for_spirv(plain)
     if unit and options.tile:
         given = tuning.pass_options() if tuning else ()
         tiled = phases.tile_for_cpu(partitioned, unit, given, winograd=options.winograd)
@@ -193,7 +202,7 @@ def _write_for(
         if find_unsuitable(weights, types, find_weight_types([tiled])):
             return phases.tile_for_cpu(partitioned, unit, given, winograd=False)
         return tiled
-    return partitioned
+    return plain
 
 
 def _with_parameters(program: PartitionedProgram, targets: Sequence[TargetSpec]) -> Mapping[str, Any]:

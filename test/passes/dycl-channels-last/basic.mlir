@@ -141,15 +141,33 @@ func.func @three_orders(%c: tensor<1x4x4x4xi1>, %a: tensor<1x4x4x4xf32>, %b: ten
   return %0 : tensor<1x4x4x4xf32>
 }
 
-// A group with few output channels stays nchw.
-// CHECK-LABEL: func.func @small_group
-func.func @small_group(%x: tensor<1x4x6x5xf32>, %w: tensor<8x1x1x4x6xf32>, %i: tensor<1x6x6x5xf32>) -> tensor<1x6x6x5xf32> {
-  // CHECK: linalg.conv_2d_nchw_fchw
-  %0 = tensor.extract_slice %w[3, 0, 0, 0, 0] [1, 1, 1, 4, 6] [1, 1, 1, 1, 1] : tensor<8x1x1x4x6xf32> to tensor<1x1x1x4x6xf32>
-  %1 = tensor.collapse_shape %0 [[0, 1], [2], [3], [4]] : tensor<1x1x1x4x6xf32> into tensor<1x1x4x6xf32>
-  %e = tensor.empty() : tensor<6x4x1x1xf32>
-  %t = linalg.transpose ins(%1 : tensor<1x1x4x6xf32>) outs(%e : tensor<6x4x1x1xf32>) permutation = [3, 2, 0, 1]
-  %2 = linalg.conv_2d_nchw_fchw {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
-      ins(%x, %t : tensor<1x4x6x5xf32>, tensor<6x4x1x1xf32>) outs(%i : tensor<1x6x6x5xf32>) -> tensor<1x6x6x5xf32>
-  return %2 : tensor<1x6x6x5xf32>
+// Of a grouped convolution the groups are taken apart behind the transposition, and what follows it is of nhwc too.
+// CHECK-LABEL: func.func @grouped
+// CHECK-SAME:    %[[X:.+]]: tensor<2x6x7x9xf32>, %[[W:.+]]: tensor<3x4x2x2x1xf32>, %[[B:.+]]: tensor<12xf32>
+func.func @grouped(%x: tensor<2x6x7x9xf32>, %w: tensor<3x4x2x2x1xf32>, %b: tensor<12xf32>) -> tensor<2x12x6x9xf32> {
+  // CHECK-DAG: %[[XT:.+]] = linalg.transpose ins(%[[X]] : {{.*}} permutation = [0, 2, 3, 1]
+  // CHECK-DAG: %[[XG:.+]] = tensor.expand_shape %[[XT]] {{\[\[}}0], [1], [2], [3, 4]{{\]}} {{.*}} into tensor<2x7x9x3x2xf32>
+  // CHECK-DAG: %[[WT:.+]] = linalg.transpose ins(%[[W]] : {{.*}} permutation = [0, 1, 3, 4, 2]
+  // CHECK-DAG: %[[BIAS:.+]] = linalg.broadcast ins(%[[B]] : tensor<12xf32>) {{.*}} dimensions = [0, 1, 2]
+  // CHECK-DAG: %[[INIT:.+]] = tensor.expand_shape %[[BIAS]] {{\[\[}}0], [1], [2], [3, 4]{{\]}} {{.*}} into tensor<2x6x9x3x4xf32>
+  // CHECK: %[[C:.+]] = linalg.conv_2d_nhwgc_gfhwc {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
+  // CHECK-SAME: ins(%[[XG]], %[[WT]] : tensor<2x7x9x3x2xf32>, tensor<3x4x2x1x2xf32>) outs(%[[INIT]]
+  // CHECK: %[[R:.+]] = tensor.collapse_shape %[[C]] {{\[\[}}0], [1], [2], [3, 4]{{\]}}
+  // CHECK: %[[E:.+]] = linalg.generic {{.*}} ins(%[[R]] : tensor<2x6x9x12xf32>)
+  // CHECK: %[[N:.+]] = linalg.transpose ins(%[[E]]
+  // CHECK: return %[[N]]
+  %xg = tensor.expand_shape %x [[0], [1, 2], [3], [4]] output_shape [2, 3, 2, 7, 9] : tensor<2x6x7x9xf32> into tensor<2x3x2x7x9xf32>
+  %e = tensor.empty() : tensor<2x12x6x9xf32>
+  %bias = linalg.broadcast ins(%b : tensor<12xf32>) outs(%e : tensor<2x12x6x9xf32>) dimensions = [0, 2, 3]
+  %init = tensor.expand_shape %bias [[0], [1, 2], [3], [4]] output_shape [2, 3, 4, 6, 9] : tensor<2x12x6x9xf32> into tensor<2x3x4x6x9xf32>
+  %0 = linalg.conv_2d_ngchw_gfchw {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
+      ins(%xg, %w : tensor<2x3x2x7x9xf32>, tensor<3x4x2x2x1xf32>) outs(%init : tensor<2x3x4x6x9xf32>) -> tensor<2x3x4x6x9xf32>
+  %1 = tensor.collapse_shape %0 [[0], [1, 2], [3], [4]] : tensor<2x3x4x6x9xf32> into tensor<2x12x6x9xf32>
+  %2 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%1 : tensor<2x12x6x9xf32>) outs(%e : tensor<2x12x6x9xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %3 = math.exp %in : f32
+    linalg.yield %3 : f32
+  } -> tensor<2x12x6x9xf32>
+  return %2 : tensor<2x12x6x9xf32>
 }
