@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
@@ -367,6 +368,11 @@ struct ChannelsLastPass : public dycl::impl::DyclChannelsLastPassBase<ChannelsLa
     patterns.add<ConvertGrouped, ConvertGeneric, ConvertPad, HoistPad, ConvertConcat, ConvertExtractSlice,
                  ConvertCollapse, ConvertIf>(context);
     linalg::TransposeOp::getCanonicalizationPatterns(patterns, context);
+    // What follows a convolution of lines is computed on the images of one row that they are.
+    linalg::populateFoldReshapeOpsByExpansionPatterns(patterns, [](OpOperand *operand) {
+      auto collapse = operand->get().getDefiningOp<tensor::CollapseShapeOp>();
+      return collapse && collapse.getSrcType().getRank() == 4 && getNhwcSource(collapse.getSrc());
+    });
     // An image is taken apart into groups, and put together, between grouped convolutions and others.
     tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, context);
     tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, context);

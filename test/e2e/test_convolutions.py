@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Grouped convolutions give what eager gives, with tiles of ours and without."""
+"""Convolutions of all forms give what eager gives, with tiles of ours and without."""
 
 from __future__ import annotations
 
@@ -113,3 +113,79 @@ class More(nn.Module):
 def test_groups_of_other_sizes(target):
     torch.manual_seed(0)
     check(More(), torch.randn(2, 12, 8, 7), target)
+
+
+class Lines(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv1d(5, 24, 5, stride=2, padding=2)
+        self.norm = nn.BatchNorm1d(24)
+        self.depthwise = nn.Conv1d(24, 24, 3, padding=2, dilation=2, groups=24, bias=False)
+        self.grouped = nn.Conv1d(24, 24, 3, padding=1, groups=6)
+        self.last = nn.ConvTranspose1d(24, 7, 4, 2, 1)
+
+    def forward(self, x):
+        y = F.gelu(self.first(x))
+        z = F.relu(self.depthwise(self.norm(y)) + y)
+        return self.last(self.grouped(z) * y.mean(2, keepdim=True))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_lines(target):
+    torch.manual_seed(0)
+    check(Lines(), torch.randn(3, 5, 37), target)
+
+
+class Volumes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv3d(3, 20, 3, padding=1)
+        self.second = nn.Conv3d(20, 18, (2, 3, 3), stride=(1, 2, 2), dilation=(2, 1, 1))
+        self.third = nn.Conv3d(18, 9, 1, bias=False)
+
+    def forward(self, x):
+        return torch.sigmoid(self.third(F.relu(self.second(F.relu(self.first(x))))))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_volumes(target):
+    torch.manual_seed(0)
+    check(Volumes(), torch.randn(2, 3, 5, 7, 9), target)
+
+
+class Transposed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.ConvTranspose2d(10, 24, 4, 1)
+        self.second = nn.ConvTranspose2d(24, 20, 4, 2, 1, bias=False)
+        self.norm = nn.BatchNorm2d(20)
+        self.third = nn.ConvTranspose2d(20, 9, 3, 2, 1, 1)
+        self.last = nn.ConvTranspose2d(9, 3, 2, 2, groups=3)
+
+    def forward(self, x):
+        return torch.tanh(self.last(F.relu(self.third(F.relu(self.norm(self.second(F.relu(self.first(x)))))))))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_transposed(target):
+    torch.manual_seed(0)
+    check(Transposed(), torch.randn(2, 10, 1, 3), target)
+
+
+def test_forms_in_f64():
+    torch.manual_seed(0)
+    lines = nn.Sequential(nn.Conv1d(5, 24, 3, 2), nn.ReLU(), nn.ConvTranspose1d(24, 3, 4, 2, 1))
+    check(lines.double(), torch.randn(2, 5, 9, dtype=torch.float64))
+    volumes = nn.Sequential(nn.Conv3d(2, 7, 3, padding=1), nn.ReLU(), nn.Conv3d(7, 3, (1, 2, 1)))
+    check(volumes.double(), torch.randn(1, 2, 3, 4, 5, dtype=torch.float64))
+
+
+def test_lines_of_dynamic_sizes():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv1d(5, 24, 3, 2, 1), nn.ReLU(), nn.Conv1d(24, 18, 3, groups=3)).eval()
+    sizes = {"input": {0: torch.export.Dim("n"), 2: torch.export.Dim("length", min=9)}}
+    program = dycl.compile(model, (torch.randn(2, 5, 31),), dynamic_shapes=sizes)
+    for n, length in ((1, 9), (2, 31), (5, 16)):
+        x = torch.randn(n, 5, length)
+        with torch.no_grad():
+            torch.testing.assert_close(program(x), model(x), rtol=1e-4, atol=1e-5)

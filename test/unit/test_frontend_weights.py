@@ -64,8 +64,8 @@ def test_weights_of_plain_convolutions_are_stored_as_they_are_read(convolutions)
         "grouped.weight.ghwio": (2, 3, 2, 2, 3),
         "shortcut.weight.hwio": (1, 1, 6, 6),
         "depthwise.weight": (8, 1, 3, 3),
-        "transposed.weight": (4, 3, 2, 2),
-        "line.weight": (2, 4, 3),
+        "transposed.weight.turned.hwio": (2, 2, 4, 3),
+        "line.weight.line.hwio": (1, 3, 4, 2),
     }
     expected = convolutions.shared.weight.detach().numpy().transpose(2, 3, 1, 0)
     np.testing.assert_array_equal(imported.parameters["shared.weight.hwio"], expected)

@@ -2,6 +2,7 @@
 
 #id = affine_map<(n, c, h, w) -> (n, c, h, w)>
 #perChannel = affine_map<(n, c, h, w) -> (c)>
+#line = affine_map<(n, c, w) -> (n, c, w)>
 #mean = affine_map<(n, c, h, w) -> (n, c)>
 
 // CHECK: #[[$MEAN:.+]] = affine_map<(d0, d1, d2, d3) -> (d0, d3)>
@@ -170,4 +171,30 @@ func.func @grouped(%x: tensor<2x6x7x9xf32>, %w: tensor<3x4x2x2x1xf32>, %b: tenso
     linalg.yield %3 : f32
   } -> tensor<2x12x6x9xf32>
   return %2 : tensor<2x12x6x9xf32>
+}
+
+// What follows a convolution of lines, images of one row, is computed on those, and no transposition is between them.
+// CHECK-LABEL: func.func @lines
+// CHECK-SAME:    %[[X:.+]]: tensor<2x3x9xf32>
+func.func @lines(%x: tensor<2x3x9xf32>, %w0: tensor<4x3x1x3xf32>, %w1: tensor<5x4x1x2xf32>, %i0: tensor<2x4x1x7xf32>, %i1: tensor<2x5x1x6xf32>) -> tensor<2x5x6xf32> {
+  // CHECK: linalg.transpose ins(%{{.+}} : tensor<2x3x1x9xf32>)
+  // CHECK: %[[C0:.+]] = linalg.conv_2d_nhwc_hwcf
+  // CHECK: %[[E:.+]] = linalg.generic {{.*}} ins(%[[C0]] : tensor<2x1x7x4xf32>)
+  // CHECK: linalg.conv_2d_nhwc_hwcf {{.*}} ins(%[[E]],
+  %x0 = tensor.expand_shape %x [[0], [1], [2, 3]] output_shape [2, 3, 1, 9] : tensor<2x3x9xf32> into tensor<2x3x1x9xf32>
+  %0 = linalg.conv_2d_nchw_fchw {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
+      ins(%x0, %w0 : tensor<2x3x1x9xf32>, tensor<4x3x1x3xf32>) outs(%i0 : tensor<2x4x1x7xf32>) -> tensor<2x4x1x7xf32>
+  %1 = tensor.collapse_shape %0 [[0], [1], [2, 3]] : tensor<2x4x1x7xf32> into tensor<2x4x7xf32>
+  %e = tensor.empty() : tensor<2x4x7xf32>
+  %2 = linalg.generic {indexing_maps = [#line, #line], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%1 : tensor<2x4x7xf32>) outs(%e : tensor<2x4x7xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %3 = math.exp %in : f32
+    linalg.yield %3 : f32
+  } -> tensor<2x4x7xf32>
+  %x1 = tensor.expand_shape %2 [[0], [1], [2, 3]] output_shape [2, 4, 1, 7] : tensor<2x4x7xf32> into tensor<2x4x1x7xf32>
+  %4 = linalg.conv_2d_nchw_fchw {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
+      ins(%x1, %w1 : tensor<2x4x1x7xf32>, tensor<5x4x1x2xf32>) outs(%i1 : tensor<2x5x1x6xf32>) -> tensor<2x5x1x6xf32>
+  %5 = tensor.collapse_shape %4 [[0], [1], [2, 3]] : tensor<2x5x1x6xf32> into tensor<2x5x6xf32>
+  return %5 : tensor<2x5x6xf32>
 }
