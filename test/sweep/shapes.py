@@ -115,7 +115,7 @@ MATRIX: dict[str, Function] = {
     "gather": lambda x, n: x.gather(0, torch.zeros(1, 2, dtype=torch.int64)) * n,
     "take_along_dim": lambda x, n: torch.take_along_dim(x, x.argsort(0), 0) * n,
     "index_add": lambda x, n: torch.zeros(2, 2).index_add(0, torch.arange(x.shape[0]) % 2, x) * n,
-    "scatter_add": lambda x, n: torch.zeros(3, 2).scatter_add(0, (torch.arange(len(x)) % 3)[:, None].expand(-1, 2), x) * n,
+    "scatter_add": lambda x, n: torch.zeros(3, 2).scatter_add(0, x.argsort(0) % 3, x) * n,
     "scatter": lambda x, n: torch.zeros_like(x).scatter(0, torch.zeros(1, 2, dtype=torch.int64), 1.0) * n,
     "index_fill": lambda x, n: x.index_fill(0, torch.tensor([0]), 5.0) * n,
     "masked_fill": lambda x, n: x.masked_fill(x > 0, 1.0) * n,

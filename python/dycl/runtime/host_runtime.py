@@ -1014,7 +1014,7 @@ class Session:
             **_CALL_NAMES,
         }
         exec(_call_source(inputs, region["results"]), names)
-        call = names["call"]
+        call = names.pop("call")  # These are its globals: a cycle would keep a dropped region in memory.
         call.__name__ = name
         return call
 
