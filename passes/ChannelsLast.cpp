@@ -16,6 +16,7 @@
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "passes/Passes.h"
 #include "passes/Utils/Groups.h"
+#include "passes/Utils/Transpose.h"
 
 namespace dycl {
 #define GEN_PASS_DEF_DYCLCHANNELSLASTPASS
@@ -37,13 +38,6 @@ static int64_t getNhwcDimension(int64_t dimension) { return kToNchw[dimension]; 
 
 static RankedTensorType getPermuted(RankedTensorType type, ArrayRef<int64_t> permutation) {
   return RankedTensorType::get(applyPermutation(type.getShape(), permutation), type.getElementType());
-}
-
-static Value createTranspose(OpBuilder &builder, Location location, Value value, ArrayRef<int64_t> permutation) {
-  SmallVector<OpFoldResult> sizes =
-      applyPermutation<OpFoldResult>(tensor::getMixedSizes(builder, location, value), permutation);
-  Value empty = tensor::EmptyOp::create(builder, location, sizes, getElementTypeOrSelf(value.getType()));
-  return linalg::TransposeOp::create(builder, location, value, empty, permutation)->getResult(0);
 }
 
 static Value toNchw(OpBuilder &builder, Location location, Value value) {
@@ -121,8 +115,6 @@ private:
   SmallVector<int64_t> weight;
 };
 
-namespace {
-
 /// The same for a grouped convolution, whose images have a dimension for the groups.
 struct ConvertGrouped : OpRewritePattern<linalg::Conv2DNgchwGfchwOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -132,13 +124,11 @@ struct ConvertGrouped : OpRewritePattern<linalg::Conv2DNgchwGfchwOp> {
       return failure();
     Location location = op.getLoc();
     auto convert = [&](Value grouped) -> Value {
-      SmallVector<OpFoldResult> sizes = applyPermutation<OpFoldResult>(
-          tensor::getMixedSizes(rewriter, location, grouped), ArrayRef<int64_t>{0, 3, 4, 1, 2});
-      auto type = cast<RankedTensorType>(grouped.getType());
+      constexpr int64_t toNhwgc[] = {0, 3, 4, 1, 2};
+      SmallVector<OpFoldResult> sizes =
+          applyPermutation<OpFoldResult>(tensor::getMixedSizes(rewriter, location, grouped), toNhwgc);
       return tensor::ExpandShapeOp::create(
-          rewriter, location,
-          RankedTensorType::get(applyPermutation(type.getShape(), ArrayRef<int64_t>{0, 3, 4, 1, 2}),
-                                type.getElementType()),
+          rewriter, location, getPermuted(cast<RankedTensorType>(grouped.getType()), toNhwgc),
           toNhwc(rewriter, location, ungroup(rewriter, location, grouped, /*channels=*/1)),
           getGroupReassociation(/*channels=*/3), sizes);
     };
@@ -155,8 +145,6 @@ struct ConvertGrouped : OpRewritePattern<linalg::Conv2DNgchwGfchwOp> {
     return success();
   }
 };
-
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // What follows them

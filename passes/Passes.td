@@ -786,9 +786,9 @@ def DyclLegalizeForSpirvPass : Pass<"dycl-legalize-for-spirv", "::mlir::func::Fu
 def DyclChannelsLastPass : Pass<"dycl-channels-last", "::mlir::func::FuncOp"> {
   let summary = "Compute on images with their channels innermost";
   let description = [{
-    Input: a function, with or without control flow. Output: the same, where 2-D convolutions, with groups too, depthwise ones and pools
-    of nchw are of nhwc, as is what follows them: operations element by element, borders, concatenations, slices,
-    reductions, and the results of branches. Transpositions meet and cancel between them; what is left are those at
+    Input: a function, with or without control flow. Output: the same, where 2-D convolutions, with groups too, depthwise
+    ones and pools of nchw are of nhwc, as is what follows them: operations element by element, borders, concatenations,
+    slices, reductions, and the results of branches. Transpositions meet and cancel between them; what is left are those at
     arguments and results, and before operations that nothing is known of.
 
     Limits: loops carry nchw. An operation that asks for its indices (`linalg.index`) stays as it is.

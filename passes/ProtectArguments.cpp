@@ -218,16 +218,19 @@ static Value createCopy(OpBuilder &builder, Location location, Value value, Valu
   SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
   auto copyElement = [&](OpBuilder &body, Location, ValueRange elements) {
     Value element = elements.front();
-    Type bits = body.getIntegerType(width ? width : 1);
-    if (isNarrow && isa<FloatType>(elementType))
-      element = arith::BitcastOp::create(body, location, bits, element);
-    if (isNarrow)
+    if (isNarrow) {
+      bool isFloat = isa<FloatType>(elementType);
+      Type bits = body.getIntegerType(width);
+      if (isFloat)
+        element = arith::BitcastOp::create(body, location, bits, element);
       element = arith::ExtUIOp::create(body, location, chosenType, element);
-    element = arith::SelectOp::create(body, location, isCopied, element, other);
-    if (isNarrow)
+      element = arith::SelectOp::create(body, location, isCopied, element, other);
       element = arith::TruncIOp::create(body, location, bits, element);
-    if (isNarrow && isa<FloatType>(elementType))
-      element = arith::BitcastOp::create(body, location, elementType, element);
+      if (isFloat)
+        element = arith::BitcastOp::create(body, location, elementType, element);
+    } else {
+      element = arith::SelectOp::create(body, location, isCopied, element, other);
+    }
     linalg::YieldOp::create(body, location, element);
   };
   return linalg::GenericOp::create(builder, location, empty.getType(), value, empty, maps, iterators, copyElement)

@@ -123,9 +123,8 @@ static SmallVector<Value> addProducts(VectorBuilder &at, const Plan &plan, int64
   return sums;
 }
 
-/// A copy of what a workgroup reads of the image, `[rows, width, channels]`, with nothing between its pixels. In the
-/// image they are as far apart as all of its channels; where that is a power of two, they would be in few sets of the
-/// cache.
+/// A copy of what a workgroup reads of the image, `[rows, width, channels]`, with nothing between its pixels, which in
+/// the image are as far apart as all of its channels: ARCHITECTURE.md has what that gains.
 static Value copyInput(OpBuilder &body, Location location, int64_t lanes, Value image) {
   ArrayRef<int64_t> shape = cast<RankedTensorType>(image.getType()).getShape();
   Tiling vectors = {shape[2], std::min(shape[2], lanes)};

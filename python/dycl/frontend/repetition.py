@@ -8,11 +8,12 @@ or by a count that it does not know.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 
-from dycl.frontend.sizes import is_static, may_be_zero
+from dycl.frontend.scalar_arguments import rotate
+from dycl.frontend.sizes import is_static
 
 aten = torch.ops.aten
 
@@ -43,8 +44,7 @@ def _roll(tensor: torch.Tensor, shifts: Sequence[Size], dims: Sequence[int] = ()
         if is_static(size) and is_static(shift):
             tensor = _roll_known(tensor, int(shift), dim)
         else:
-            places = torch.arange(size) - cast("int", shift)
-            tensor = tensor.index_select(dim, places.remainder(torch.sym_max(size, 1) if may_be_zero(size) else size))
+            tensor = rotate(tensor, shift, dim)
     return tensor
 
 

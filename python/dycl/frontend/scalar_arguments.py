@@ -122,10 +122,14 @@ def roll(x: Any, shifts: Any, dims: Any = ()) -> Any:
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
     rolled = x if dims else x.reshape(-1)
     for shift, dim in zip(shifts, dims or (0,), strict=True):
-        size = rolled.size(dim)
-        index = torch.remainder(torch.arange(size) - shift, torch.sym_max(size, 1))
-        rolled = torch.index_select(rolled, dim, index)
+        rolled = rotate(rolled, shift, dim)
     return rolled.reshape(x.shape)
+
+
+def rotate(x: Any, shift: Any, dim: int) -> Any:
+    """`roll` along one dimension, by any count: rows at places that are counted round."""
+    size = x.size(dim)
+    return torch.index_select(x, dim, torch.remainder(torch.arange(size) - shift, torch.sym_max(size, 1)))
 
 
 SCALAR_FORMS["subtract"] = sub

@@ -40,6 +40,9 @@ def to_numpy(value: Any, spec: TensorSpec) -> Array:
     Raises:
         InputError: where the value is no plain tensor on the CPU, or of another dtype or shape than `spec`.
     """
+    array = _plain(value)
+    if array is not None and fits(NAMES.get(array.dtype, ""), array.shape, spec.dtype, spec.shape):
+        return array
     torch_tensor = is_torch(value)
     if torch_tensor:
         dtype = _check_torch(value, spec)
@@ -51,35 +54,6 @@ def to_numpy(value: Any, spec: TensorSpec) -> Array:
     if not fits(dtype, shape, spec.dtype, spec.shape):
         raise InputError(f"input {spec.name} is {type_text(dtype, shape)}; expected {spec}")
     return _torch_to_numpy(value) if torch_tensor else np.asarray(value)
-
-
-class InputReader:
-    """`to_numpy` for one input, with what is the same in each call looked up once."""
-
-    def __init__(self, spec: TensorSpec) -> None:
-        self._spec, self._shape = spec, spec.shape
-        self._dtype = DTYPES[spec.dtype][0]
-
-    def __call__(self, value: Any) -> Array:
-        """The elements of an input: see `to_numpy`, which does what is not usual, and refuses what is wrong."""
-        array = value if type(value) is np.ndarray else self._plain(value)
-        if array is None or array.dtype != self._dtype:
-            return to_numpy(value, self._spec)
-        if array.shape != self._shape and not fits("", array.shape, "", self._shape):
-            return to_numpy(value, self._spec)
-        return array
-
-    def _plain(self, value: Any) -> Array | None:
-        """A torch tensor that is nothing special: torch gives no array of one that is elsewhere than on the CPU,
-        sparse, of bfloat16, or requires a gradient, nor of one whose conjugation or negation is only noted.
-        """
-        torch = sys.modules.get("torch")
-        if torch is None or type(value) is not torch.Tensor:
-            return None
-        try:
-            return value.numpy()
-        except (TypeError, RuntimeError):
-            return None
 
 
 def check_sizes(inputs: Sequence[Array], signature: Signature) -> None:
@@ -119,6 +93,24 @@ def write_back(value: Any, result: Array) -> None:
         value.detach().copy_(to_torch(result))
     else:
         value[...] = result
+
+
+def _plain(value: Any) -> Array | None:
+    """The elements of an array, or of a torch tensor that is nothing special, as most inputs are: found without asking
+    torch for each property.
+
+    Torch gives no array of a tensor that is elsewhere than on the CPU, sparse, of bfloat16, or requires a gradient, nor
+    of one whose conjugation or negation is only noted.
+    """
+    if type(value) is np.ndarray:
+        return value
+    torch = sys.modules.get("torch")
+    if torch is None or type(value) is not torch.Tensor:
+        return None
+    try:
+        return value.numpy()
+    except (TypeError, RuntimeError):
+        return None
 
 
 def _check_torch(tensor: Any, spec: TensorSpec) -> str:

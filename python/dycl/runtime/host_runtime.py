@@ -1215,8 +1215,10 @@ _CALL_NAMES = {
     "Variants": rt.VmVariantList,
     "View": rt.HalBufferView,
     "errors": IREE_ERRORS,
-    **{name: getattr(rt.VmVariantList, name) for name in ("push_int", "push_float", "push_ref")},
-    **{name: getattr(rt.VmVariantList, name) for name in ("get_variant", "get_as_object")},
+    **{
+        name: getattr(rt.VmVariantList, name)
+        for name in ("push_int", "push_float", "push_ref", "get_variant", "get_as_object")
+    },
 }
 
 

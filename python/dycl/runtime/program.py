@@ -137,9 +137,7 @@ class Program:
         self._decisions: Sequence[tuple[int, Any]] | None = None
         self._override: Callable[[int, Any], Any] | None = None
         self._profile: Profile | None = None
-        signature = bundle.signature
-        self._readers = [arrays.InputReader(spec) for spec in signature.inputs]
-        self._takes_tensors = takes_tensors(signature)
+        self._takes_tensors = takes_tensors(bundle.signature)
 
     @property
     def signature(self) -> Signature:
@@ -283,10 +281,7 @@ class Program:
         values = self._flatten(args, kwargs)
         outputs = self._call(values)
         as_torch = any(map(arrays.is_torch, values)) if values else "torch" in sys.modules
-        structure = self._bundle.signature.output_structure
-        if structure.kind == "tensor":
-            return _leaf(structure, outputs, as_torch)
-        return structure.build(lambda leaf: _leaf(leaf, outputs, as_torch))
+        return self.signature.output_structure.build(lambda leaf: _leaf(leaf, outputs, as_torch))
 
     def call_flat(self, *args: Any, **kwargs: Any) -> dict[str, arrays.Array]:
         """Run the program as a call does; gives the tensors and numbers that its result is made of, by output name.
@@ -301,27 +296,23 @@ class Program:
 
     def _flatten(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sequence[Any]:
         """The tensors of a call, in the order of `signature.inputs`."""
-        if self._takes_tensors and not kwargs and len(args) == len(self._readers):
+        if self._takes_tensors and not kwargs and len(args) == len(self.signature.inputs):
             return args
-        return flatten(self._bundle.signature, args, kwargs)
+        return flatten(self.signature, args, kwargs)
 
     def _call(self, values: Sequence[Any]) -> Mapping[int, arrays.Array]:
         """The flat outputs, by index, that the result of a call with these inputs is made of."""
-        signature = self._bundle.signature
-        inputs = [read(value) for read, value in zip(self._readers, values, strict=True)]
-        if signature.sizes:
-            arrays.check_sizes(inputs, signature)
+        signature = self.signature
+        inputs = [arrays.to_numpy(value, spec) for value, spec in zip(values, signature.inputs, strict=True)]
+        arrays.check_sizes(inputs, signature)
         for i in signature.mutated_inputs:
             arrays.check_writable(values[i], signature.inputs[i])
         if self._loaded is None:
             self.prepare()
-        if not (signature.state or signature.mutated_inputs):
+        with self._lock if signature.state else contextlib.nullcontext():
             outcome = self._run(inputs)
-        else:
-            with self._lock if signature.state else contextlib.nullcontext():
-                outcome = self._run(inputs)
-                for i, result in zip(signature.mutated_inputs, outcome.mutated, strict=True):
-                    arrays.write_back(values[i], result)
+            for i, result in zip(signature.mutated_inputs, outcome.mutated, strict=True):
+                arrays.write_back(values[i], result)
         if outcome.raised is not None:
             raise outcome.raised
         return outcome.outputs
@@ -351,31 +342,28 @@ class Program:
 
     def _run_on(self, loaded: _Loaded, inputs: Sequence[arrays.Array]) -> _Outcome:
         """What the host program gives on a device; the new state is kept, also where it raises."""
-        signature = self._bundle.signature
-        upload = loaded.upload
-        uploaded = [upload(a, spec.dtype) for a, spec in zip(inputs, signature.inputs, strict=True)]
+        signature = self.signature
+        uploaded = [loaded.upload(a, spec.dtype) for a, spec in zip(inputs, signature.inputs, strict=True)]
         decisions, decide = loaded.recorder()
         if self._override is not None:
             decide = _overridden(decide, self._override)
         profile = self._profile
+        regions = loaded.regions if profile is None else profile.watch(loaded.session)
+        start = time.perf_counter() if profile is not None else 0.0
         try:
-            if profile is None:
-                flat = loaded.main(loaded.regions, decide, *uploaded, *self._state)
-            else:
-                regions, start = profile.watch(loaded.session), time.perf_counter()
-                flat = loaded.main(regions, decide, *uploaded, *self._state)
-                profile.add_call(1e3 * (time.perf_counter() - start), decisions)
+            flat = loaded.main(regions, decide, *uploaded, *self._state)
         except loaded.region_problem as problem:
             raise DyclError(str(problem)) from problem
         except (loaded.bundle_problem, BundleProblem) as problem:  # of a region that is loaded in this call
             raise BundleError(str(problem)) from problem
-        outcome = _Outcome()
+        if profile is not None:
+            profile.add_call(1e3 * (time.perf_counter() - start), decisions)
         n_outputs, n_mutated = len(signature.outputs), len(signature.mutated_inputs)
-        if n_mutated:
-            written = [signature.inputs[i] for i in signature.mutated_inputs]
-            outcome.mutated = loaded.download(flat[n_outputs : n_outputs + n_mutated], written)
-        if signature.exceptions:
-            outcome.raised = loaded.exception(flat[:n_outputs])
+        written = [signature.inputs[i] for i in signature.mutated_inputs]
+        outcome = _Outcome(
+            mutated=loaded.download(flat[n_outputs : n_outputs + n_mutated], written),
+            raised=loaded.exception(flat[:n_outputs]) if signature.exceptions else None,
+        )
         if outcome.raised is None:
             outcome.outputs = loaded.download_taken(flat)
         self._state = list(flat[n_outputs + n_mutated :])
@@ -404,8 +392,8 @@ class Program:
 class _Outcome:
     """What a call gives: the new values of mutated inputs, and outputs by index or what the program raises instead."""
 
-    mutated: Sequence[arrays.Array] = ()
-    raised: Exception | None = None
+    mutated: list[arrays.Array]
+    raised: Exception | None
     outputs: Mapping[int, arrays.Array] = field(default_factory=dict[int, arrays.Array])
 
 
@@ -454,16 +442,16 @@ class _Loaded:
 
     def download_taken(self, flat: Sequence[Any]) -> dict[int, arrays.Array]:
         """The flat outputs that the result is made of, and the tags of its choices."""
-        if self._always_taken is not None:
-            specs = self._outputs
-            return {index: self.session.download(flat[index], specs[index].dtype) for index in self._always_taken}
         found: dict[int, arrays.Array] = {}
 
         def download(index: int) -> arrays.Array:
             found[index] = self.session.download(flat[index], self._outputs[index].dtype)
             return found[index]
 
-        for index in self._taken_outputs(self._structure, lambda index: download(index).item()):
+        taken = self._always_taken
+        if taken is None:
+            taken = self._taken_outputs(self._structure, lambda index: download(index).item())
+        for index in taken:
             download(index)
         return found
 
