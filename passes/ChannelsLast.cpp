@@ -356,10 +356,13 @@ struct ChannelsLastPass : public dycl::impl::DyclChannelsLastPassBase<ChannelsLa
     patterns.add<ConvertGrouped, ConvertGeneric, ConvertPad, HoistPad, ConvertConcat, ConvertExtractSlice,
                  ConvertCollapse, ConvertIf>(context);
     linalg::TransposeOp::getCanonicalizationPatterns(patterns, context);
-    // What follows a convolution of lines is computed on the images of one row that they are.
+    // What follows a convolution of lines is computed on the images of one row that they are. Not what sums: a product
+    // of an image as one row, as behind a flattening, would be none with three reductions.
     linalg::populateFoldReshapeOpsByExpansionPatterns(patterns, [](OpOperand *operand) {
       auto collapse = operand->get().getDefiningOp<tensor::CollapseShapeOp>();
-      return collapse && collapse.getSrcType().getRank() == 4 && getNhwcSource(collapse.getSrc());
+      auto op = dyn_cast<linalg::LinalgOp>(operand->getOwner());
+      return collapse && collapse.getSrcType().getRank() == 4 && getNhwcSource(collapse.getSrc()) &&
+             (!op || op.getNumLoops() == op.getNumParallelLoops());
     });
     // An image is taken apart into groups, and put together, between grouped convolutions and others.
     tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, context);

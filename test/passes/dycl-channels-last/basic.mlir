@@ -198,3 +198,23 @@ func.func @lines(%x: tensor<2x3x9xf32>, %w0: tensor<4x3x1x3xf32>, %w1: tensor<5x
   %5 = tensor.collapse_shape %4 [[0], [1], [2, 3]] : tensor<2x5x1x6xf32> into tensor<2x5x6xf32>
   return %5 : tensor<2x5x6xf32>
 }
+
+// A product of an image as a row stays one, and so does a sum of it.
+// CHECK-LABEL: func.func @flattened
+// CHECK:         %[[T:.+]] = linalg.transpose {{.*}} outs(%{{.+}} : tensor<1x4x6x5xf32>)
+// CHECK:         %[[ROW:.+]] = tensor.collapse_shape %[[T]] {{\[\[}}0], [1, 2, 3]{{\]}} : tensor<1x4x6x5xf32> into tensor<1x120xf32>
+// CHECK:         linalg.matmul ins(%[[ROW]], %{{.+}} : tensor<1x120xf32>, tensor<120x7xf32>)
+// CHECK:         linalg.generic {{.*}} iterator_types = ["parallel", "reduction"]} ins(%[[ROW]] : tensor<1x120xf32>)
+func.func @flattened(%y: tensor<1x6x5x4xf32>, %w: tensor<120x7xf32>, %i: tensor<1x7xf32>, %j: tensor<1xf32>) -> (tensor<1x7xf32>, tensor<1xf32>) {
+  %e = tensor.empty() : tensor<1x4x6x5xf32>
+  %t = linalg.transpose ins(%y : tensor<1x6x5x4xf32>) outs(%e : tensor<1x4x6x5xf32>) permutation = [0, 3, 1, 2]
+  %row = tensor.collapse_shape %t [[0], [1, 2, 3]] : tensor<1x4x6x5xf32> into tensor<1x120xf32>
+  %0 = linalg.matmul ins(%row, %w : tensor<1x120xf32>, tensor<120x7xf32>) outs(%i : tensor<1x7xf32>) -> tensor<1x7xf32>
+  %1 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>], iterator_types = ["parallel", "reduction"]}
+      ins(%row : tensor<1x120xf32>) outs(%j : tensor<1xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %2 = arith.addf %in, %out : f32
+    linalg.yield %2 : f32
+  } -> tensor<1xf32>
+  return %0, %1 : tensor<1x7xf32>, tensor<1xf32>
+}
