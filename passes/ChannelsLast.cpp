@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
@@ -337,6 +338,92 @@ struct ConvertIf : OpRewritePattern<scf::IfOp> {
   }
 };
 
+/// Whether a loop's argument is brought to nhwc in the loop, itself or as what is computed of it element by element.
+static bool isReadAsNhwc(BlockArgument argument) {
+  SetVector<Value> values;
+  values.insert(argument);
+  for (unsigned i = 0; i < values.size(); ++i)
+    for (OpOperand &use : values[i].getUses()) {
+      Operation *user = use.getOwner();
+      if (auto transpose = dyn_cast<linalg::TransposeOp>(user)) {
+        if (transpose.getPermutation() == ArrayRef(kToNhwc))
+          return true;
+      } else if (auto condition = dyn_cast<scf::ConditionOp>(user)) {
+        if (unsigned operand = use.getOperandNumber()) // The first is the condition itself.
+          values.insert(cast<scf::WhileOp>(condition->getParentOp()).getAfterArguments()[operand - 1]);
+      } else {
+        auto op = dyn_cast<linalg::LinalgOp>(user);
+        if (op ? linalg::isElementwise(op) : isa<tensor::PadOp, tensor::ConcatOp, tensor::ExtractSliceOp>(user))
+          values.insert(user->getResults().begin(), user->getResults().end());
+      }
+    }
+  return false;
+}
+
+/// What a loop's body reads as nhwc, and carries on as such, stays that from iteration to iteration.
+struct ConvertWhile : OpRewritePattern<scf::WhileOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(scf::WhileOp op, PatternRewriter &rewriter) const override {
+    scf::ConditionOp condition = op.getConditionOp();
+    scf::YieldOp yield = op.getYieldOp();
+    llvm::SmallBitVector carried(op.getInits().size()), forwarded(op.getNumResults());
+    for (unsigned i = 0; i < carried.size(); ++i)
+      carried[i] =
+          getNhwcSource(yield.getOperand(i)) && canBeNhwc(op.getInits()[i]) && isReadAsNhwc(op.getBeforeArguments()[i]);
+    for (unsigned i = 0; i < forwarded.size(); ++i) {
+      Value value = condition.getArgs()[i];
+      auto argument = dyn_cast<BlockArgument>(value);
+      bool isCarried = argument && argument.getOwner() == op.getBeforeBody() && carried[argument.getArgNumber()];
+      forwarded[i] = (isCarried || getNhwcSource(value)) && isReadAsNhwc(op.getAfterArguments()[i]);
+    }
+    if (carried.none() && forwarded.none())
+      return failure();
+
+    SmallVector<Value> inits = llvm::to_vector(op.getInits());
+    for (unsigned i : carried.set_bits())
+      inits[i] = toNhwc(rewriter, op.getLoc(), inits[i]);
+    for (unsigned i : carried.set_bits())
+      convertArgument(rewriter, op.getBeforeArguments()[i]);
+    for (unsigned i : forwarded.set_bits())
+      convertArgument(rewriter, op.getAfterArguments()[i]);
+    convertOperands(rewriter, condition, condition.getArgsMutable(), forwarded);
+    convertOperands(rewriter, yield, yield.getResultsMutable(), carried);
+
+    rewriter.setInsertionPoint(op);
+    auto changed = scf::WhileOp::create(rewriter, op.getLoc(), condition.getArgs().getTypes(), inits);
+    changed->setDiscardableAttrs(op->getDiscardableAttrDictionary());
+    rewriter.inlineRegionBefore(op.getBefore(), changed.getBefore(), changed.getBefore().end());
+    rewriter.inlineRegionBefore(op.getAfter(), changed.getAfter(), changed.getAfter().end());
+    SmallVector<Value> results = llvm::to_vector_of<Value>(changed.getResults());
+    for (unsigned i : forwarded.set_bits())
+      results[i] = toNchw(rewriter, op.getLoc(), results[i]);
+    rewriter.replaceOp(op, results);
+    return success();
+  }
+
+private:
+  static void convertArgument(PatternRewriter &rewriter, BlockArgument argument) {
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPointToStart(argument.getOwner());
+    SmallVector<OpOperand *> uses = llvm::to_vector(llvm::make_pointer_range(argument.getUses()));
+    argument.setType(getPermuted(cast<RankedTensorType>(argument.getType()), kToNhwc));
+    Value image = toNchw(rewriter, argument.getLoc(), argument);
+    for (OpOperand *use : uses)
+      rewriter.modifyOpInPlace(use->getOwner(), [&] { use->set(image); });
+  }
+
+  static void convertOperands(PatternRewriter &rewriter, Operation *op, MutableOperandRange operands,
+                              const llvm::SmallBitVector &converted) {
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPoint(op);
+    for (unsigned i : converted.set_bits()) {
+      Value value = toNhwc(rewriter, op->getLoc(), operands[i].get());
+      rewriter.modifyOpInPlace(op, [&] { operands[i].set(value); });
+    }
+  }
+};
+
 //===----------------------------------------------------------------------===//
 // The pass
 //===----------------------------------------------------------------------===//
@@ -354,7 +441,7 @@ struct ChannelsLastPass : public dycl::impl::DyclChannelsLastPassBase<ChannelsLa
     patterns.add<ConvertNamedOp<linalg::PoolingNchwSumOp, linalg::PoolingNhwcSumOp>,
                  ConvertNamedOp<linalg::PoolingNchwMaxOp, linalg::PoolingNhwcMaxOp>>(context, ArrayRef<int64_t>{});
     patterns.add<ConvertGrouped, ConvertGeneric, ConvertPad, HoistPad, ConvertConcat, ConvertExtractSlice,
-                 ConvertCollapse, ConvertIf>(context);
+                 ConvertCollapse, ConvertIf, ConvertWhile>(context);
     linalg::TransposeOp::getCanonicalizationPatterns(patterns, context);
     // What follows a convolution of lines is computed on the images of one row that they are. Not what sums: a product
     // of an image as one row, as behind a flattening, would be none with three reductions.

@@ -18,6 +18,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "passes/Passes.h"
+#include "passes/Utils/DispatchRegion.h"
 #include "passes/Utils/IreeOps.h"
 
 namespace dycl {
@@ -462,7 +463,7 @@ struct LegalizeForSpirvPass : public dycl::impl::DyclLegalizeForSpirvPassBase<Le
     numDivisions += expandInBodies<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp>(expandDivision);
     // These are of static sizes.
     for (linalg::LinalgOp op : broadcastReductions)
-      putInDispatch(op);
+      putInDispatchRegion(op);
     numBroadcast += broadcastReductions.size();
     if (ops.empty())
       return;
@@ -480,7 +481,7 @@ struct LegalizeForSpirvPass : public dycl::impl::DyclLegalizeForSpirvPassBase<Le
       // IREE may make f32 of f64. It then takes what it computes outside for the same in a dispatch, which it does not
       // compile; and for f64 it has to be told how many workgroups there are, which depends on dynamic sizes.
       if (!usesDouble || llvm::all_of(generic->getResultTypes(), isStatic))
-        putInDispatch(generic);
+        putInDispatchRegion(generic);
     }
     hideConstants();
   }
@@ -504,33 +505,6 @@ private:
     Location location = getOperation().getLoc();
     Value zero = arith::ConstantIndexOp::create(builder, location, 0);
     return createIreeOp(builder, location, "util.optimization_barrier", zero, zero.getType())->getResult(0);
-  }
-
-  /// Has IREE compute `op` by itself, with nothing that uses it. (`util.optimization_barrier` is no way to: IREE does
-  /// not see that its result is the same memory, and uses that for something else.)
-  void putInDispatch(linalg::LinalgOp op) {
-    Location location = op.getLoc();
-    OpBuilder builder(op);
-    SmallVector<Value> sizes;
-    for (Value init : op.getDpsInits())
-      llvm::append_range(sizes, tensor::createDynamicDimValues(builder, location, init));
-    NamedAttribute segments =
-        builder.getNamedAttr("operandSegmentSizes", builder.getDenseI32ArrayAttr({int32_t(sizes.size()), 0}));
-    Operation *dispatch = createIreeOp(builder, location, "flow.dispatch.region", sizes, op->getResultTypes(), segments,
-                                       /*numRegions=*/2);
-    op->replaceAllUsesWith(dispatch);
-    Block &body = dispatch->getRegion(0).emplaceBlock();
-    op->moveBefore(&body, body.end());
-    builder.setInsertionPointToEnd(&body);
-    createIreeOp(builder, location, "flow.return", op->getResults(), {});
-    if (llvm::any_of(op->getResultTypes(), isDouble)) {
-      // IREE finds out how many workgroups there are where nothing is said, but then it cannot make f32 of f64.
-      builder.setInsertionPointToStart(&dispatch->getRegion(1).emplaceBlock());
-      SmallVector<Type> counts(3, builder.getIndexType());
-      Operation *slice =
-          createIreeOp(builder, location, "iree_tensor_ext.dispatch.workgroup_count_from_slice", {}, counts);
-      createIreeOp(builder, location, "flow.return", slice->getResults(), {});
-    }
   }
 
   /// Keeps i64 constants out of dispatches: what is not vectorized, as a body with a branch, cannot read them there. A

@@ -788,10 +788,10 @@ def DyclChannelsLastPass : Pass<"dycl-channels-last", "::mlir::func::FuncOp"> {
   let description = [{
     Input: a function, with or without control flow. Output: the same, where 2-D convolutions, with groups too, depthwise
     ones and pools of nchw are of nhwc, as is what follows them: operations element by element, borders, concatenations,
-    slices, reductions, and the results of branches. Transpositions meet and cancel between them; what is left are those at
-    arguments and results, and before operations that nothing is known of.
+    slices, reductions, the results of branches, and what loops carry to their next iteration. Transpositions meet and
+    cancel between them; what is left are those at arguments and results, and before operations that nothing is known of.
 
-    Limits: loops carry nchw. An operation that asks for its indices (`linalg.index`) stays as it is.
+    Limits: an operation that asks for its indices (`linalg.index`) stays as it is.
 
     Example (types and `outs` left out):
 
@@ -951,6 +951,33 @@ def DyclSplitGroupsPass : Pass<"dycl-split-groups", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect"];
+}
+
+def DyclIsolateScattersPass : Pass<"dycl-isolate-scatters", "::mlir::func::FuncOp"> {
+  let summary = "Compute what scatters read before them";
+  let description = [{
+    Input: a region. Output: the same, where what a `tm_tensor.scatter` takes its values or its places from, if it is an
+    operation of `linalg`, is in a `flow.dispatch.region` of its own. IREE 3.13 puts it into the scatter's dispatch, and
+    keeps all of what it computes on the stack: `zeros(5, 64).index_add(0, i, x * 2)` of 3,000 rows does not compile
+    ("exceeded stack allocation limit"), nor that of a size that is known at run time only.
+
+    It has to run after whatever else writes dispatches. Needs unregistered dialects allowed, which `dycl-opt` does.
+
+    Example (types left out):
+
+    ```mlir
+    %0 = linalg.generic ins(%x) outs(%init) { … }
+    %1 = "tm_tensor.scatter"(%0, %places, %zeros) ({ … })
+    // becomes
+    %0 = "flow.dispatch.region"() ({
+      %2 = linalg.generic ins(%x) outs(%init) { … }
+      "flow.return"(%2)
+    }, {})
+    %1 = "tm_tensor.scatter"(%0, %places, %zeros) ({ … })
+    ```
+  }];
+  let statistics = [Statistic<"numIsolated", "num-isolated", "Operations put into dispatch regions">];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
 }
 
 def DyclTileConcatenationsPass : Pass<"dycl-tile-concatenations", "::mlir::ModuleOp"> {

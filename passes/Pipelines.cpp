@@ -125,6 +125,7 @@ void dycl::buildCpuPipeline(OpPassManager &manager, const PipelineOptions &optio
   products.tuning = llvm::to_vector(options.tuning);
   products.listChoices = options.listChoices;
   module.addPass(createDyclTileProductsPass(products));
+  module.nest<func::FuncOp>().addPass(createDyclIsolateScattersPass());
   manager.addPass(createDyclCollectParametersPass());
 }
 

@@ -189,3 +189,33 @@ def test_lines_of_dynamic_sizes():
         x = torch.randn(n, 5, length)
         with torch.no_grad():
             torch.testing.assert_close(program(x), model(x), rtol=1e-4, atol=1e-5)
+
+
+class Refined(nn.Module):
+    """A hidden image that a loop carries, with another size per dimension, and one that it only reads."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(3, 20, 3, padding=1)
+        self.gate, self.step = nn.Conv2d(40, 20, 3, padding=1), nn.Conv2d(20, 20, (1, 5), padding=(0, 2))
+
+    def forward(self, x, count):
+        features = F.relu(self.first(x))
+        hidden, change = torch.zeros_like(features), x.mean()
+        for _ in range(int(count)):
+            step = self.step(F.relu(self.gate(torch.cat([hidden, features], 1))))
+            hidden, change = hidden + step, step.abs().mean()
+        return hidden, change
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_images_that_a_loop_carries(target):
+    torch.manual_seed(0)
+    model = Refined().eval()
+    program = dycl.compile(model, (torch.randn(2, 3, 6, 9), torch.tensor(2)), target=target)
+    for count in (0, 1, 4):
+        x = torch.randn(2, 3, 6, 9)
+        with torch.no_grad():
+            torch.testing.assert_close(
+                program(x, torch.tensor(count)), model(x, torch.tensor(count)), rtol=1e-5, atol=1e-5
+            )

@@ -498,10 +498,10 @@ def size_that_grows_or_shrinks(x):
 
 # Repeating, rotating, writing by sizes and counts ---------------------------------------------------------------------
 
-COUNTS = Dim("count", min=1, max=9)
+A_FEW = Dim("count", min=1, max=9)
 
 
-@case(*_both(3, 2), *_both(1, 2), *_both(4, 2), dynamic=({0: COUNTS},))
+@case(*_both(3, 2), *_both(1, 2), *_both(4, 2), dynamic=({0: A_FEW},))
 def repeated_by_its_own_size(x):
     n = x.shape[0]
     if x.sum() > 0:
@@ -533,7 +533,7 @@ def rows_repeated_by_data(x, repeats):
     )
 
 
-@case(*_both(3, 2), *_both(1, 2), *_both(5, 2), dynamic=({0: COUNTS},))
+@case(*_both(3, 2), *_both(1, 2), *_both(5, 2), dynamic=({0: A_FEW},))
 def rotated_by_its_own_size(x):
     n = x.shape[0]
     if x.sum() > 0:
@@ -554,7 +554,7 @@ def rotated_by_data(x, count):
     (torch.tensor([0]),),
     (torch.tensor([5, 5, 5]),),
     (torch.tensor([2, 0, 2, 0, 2, 0, 1]),),
-    dynamic=({0: COUNTS},),
+    dynamic=({0: A_FEW},),
 )
 def distinct_of_any_number(x):
     if x.sum() > 6:
@@ -578,3 +578,14 @@ def written_three_times_over_the_same(x, first, second):
     b = zeros.scatter_add(0, second, a[:2])
     flags = (x > 9).scatter(0, first, True), (x > 9).scatter(0, second, True)
     return zeros.scatter_add(0, second, b[:2]), a, flags, zeros
+
+
+@case(*_both(3, 2), *_both(1, 2), *_both(7, 2), dynamic=({0: A_FEW},))
+def scattered_from_what_is_computed(x):
+    places = torch.arange(x.shape[0]) % 3
+    if x.sum() > 0:
+        x = x * 2
+    sums = torch.zeros(3, 2).index_add(0, places, (x * 8).round())
+    large = torch.zeros(4, 64).index_add(0, torch.arange(3000) % 4, torch.arange(192000.0).reshape(3000, 64) % 7)
+    counts = torch.bincount((x[:, 0] * 3).long().abs() % 5, minlength=4)
+    return sums, large + x.sum(), counts, torch.zeros(5, 2).scatter(0, places[:, None].expand_as(x) + 1, x - 1)

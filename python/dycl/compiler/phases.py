@@ -45,16 +45,18 @@ def partition(module: str, placement: str = "") -> str:
     return _dycl_opt(pipeline, module, phase="partition")
 
 
-def split_groups(partitioned: str) -> str:
-    """A partitioned module with a plain convolution for each group of a grouped one, which IREE computes slowly."""
-    pipeline = "--pass-pipeline=builtin.module(builtin.module(dycl-split-groups))"
-    return _dycl_opt(pipeline, partitioned, phase="partition without groups")
+def legalize_for_iree(partitioned: str) -> str:
+    """A partitioned module, its regions written so that IREE compiles them for any target: groups, scatters."""
+    pipeline = "--pass-pipeline=builtin.module(builtin.module(dycl-split-groups,func.func(dycl-isolate-scatters)))"
+    return _dycl_opt(pipeline, partitioned, phase="partition for IREE")
 
 
 def legalize_for_spirv(partitioned: str) -> str:
     """A partitioned module, its regions written so that IREE makes SPIR-V of them, for the target vulkan."""
-    pipeline = "--pass-pipeline=builtin.module(builtin.module(func.func(dycl-legalize-for-spirv)))"
-    return _dycl_opt(pipeline, partitioned, phase="partition for vulkan")
+    passes = "dycl-split-groups,func.func(dycl-legalize-for-spirv,dycl-isolate-scatters)"
+    return _dycl_opt(
+        f"--pass-pipeline=builtin.module(builtin.module({passes}))", partitioned, phase="partition for vulkan"
+    )
 
 
 def tile_for_cpu(

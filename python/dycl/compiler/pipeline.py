@@ -34,7 +34,8 @@ from dycl.weights import Weights
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-_GROUPED = re.compile(r"\blinalg\.conv_2d_(ngchw|nhwgc)_")
+# What `phases.legalize_for_iree` is for.
+_NOT_FOR_IREE = re.compile(r"\blinalg\.conv_2d_(ngchw|nhwgc)_|\btm_tensor\.scatter\b")
 _F64_TENSOR = re.compile(r"\btensor<[^<>]*f64\b")
 
 # The phases that give text, in order; `ImportedProgram.phase` is one of them.
@@ -154,7 +155,7 @@ def partition_program(
     has_vm_host = vm_host_problem(description, [describe_target(target, options) for target in used]) is None
     host_module = phases.host_module(text, len(imported.signature.state)) if has_vm_host else ""
     tunings = read_tunings(options.tuning, used)
-    plain = phases.split_groups(text) if _GROUPED.search(text) else text
+    plain = phases.legalize_for_iree(text) if _NOT_FOR_IREE.search(text) else text
     written = {
         target.folder: _write_for(target, text, plain, imported, options, tunings.get(target)) for target in used
     }
@@ -191,10 +192,10 @@ def _write_for(
     options: Options,
     tuning: Tuning | None,
 ) -> str:
-    """A partitioned module as it is compiled for a target; `plain` is without grouped convolutions."""
+    """A partitioned module as it is compiled for a target; `plain` is as it is for any target."""
     unit = find_facts(target).vector_unit
     if target.backend == "vulkan":
-        return phases.legalize_for_spirv(plain)
+        return phases.legalize_for_spirv(partitioned)
     if unit and options.tile:
         given = tuning.pass_options() if tuning else ()
         tiled = phases.tile_for_cpu(partitioned, unit, given, winograd=options.winograd)
