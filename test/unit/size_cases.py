@@ -589,3 +589,19 @@ def scattered_from_what_is_computed(x):
     large = torch.zeros(4, 64).index_add(0, torch.arange(3000) % 4, torch.arange(192000.0).reshape(3000, 64) % 7)
     counts = torch.bincount((x[:, 0] * 3).long().abs() % 5, minlength=4)
     return sums, large + x.sum(), counts, torch.zeros(5, 2).scatter(0, places[:, None].expand_as(x) + 1, x - 1)
+
+
+@case(*_both(4, 2), *_both(3, 2), *_both(7, 2), dynamic=({0: A_FEW},))
+def taken_from_its_own_size(x):
+    n = x.shape[0]
+    if x.sum() > 0:
+        x = x * 2
+    return n - x, n - torch.arange(4), 2 * n - (x > 0).int(), torch.rsub(x, n, alpha=2), (n + 1) / (x.abs() + 1)
+
+
+@case((torch.tensor([1, 0, 3]),), (torch.tensor([0, 2, 5]),))
+def shifted(x):
+    if x[0] > 0:
+        x = x + 1
+    narrow = x.to(torch.int8) << 3, x.to(torch.uint8) >> 1, x.to(torch.int32) << x.to(torch.int32)
+    return narrow, torch.arange(5) << int(x[0]), 9 >> x, 1 << x, x >> x[0], x >> 1

@@ -154,18 +154,26 @@ def test_exception_whose_message_a_method_of_the_users_makes():
     refused(forward, X, match="`Mine` leaves the program")
 
 
-def test_op_that_torch_mlir_does_not_lower():
+@pytest.mark.parametrize(
+    ("name", "op"),
+    [
+        ("cummax", lambda x: x.cummax(0)[0]),
+        ("as_strided", lambda x: x.as_strided((2, 2), (1, 2))),  # that the importer refuses
+        ("_linalg_svd", lambda x: torch.linalg.svd(x.reshape(1, -1))[1]),
+    ],
+)
+def test_op_that_torch_mlir_does_not_lower(name, op):
     def forward(x):
         if x.sum() > 0:
-            return x.cummax(0)[0]
+            return op(x)
         return x
 
     with pytest.raises(
-        UnsupportedConstructError, match="`cummax` of these tensors, which torch-mlir does not"
+        UnsupportedConstructError, match=f"`{name}` of these tensors, which torch-mlir does not"
     ) as raised:
         import_program(forward, (X,))
     assert raised.value.location is not None
-    assert raised.value.location.line == forward.__code__.co_firstlineno + 2
+    assert raised.value.location.line in (forward.__code__.co_firstlineno + 2, op.__code__.co_firstlineno)
 
 
 def test_tensor_in_the_message_of_an_exception_is_left_out_with_a_warning():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any, cast
 
 import torch
@@ -31,6 +32,12 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
         packet = getattr(aten, name)
         table[packet.Scalar] = functools.partial(_compare_with_number, packet.Tensor)
+    table[aten.rsub.Scalar] = _subtract_from_size
+    for old, packet in ((aten.__lshift__, aten.bitwise_left_shift), (aten.__rshift__, aten.bitwise_right_shift)):
+        table[old.Scalar] = packet.Tensor_Scalar
+        table[old.Tensor] = packet.Tensor
+        for overload in (packet.Tensor, packet.Tensor_Scalar, packet.Scalar_Tensor):
+            table[overload] = functools.partial(_shift, packet.Tensor)
     table[aten.constant_pad_nd.default] = _constant_pad
     table[aten.index.Tensor] = _index
     table[aten.index_put.default] = _index_put
@@ -220,6 +227,43 @@ def _compare_with_number(compare: Any, tensor: torch.Tensor, number: Any) -> Any
     if not dtype.is_floating_point or not isinstance(number, (int, float)):
         return NotImplemented
     return compare(tensor.to(dtype), torch.full((), number, dtype=dtype))
+
+
+_counts_are_in_range: ContextVar[bool] = ContextVar("_counts_are_in_range", default=False)
+
+
+def _shift(shift: Any, left: Any, right: Any) -> Any:
+    """Shifts also by negative counts, and by as many bits as there are, which MLIR leaves undefined.
+
+    Eager then gives 0, or to the right the sign; torch-mlir lowers no shifts of or by a number.
+    """
+    if _counts_are_in_range.get() or not all(isinstance(v, (torch.Tensor, int)) for v in (left, right)):
+        return NotImplemented
+    dtype = torch.result_type(left, right)
+    given = right
+    left, right = (
+        v.to(dtype) if isinstance(v, torch.Tensor) else torch.full((), v, dtype=dtype) for v in (left, right)
+    )
+    is_left = shift is aten.bitwise_left_shift.Tensor
+    bits = torch.iinfo(dtype).bits
+    most = bits if is_left or not dtype.is_signed else bits - 1
+    token = _counts_are_in_range.set(True)
+    try:
+        if isinstance(given, int) and 0 <= given < most:
+            return shift(left, right)
+        is_in_range = (right >= 0) & (right < most)
+        if is_left or most == bits:
+            return torch.where(is_in_range, shift(left, torch.where(is_in_range, right, 0)), 0)
+        return shift(left, torch.where(is_in_range, right, most))
+    finally:
+        _counts_are_in_range.reset(token)
+
+
+def _subtract_from_size(tensor: torch.Tensor, size: Any, alpha: Any = 1) -> Any:
+    """`size - tensor` of a size that is not known; the usual decomposition has it where torch-mlir wants a tensor."""
+    if isinstance(size, (int, float)) or tensor.dtype == torch.bool:
+        return NotImplemented
+    return (tensor if alpha == 1 else tensor * alpha).neg() + size
 
 
 def _addmm(bias: torch.Tensor, a: torch.Tensor, b: torch.Tensor, *, beta: float = 1, alpha: float = 1) -> torch.Tensor:

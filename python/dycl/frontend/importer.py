@@ -105,8 +105,16 @@ class _NodeImporter(GraphNodeImporter):
                     elif "groups" in node.meta:
                         self._import_reshape(loc, node)
                     else:
-                        self._import_torch_op_overload(loc, node)
+                        self._import_op(loc, node)
         return [self.resolve_node_value(n) for n in graph_outputs(graph)]
+
+    def _import_op(self, loc: ir.Location, node: fx.Node) -> None:
+        try:
+            self._import_torch_op_overload(loc, node)
+        except NotImplementedError as error:
+            raise _not_lowered(
+                cast("torch._ops.OpOverload", node.target).__name__, node.meta.get("location")
+            ) from error
 
     def _bool(self, loc: ir.Location, value: ir.Value) -> ir.Value:
         """A condition as a scalar; one that crossed a branch is one already."""
@@ -415,32 +423,46 @@ def _lower(module: ir.Module, as_torch: str) -> None:
         PassManager.parse(_PIPELINE).run(module.operation)
     except ir.MLIRError as error:
         errors.extend(f"{_describe(d.location)}: error: {d.message}" for d in error.error_diagnostics)
-        _refuse_unknown_op(errors, error)
         tool = str(Path(ir.__file__).parent / "_mlir_libs" / "torch-mlir-opt")
         command = [tool, f"-pass-pipeline={_PIPELINE}"]
         diagnostics = "\n".join(dict.fromkeys(errors))
-        raise failure(command, as_torch, doing="phase import", diagnostics=diagnostics, status=1) from error
+        failed = failure(command, as_torch, doing="phase import", diagnostics=diagnostics, status=1)
+        refusal = _refusal(errors)
+        if refusal is None:
+            raise failed from error
+        raise refusal from failed
     finally:
         handler.detach()
 
 
-_UNKNOWN_OP = re.compile(
-    r"(?P<file>.*):(?P<line>\d+):(?P<column>\d+): error: failed to legalize (?:unresolved )?operation "
-    r"'torch\.(?:aten\.(?P<op>\w+)|operator)'.*?(?:<\{name = \"torch\.aten\.(?P<other>\w+)|$)",
-    re.DOTALL,
-)
+_DIAGNOSTIC = re.compile(r"(?P<file>.*):(?P<line>\d+):(?P<column>\d+): error: (?P<message>.*)", re.DOTALL)
+
+# The op that a diagnostic is about; one that torch-mlir has no definition of has its name as an attribute.
+_OP = re.compile(r"'torch\.aten\.(?P<op>\w+)|<\{name = \"torch\.aten\.(?P<other>\w+)")
 
 
-def _refuse_unknown_op(errors: Sequence[str], cause: Exception) -> None:
-    """Raises if torch-mlir failed at an op that it has no lowering for."""
-    found = next(filter(None, map(_UNKNOWN_OP.match, errors)), None)
-    name = found and (found["op"] or found["other"])
-    if found and name:
-        raise UnsupportedConstructError(
-            f"`{name}` of these tensors, which torch-mlir does not lower",
-            hint="write it with other operations, or compute it outside of the model",
-            location=SourceLocation(found["file"], int(found["line"]), column=int(found["column"])),
-        ) from cause
+def _refusal(errors: Sequence[str]) -> UnsupportedConstructError | None:
+    """What torch-mlir's diagnostics say of the user's program: at which op of it the lowering failed; None if nothing.
+
+    It may have no lowering for it, or one that does not hold of these types and sizes.
+    """
+    found = list(filter(None, map(_DIAGNOSTIC.match, errors)))
+    found.sort(key=lambda diagnostic: not _OP.search(diagnostic["message"]))
+    if not found:
+        return None
+    first = found[0]
+    op = _OP.search(first["message"])
+    name = op and (op["op"] or op["other"])
+    return _not_lowered(name, SourceLocation(first["file"], int(first["line"]), column=int(first["column"])))
+
+
+def _not_lowered(name: str | None, location: SourceLocation | None) -> UnsupportedConstructError:
+    what = f"`{name.partition('.')[0]}` of these tensors" if name else "an operation"
+    return UnsupportedConstructError(
+        f"{what}, which torch-mlir does not lower",
+        hint="write it with other operations, or compute it outside of the model",
+        location=location,
+    )
 
 
 def _lower_reshapes(module: ir.Module, reshapes: Mapping[str, fx.Node]) -> None:

@@ -209,12 +209,20 @@ def _asks_python() -> bool:
     return frame is not None and frame.f_code.co_name == "bool_"
 
 
+def _at(condition: Any, symbol: Any, size: int) -> Any:
+    """A condition on one size for a number; false where that divides by zero."""
+    try:
+        return condition.subs(symbol, size)
+    except ZeroDivisionError:
+        return sympy.false
+
+
 def _tells_one_apart(condition: Any) -> bool:
     """Whether a condition on one size is the same for all sizes but perhaps 1."""
     if len(condition.free_symbols) != 1:
         return False
     (symbol,) = condition.free_symbols
-    found = {condition.subs(symbol, n) for n in (2, 3, 4, 7, 16, 1023)}
+    found = {_at(condition, symbol, n) for n in (2, 3, 4, 7, 16, 1023)}
     return len(found) == 1 and found <= {sympy.true, sympy.false}
 
 
@@ -456,7 +464,7 @@ class Sizes:
             allowed = self.env.var_to_range[symbol]
             tried = [*range(1, _TRIED), *(_TRIED * 10**k for k in range(6))]
             within = [n for n in tried if allowed.lower <= n <= allowed.upper]
-            wrong = [n for n in within if expr.subs(symbol, n) != sympy.true]
+            wrong = [n for n in within if _at(expr, symbol, n) != sympy.true]
             if len(wrong) > 16 or within[-1] in wrong:
                 raise _needs(expr, location)
             excluded.setdefault(symbol, set()).update(wrong)
