@@ -18,12 +18,45 @@ namespace dycl {
 using namespace mlir;
 using namespace dycl;
 
-/// The operation that computes `value`, also behind reshapes and slices of it; null where that is none of `linalg`.
+/// Whether `op` gives its input as it is.
+static bool isCopy(linalg::LinalgOp op) {
+  Block &body = *op.getBlock();
+  return op.getNumDpsInputs() == 1 && op.getNumDpsInits() == 1 && llvm::hasSingleElement(body) &&
+         body.getTerminator()->getOperand(0) == body.getArgument(0) &&
+         llvm::all_of(op.getIndexingMapsArray(), [](AffineMap map) { return map.isIdentity(); });
+}
+
+/// The operation that computes `value`, also behind reshapes, slices and copies; null where that is none of `linalg`.
 static linalg::LinalgOp getProducer(Value value) {
-  Operation *op = value.getDefiningOp();
-  while (isa_and_nonnull<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp, tensor::ExtractSliceOp>(op))
-    op = op->getOperand(0).getDefiningOp();
-  return dyn_cast_or_null<linalg::LinalgOp>(op);
+  while (Operation *op = value.getDefiningOp()) {
+    auto producer = dyn_cast<linalg::LinalgOp>(op);
+    if (producer && !isCopy(producer))
+      return producer;
+    if (!producer && !isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp, tensor::ExtractSliceOp>(op))
+      return nullptr;
+    value = op->getOperand(0);
+  }
+  return nullptr;
+}
+
+/// Whether `op` computes the same in each call. IREE does that at load, outside of the scatter's dispatch. Of two such
+/// dispatch regions of ours that were alike, it made one that wrote nothing.
+static bool isConstant(Operation *op) {
+  bool isSame = true;
+  SetVector<Operation *> ops;
+  ops.insert(op);
+  for (unsigned i = 0; isSame && i < ops.size(); ++i)
+    ops[i]->walk([&](Operation *inner) {
+      // What is not registered may be a weight, or a dispatch.
+      isSame &= inner->isRegistered();
+      for (Value operand : inner->getOperands()) {
+        if (Operation *definition = operand.getDefiningOp())
+          ops.insert(definition);
+        else
+          isSame &= isa<linalg::LinalgOp>(cast<BlockArgument>(operand).getOwner()->getParentOp());
+      }
+    });
+  return isSame;
 }
 
 namespace {
@@ -38,7 +71,7 @@ struct IsolateScattersPass : public dycl::impl::DyclIsolateScattersPassBase<Isol
         return WalkResult::advance();
       // The last operand is what it writes into.
       for (Value value : op->getOperands().drop_back())
-        if (linalg::LinalgOp producer = getProducer(value))
+        if (linalg::LinalgOp producer = getProducer(value); producer && !isConstant(producer))
           producers.insert(producer);
       if (producers.empty() || op->getContext()->allowsUnregisteredDialects())
         return WalkResult::advance();

@@ -959,7 +959,8 @@ def DyclIsolateScattersPass : Pass<"dycl-isolate-scatters", "::mlir::func::FuncO
     Input: a region. Output: the same, where what a `tm_tensor.scatter` takes its values or its places from, if it is an
     operation of `linalg`, is in a `flow.dispatch.region` of its own. IREE 3.13 puts it into the scatter's dispatch, and
     keeps all of what it computes on the stack: `zeros(5, 64).index_add(0, i, x * 2)` of 3,000 rows does not compile
-    ("exceeded stack allocation limit"), nor that of a size that is known at run time only.
+    ("exceeded stack allocation limit"), nor that of a size that is known at run time only. What is the same in each call
+    stays: IREE computes that at load.
 
     It has to run after whatever else writes dispatches. Needs unregistered dialects allowed, which `dycl-opt` does.
 

@@ -92,3 +92,40 @@ func.func @others(%x: tensor<6xf32>) -> tensor<6xf32> {
   }) : (tensor<6xf32>) -> tensor<6xf32>
   return %0 : tensor<6xf32>
 }
+
+// What is the same in each call IREE computes at load anyway; what is copied unchanged is taken from where it comes from.
+// CHECK-LABEL: func.func @constant
+// CHECK-SAME:    %[[X:[^:]+]]: tensor<6xf32>
+// CHECK-NOT:   flow.dispatch.region
+// CHECK:       %[[PLACES:.+]] = linalg.generic {{.*}} outs(%{{.+}} : tensor<6xi64>)
+// CHECK:       %[[VALUES:.+]] = "flow.dispatch.region"
+// CHECK-NOT:   flow.dispatch.region
+// CHECK:       %[[COPY:.+]] = linalg.generic {{.*}} ins(%[[VALUES]] : tensor<6xf32>)
+// CHECK-NOT:   flow.dispatch.region
+// CHECK:       "tm_tensor.scatter"(%[[COPY]],
+func.func @constant(%x: tensor<6xf32>, %zeros: tensor<9xf32>) -> tensor<9xf32> {
+  %ei = tensor.empty() : tensor<6xi64>
+  %places = linalg.generic {indexing_maps = [#id], iterator_types = ["parallel"]} outs(%ei : tensor<6xi64>) {
+  ^bb0(%out: i64):
+    %i = linalg.index 0 : index
+    %j = arith.index_cast %i : index to i64
+    linalg.yield %j : i64
+  } -> tensor<6xi64>
+  %ef = tensor.empty() : tensor<6xf32>
+  %values = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%x : tensor<6xf32>) outs(%ef : tensor<6xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %2 = arith.addf %in, %in : f32
+    linalg.yield %2 : f32
+  } -> tensor<6xf32>
+  %copy = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%values : tensor<6xf32>) outs(%ef : tensor<6xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    linalg.yield %in : f32
+  } -> tensor<6xf32>
+  %column = tensor.expand_shape %places [[0, 1]] output_shape [6, 1] : tensor<6xi64> into tensor<6x1xi64>
+  %0 = "tm_tensor.scatter"(%copy, %column, %zeros)
+      <{dimension_map = array<i64: 0>, operandSegmentSizes = array<i32: 2, 1>, unique_indices = false}> ({
+  ^bb0(%a: f32, %b: f32):
+    "tm_tensor.yield"(%a) : (f32) -> ()
+  }) : (tensor<6xf32>, tensor<6x1xi64>, tensor<9xf32>) -> tensor<9xf32>
+  return %0 : tensor<9xf32>
+}
