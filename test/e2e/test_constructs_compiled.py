@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
+import argument_cases  # noqa: F401 (registers its cases)
 import frontend_class_cases  # noqa: F401 (registers its cases)
 import frontend_container_cases  # noqa: F401
 import frontend_finally_cases  # noqa: F401

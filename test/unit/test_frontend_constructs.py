@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 
+import argument_cases  # noqa: F401 (registers its cases)
 import frontend_class_cases  # noqa: F401 (registers its cases)
 import frontend_container_cases  # noqa: F401
 import frontend_finally_cases  # noqa: F401

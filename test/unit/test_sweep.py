@@ -10,7 +10,16 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "sweep"))
 
 import shapes
 
-SAMPLE = ("repeat_both", "roll_two", "repeat_interleave_tensor", "pad_count", "cat_new", "slice_negative", "cumsum")
+SAMPLE = (
+    "argument_pow",
+    "repeat_both",
+    "roll_two",
+    "repeat_interleave_tensor",
+    "pad_count",
+    "cat_new",
+    "slice_negative",
+    "cumsum",
+)
 
 
 @pytest.mark.parametrize("case", [case for case in shapes.cases() if case.name in SAMPLE], ids=str)

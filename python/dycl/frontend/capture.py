@@ -36,6 +36,7 @@ from dycl.frontend.graph import (
 from dycl.frontend.joining import constant
 from dycl.frontend.kinds import alternatives, describe
 from dycl.frontend.locations import raised_at
+from dycl.frontend.number_arguments import NumberArguments
 from dycl.frontend.operators import Operators
 from dycl.frontend.operators.growing import has_rows, rows_of
 from dycl.frontend.paths import Escaping, Restart
@@ -243,7 +244,7 @@ class _Run:
         self.changed_kinds: list[AttributeKinds] = []
 
     def execute(self) -> CapturedProgram:
-        with self._restored(), self.recorder.active():
+        with self._restored(), self.recorder.active(), NumberArguments(self.recorder):
             structure = self._make_inputs()
             for attribute in self._numbers:
                 self._make_number(attribute)

@@ -111,10 +111,9 @@ class _NodeImporter(GraphNodeImporter):
     def _import_op(self, loc: ir.Location, node: fx.Node) -> None:
         try:
             self._import_torch_op_overload(loc, node)
-        except NotImplementedError as error:
-            raise _not_lowered(
-                cast("torch._ops.OpOverload", node.target).__name__, node.meta.get("location")
-            ) from error
+        except (NotImplementedError, TypeError) as error:  # the latter of a number that it does not take
+            name = cast("torch._ops.OpOverload", node.target).__name__
+            raise _not_lowered(name, node.meta.get("location")) from error
 
     def _bool(self, loc: ir.Location, value: ir.Value) -> ir.Value:
         """A condition as a scalar; one that crossed a branch is one already."""

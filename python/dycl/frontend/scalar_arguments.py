@@ -104,6 +104,46 @@ def softshrink(x: Any, lambd: Any = 0.5) -> Any:
 
 
 @_form
+def elu(x: Any, alpha: Any = 1.0) -> Any:
+    return torch.where(x > 0, x, alpha * torch.expm1(x))
+
+
+@_form
+def celu(x: Any, alpha: Any = 1.0) -> Any:
+    return torch.where(x > 0, x, alpha * torch.expm1(x / alpha))
+
+
+@_form
+def softplus(x: Any, beta: Any = 1, threshold: Any = 20) -> Any:
+    return torch.where(x * beta > threshold, x, torch.log1p(torch.exp(x * beta)) / beta)
+
+
+@_form
+def nan_to_num(x: Any, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    if not x.is_floating_point():
+        return x.clone()
+    limits = torch.finfo(x.dtype)
+    largest, least = limits.max if posinf is None else posinf, limits.min if neginf is None else neginf
+    bounded = torch.where(x == float("inf"), largest, torch.where(x == float("-inf"), least, x))
+    return torch.where(x.isnan(), 0.0 if nan is None else nan, bounded)
+
+
+@_form
+def scaled_dot_product_attention(query: Any, *args: Any, scale: Any, **kwargs: Any) -> Any:
+    return torch.nn.functional.scaled_dot_product_attention(query * scale, *args, scale=1.0, **kwargs)
+
+
+@_form
+def scatter(x: Any, dim: int, index: Any, value: Any) -> Any:
+    return torch.scatter(x, dim, index, value.tensor.to(x.dtype).expand(index.shape))
+
+
+@_form
+def scatter_(x: Any, dim: int, index: Any, value: Any) -> Any:
+    return x.scatter_(dim, index, value.tensor.to(x.dtype).expand(index.shape))
+
+
+@_form
 def narrow(x: Any, dim: int, start: Any, length: int) -> Any:
     begin = torch.as_tensor(getattr(start, "tensor", start)).reshape(1)
     return torch.index_select(x, dim, from_the_start(begin, x.size(dim)) + torch.arange(length))

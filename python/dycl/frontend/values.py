@@ -403,8 +403,8 @@ def _torch_function_with_numbers(func: Callable[..., Any], args: tuple[Any, ...]
     name = getattr(func, "__name__", str(func))
     if func in (torch.full, torch.full_like, torch.Tensor.fill_, torch.Tensor.new_full):
         return _filled(func, args, kwargs)
-    form = SCALAR_FORMS.get(name)
-    if form is not None and _has_number_beyond_operands(name, args, kwargs):
+    form = scalar_form(func, args, kwargs)
+    if form is not None:
         return form(*args, **kwargs)
     flat, spec = pytree.tree_flatten((args, kwargs), is_leaf=lambda v: isinstance(v, Number))
     tensors = [v for v in flat if isinstance(v, torch.Tensor)]
@@ -430,11 +430,17 @@ def _torch_function_with_numbers(func: Callable[..., Any], args: tuple[Any, ...]
     )
 
 
-def _has_number_beyond_operands(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether a number on data stands where torch takes no tensor: `add(x, n)` is fine, `add(x, y, alpha=n)` is not."""
+def scalar_form(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any] | None:
+    """What to call for a function if a number on data stands where torch takes no tensor, and we have a form of it.
+
+    `add(x, n)` is fine, `add(x, y, alpha=n)` is not.
+    """
+    name = getattr(func, "__name__", "")
+    if name not in SCALAR_FORMS:
+        return None
     operands = args[:2] if name.rstrip("_") in ("add", "sub", "subtract") else args[:1]
     flat = pytree.tree_leaves((args[len(operands) :], kwargs), is_leaf=lambda v: isinstance(v, Number))
-    return any(isinstance(v, Number) for v in flat)
+    return SCALAR_FORMS[name] if any(isinstance(v, Number) for v in flat) else None
 
 
 def _filled(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

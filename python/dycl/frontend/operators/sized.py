@@ -12,7 +12,7 @@ from torch.fx.experimental.symbolic_shapes import statically_known_true
 
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.replacements import replaces
-from dycl.frontend.size_numbers import as_size, number_unless_size
+from dycl.frontend.size_numbers import as_number, as_size, number_unless_size
 from dycl.frontend.values import Number
 
 _WITH_SIZES: tuple[Callable[..., Any], ...] = (
@@ -199,3 +199,78 @@ def _repeated_rows(ops: Calls, repeats: torch.Tensor, output_size: int | None) -
     if size is None:
         size = as_size(Number.of_tensor(repeats.to(torch.int64).sum()), ops.control.recorder, 0)
     return torch.searchsorted(ends, torch.arange(size), right=True).to(repeats.dtype)  # type: ignore[arg-type]
+
+
+@replaces(torch.linspace)
+def linspace(
+    ops: Calls, start: Any, end: Any, steps: Any, *, dtype: torch.dtype | None = None, **kwargs: Any
+) -> torch.Tensor:
+    """`torch.linspace` between numbers on data, or of as many steps as data or sizes say."""
+    start, end, steps = (as_number(_number(v)) for v in (start, end, steps))
+    dtype = dtype or torch.get_default_dtype()
+    if not any(isinstance(v, Number) for v in (start, end, steps)) or not dtype.is_floating_point:
+        return torch.linspace(start, end, steps, dtype=dtype, **kwargs)
+    size = steps
+    if isinstance(steps, Number):
+
+        def fail() -> None:
+            raise RuntimeError("number of steps must be non-negative")
+
+        ops.if_(steps < 0, fail, None, ())
+        size = as_size(steps, ops.control.recorder, 0)
+    first, last = (
+        v.tensor.to(dtype) if isinstance(v, Number) else torch.full((), v, dtype=dtype) for v in (start, end)
+    )
+    count = Number.of(steps, int).tensor
+    step = (last - first) / (count - 1).clamp(min=1).to(dtype)
+    place = torch.arange(size)  # type: ignore[arg-type]
+    # As eager does: each half from its own end.
+    forward = (place < torch.div(count, 2, rounding_mode="floor")) | (count == 1)
+    return torch.where(forward, first + step * place.to(dtype), last - step * (count - 1 - place).to(dtype))
+
+
+@replaces(F.one_hot)
+def one_hot(ops: Calls, tensor: torch.Tensor, num_classes: Any = -1) -> torch.Tensor:
+    """`F.one_hot` of as many classes as data or sizes say, or as the largest makes."""
+    classes = as_number(_number(num_classes))
+    if not isinstance(classes, Number) and classes != -1:
+        return F.one_hot(tensor, num_classes)
+
+    def raises(message: str) -> Callable[[], None]:
+        def fail() -> None:
+            raise RuntimeError(message)
+
+        return fail
+
+    ops.if_((tensor < 0).any(), raises("Class values must be non-negative."), None, ())
+    largest = Number.of_tensor(tensor.max() + 1)
+    classes = ops.if_exp(classes == -1, lambda: largest, lambda: classes) if isinstance(classes, Number) else largest
+    ops.if_((tensor >= classes).any(), raises("Class values must be smaller than num_classes."), None, ())
+    size = as_size(classes, ops.control.recorder, 1)
+    return (tensor.unsqueeze(-1) == torch.arange(size)).to(torch.int64)  # type: ignore[arg-type]
+
+
+@replaces(torch.split, torch.Tensor.split, torch.split_with_sizes, torch.Tensor.split_with_sizes)
+def split(ops: Calls, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, ...]:
+    """`torch.split` into parts whose sizes depend on data; how many there are does not."""
+    given = dict(zip(("sizes", "dim"), args, strict=False))
+    given |= {"dim" if name == "dim" else "sizes": value for name, value in kwargs.items()}
+    sizes, dim = given["sizes"], given.get("dim", 0)
+    if not isinstance(sizes, (list, tuple)) or not any(map(_has_numbers, sizes)):
+        return torch.split(tensor, sizes, dim)  # type: ignore[arg-type]
+    numbers = [as_number(_number(size)) for size in sizes]
+
+    def fail() -> None:
+        raise RuntimeError(
+            "the sizes of a `split` that depend on data are negative, or not as much as there is to split"
+        )
+
+    is_negative = (lambda number=number: number < 0 for number in numbers)
+    ops.if_(ops.or_(sum(numbers) != as_number(tensor.shape[dim]), *is_negative), fail, None, ())
+    parts: list[torch.Tensor] = []
+    start: Any = 0
+    for number in numbers:
+        size = as_size(number, ops.control.recorder, 0) if isinstance(number, Number) else number
+        parts.append(torch.narrow(tensor, dim, start, size))
+        start = start + size
+    return tuple(parts)

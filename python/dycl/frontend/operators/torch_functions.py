@@ -16,6 +16,7 @@ from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.growing import has_rows, rows_of
 from dycl.frontend.operators.replacements import replaces
+from dycl.frontend.size_numbers import as_number
 from dycl.frontend.values import Number
 
 MAX_TOLIST = 64
@@ -51,6 +52,7 @@ def _tensor(plain: Callable[..., torch.Tensor], data: Any, *args: Any, **kwargs:
                 location=here(),
             )
         return rows.stacks[0].to(dtype or _PYTHON_DTYPES[kind]())
+    data = pytree.tree_map(as_number, data) if isinstance(data, (list, tuple)) else as_number(data)
     leaves = [data] if isinstance(data, Number) else pytree.tree_leaves(data) if isinstance(data, (list, tuple)) else []
     if not any(isinstance(v, (Number, torch.Tensor)) for v in leaves):
         return plain(data, *args, **kwargs)
