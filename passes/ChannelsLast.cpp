@@ -157,12 +157,14 @@ struct ConvertGeneric : OpRewritePattern<linalg::GenericOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(linalg::GenericOp op, PatternRewriter &rewriter) const override {
-    if (!op.hasPureTensorSemantics() || op.getNumLoops() != 4 || op.hasIndexSemantics())
+    // Which of equal elements has the first index would change with the order of the loops that reduce.
+    if (!op.hasPureTensorSemantics() || op.getNumLoops() != 4 ||
+        (op.hasIndexSemantics() && op.getNumReductionLoops() != 0))
       return failure();
     bool isOfNhwc = llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *operand) {
       return op.getMatchingIndexingMap(operand).isIdentity() && getNhwcSource(operand->get());
     });
-    if (!isOfNhwc)
+    if (!isOfNhwc && !gathersOfNhwc(op))
       return failure();
     for (OpOperand &operand : op->getOpOperands())
       if (op.getMatchingIndexingMap(&operand).isIdentity() && !canBeNhwc(operand.get()))
@@ -201,11 +203,37 @@ struct ConvertGeneric : OpRewritePattern<linalg::GenericOp> {
         linalg::GenericOp::create(rewriter, location, TypeRange(ValueRange(inits)), inputs, inits, maps,
                                   applyPermutation<utils::IteratorType>(op.getIteratorTypesArray(), kToNhwc));
     rewriter.inlineRegionBefore(op.getRegion(), converted.getRegion(), converted.getRegion().begin());
+    convertBody(rewriter, converted);
     SmallVector<Value> results;
     for (auto [result, transposed] : llvm::zip_equal(converted.getResults(), isTransposed))
       results.push_back(transposed ? toNchw(rewriter, location, result) : result);
     rewriter.replaceOp(op, results);
     return success();
+  }
+
+private:
+  /// Whether elements of the result are gathered from an image of nhwc, as a resized image is.
+  static bool gathersOfNhwc(linalg::GenericOp op) {
+    return llvm::any_of(op.getBody()->getOps<tensor::ExtractOp>(),
+                        [](tensor::ExtractOp extract) { return bool(getNhwcSource(extract.getTensor())); }) &&
+           op.getNumReductionLoops() == 0 && op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity();
+  }
+
+  /// Brings to the loops of nhwc what a body knows of its loops, and of images that it reads by indices.
+  static void convertBody(PatternRewriter &rewriter, linalg::GenericOp op) {
+    OpBuilder::InsertionGuard guard(rewriter);
+    for (Operation &inner : llvm::make_early_inc_range(*op.getBody())) {
+      if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
+        rewriter.modifyOpInPlace(index, [&] { index.setDim(getNhwcDimension(index.getDim())); });
+      } else if (auto extract = dyn_cast<tensor::ExtractOp>(inner)) {
+        if (Value source = getNhwcSource(extract.getTensor())) {
+          rewriter.setInsertionPoint(extract);
+          SmallVector<Value> indices(extract.getIndices());
+          applyPermutationToVector(indices, kToNhwc);
+          rewriter.replaceOpWithNewOp<tensor::ExtractOp>(extract, source, indices);
+        }
+      }
+    }
   }
 };
 

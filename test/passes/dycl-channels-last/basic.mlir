@@ -83,14 +83,16 @@ func.func @reduces(%y: tensor<1x6x5x4xf32>, %init: tensor<1x4xf32>) -> tensor<1x
   return %0 : tensor<1x4xf32>
 }
 
-// An operation that asks for its indices stays, behind a transposition.
+// Indices are those of the loops in their new order.
 // CHECK-LABEL: func.func @indices
+// CHECK-SAME: %[[Y:.+]]: tensor<1x6x5x4xf32>
 func.func @indices(%y: tensor<1x6x5x4xf32>) -> tensor<1x4x6x5xi64> {
   %e = tensor.empty() : tensor<1x4x6x5xf32>
   %x = linalg.transpose ins(%y : tensor<1x6x5x4xf32>) outs(%e : tensor<1x4x6x5xf32>) permutation = [0, 3, 1, 2]
   %o = tensor.empty() : tensor<1x4x6x5xi64>
-  // CHECK: %[[X:.+]] = linalg.transpose
-  // CHECK: linalg.generic {{.*}} ins(%[[X]] : tensor<1x4x6x5xf32>)
+  // CHECK: %[[R:.+]] = linalg.generic {{.*}} ins(%[[Y]] : tensor<1x6x5x4xf32>)
+  // CHECK: linalg.index 3
+  // CHECK: linalg.transpose ins(%[[R]]
   %0 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
       ins(%x : tensor<1x4x6x5xf32>) outs(%o : tensor<1x4x6x5xi64>) {
   ^bb0(%in: f32, %out: i64):
@@ -99,6 +101,58 @@ func.func @indices(%y: tensor<1x6x5x4xf32>) -> tensor<1x4x6x5xi64> {
     linalg.yield %2 : i64
   } -> tensor<1x4x6x5xi64>
   return %0 : tensor<1x4x6x5xi64>
+}
+
+// An image that is read by indices, as a resized one is, is read as nhwc: rows by a table, and each second channel.
+// CHECK-LABEL: func.func @gather
+// CHECK-SAME: %[[Y:[a-z0-9]+]]: tensor<2x6x5x4xf32>, %[[T:[a-z0-9]+]]: tensor<3xi64>
+func.func @gather(%y: tensor<2x6x5x4xf32>, %t: tensor<3xi64>) -> tensor<2x2x3x5xf32> {
+  %c2 = arith.constant 2 : index
+  %e = tensor.empty() : tensor<2x4x6x5xf32>
+  %x = linalg.transpose ins(%y : tensor<2x6x5x4xf32>) outs(%e : tensor<2x4x6x5xf32>) permutation = [0, 3, 1, 2]
+  %o = tensor.empty() : tensor<2x2x3x5xf32>
+  // CHECK: %[[R:.+]] = linalg.generic {indexing_maps = [#[[$ROW:.+]], #{{.+}}], {{.+}}} ins(%[[T]] : tensor<3xi64>)
+  // CHECK-SAME: outs({{.+}} : tensor<2x3x5x2xf32>)
+  // CHECK:   %[[ROW:.+]] = arith.index_cast
+  // CHECK-DAG: %[[N:.+]] = linalg.index 0
+  // CHECK-DAG: %[[C:.+]] = linalg.index 3
+  // CHECK-DAG: %[[W:.+]] = linalg.index 2
+  // CHECK-DAG: %[[SECOND:.+]] = arith.muli %[[C]]
+  // CHECK:   tensor.extract %[[Y]][%[[N]], %[[ROW]], %[[W]], %[[SECOND]]] : tensor<2x6x5x4xf32>
+  // CHECK: linalg.transpose ins(%[[R]] : tensor<2x3x5x2xf32>)
+  %0 = linalg.generic {indexing_maps = [affine_map<(n, c, h, w) -> (h)>, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%t : tensor<3xi64>) outs(%o : tensor<2x2x3x5xf32>) {
+  ^bb0(%in: i64, %out: f32):
+    %row = arith.index_cast %in : i64 to index
+    %n = linalg.index 0 : index
+    %c = linalg.index 1 : index
+    %w = linalg.index 3 : index
+    %second = arith.muli %c, %c2 : index
+    %v = tensor.extract %x[%n, %second, %row, %w] : tensor<2x4x6x5xf32>
+    linalg.yield %v : f32
+  } -> tensor<2x2x3x5xf32>
+  return %0 : tensor<2x2x3x5xf32>
+}
+
+// The first of equal elements is another one in another order: what reduces with indices stays, behind a transposition.
+// CHECK-LABEL: func.func @reduced_indices
+func.func @reduced_indices(%y: tensor<1x6x5x4xf32>) -> tensor<1x5xindex> {
+  %e = tensor.empty() : tensor<1x4x6x5xf32>
+  %x = linalg.transpose ins(%y : tensor<1x6x5x4xf32>) outs(%e : tensor<1x4x6x5xf32>) permutation = [0, 3, 1, 2]
+  %o = tensor.empty() : tensor<1x5xindex>
+  // CHECK: %[[X:.+]] = linalg.transpose
+  // CHECK: linalg.generic {{.*}} ins(%[[X]] : tensor<1x4x6x5xf32>)
+  %0 = linalg.generic {indexing_maps = [#id, affine_map<(n, c, h, w) -> (n, w)>], iterator_types = ["parallel", "reduction", "reduction", "parallel"]}
+      ins(%x : tensor<1x4x6x5xf32>) outs(%o : tensor<1x5xindex>) {
+  ^bb0(%in: f32, %out: index):
+    %i = linalg.index 1 : index
+    %j = arith.fptosi %in : f32 to i64
+    %k = arith.index_cast %j : i64 to index
+    %s = arith.addi %k, %i : index
+    %m = arith.maxsi %s, %out : index
+    linalg.yield %m : index
+  } -> tensor<1x5xindex>
+  return %0 : tensor<1x5xindex>
 }
 
 // Groups of channels read one border, which is added to the whole image.
