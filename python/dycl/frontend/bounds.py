@@ -35,6 +35,16 @@ _PASSING = {
 }
 
 
+# What a constant's node has in its meta.
+_BOUND = "upper bound"
+
+
+def note_bound(node: Any, constant: torch.Tensor) -> None:
+    """Notes what can be seen of indices that are a constant."""
+    if constant.dtype is torch.int64 and constant.numel() and int(constant.min()) >= 0:
+        node.meta[_BOUND] = int(constant.max()) + 1
+
+
 def from_the_start(index: torch.Tensor, size: Any) -> torch.Tensor:
     """Indices of which negative ones count from the end, all counted from the start; they need not be in bounds."""
     return torch.where(index < 0, index + size, index)
@@ -49,6 +59,8 @@ def upper_bound_of(node: Any) -> int | None:
     """The same of the tensor that a node computes."""
     while node.target in _PASSING:
         node = node.args[0]
+    if _BOUND in node.meta:
+        return node.meta[_BOUND]
     if node.target is not aten.clamp.default:
         return None
     least, most = (*node.args[1:], None, None)[:2]

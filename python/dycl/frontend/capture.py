@@ -22,6 +22,7 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 from torch.utils import _pytree as pytree
 
 from dycl.errors import DyclError, UnsupportedConstructError
+from dycl.frontend.bounds import note_bound
 from dycl.frontend.control import Control
 from dycl.frontend.dynamic_shapes import plain, shapes_of_inputs
 from dycl.frontend.graph import (
@@ -433,7 +434,9 @@ class _Run:
         if known is None:
             name = self._outside_names.of_constant(real)
             if name not in self._constants:
-                self._constants[name] = self._placeholder(name, real)
+                self._constants[name] = made = self._placeholder(name, real)
+                with outside_modes():
+                    note_bound(self.recorder.node_of(made.raw), real)
             known = self._weights[id(real)] = self._constants[name]
             self._constant_tensors.append(real)
         return self.recorder.node_of(known.raw)

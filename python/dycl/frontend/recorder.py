@@ -41,6 +41,7 @@ from dycl.frontend.decompositions import decompositions
 from dycl.frontend.indices import in_bounds, is_indexing, is_write
 from dycl.frontend.locations import here
 from dycl.frontend.memory import Memory, Write
+from dycl.frontend.resizing import Resizing
 from dycl.frontend.sizes import Sizes, is_static, reassociation, same_sizes
 from dycl.frontend.values import Site
 
@@ -189,6 +190,7 @@ class Recorder(TorchDispatchMode):
         self._nodes: dict[int, fx.Node] = {}
         self._kept: list[torch.Tensor] = []  # keeps the ids in _nodes unique
         self._table = decompositions()
+        self._resizing = Resizing(lambda value: isinstance(value, FunctionalTensor), outside_modes)
 
     @contextmanager
     def active(self) -> Generator[None]:
@@ -208,6 +210,7 @@ class Recorder(TorchDispatchMode):
             stack.enter_context(self.fake)
             stack.enter_context(self)
             stack.enter_context(self.functional)
+            stack.enter_context(self._resizing)
             yield
 
     # Tensors ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Resizes images by tables: which pixels an output is made of, and with which weights, is known when it is compiled.
+
+Torch's decompositions compute places and weights anew in each call, and gather number by number what only few places
+decide. Here each dimension is a sum of gathers by constant indices, each times constant weights, computed as
+`aten/src/ATen/native/UpSample.h` does, in f32. `passes/TilePixels.cpp` makes one dispatch of them. Dimensions are
+resized from the last to the first, which is the order of eager's sums.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.nn.functional import interpolate
+from torch.overrides import TorchFunctionMode
+
+from dycl.frontend.sizes import is_static
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+Array = np.ndarray[Any, Any]
+Table = tuple[Array, Array | None]
+"""For each output a place in the input, and its weight (None: 1)."""
+
+_MODES = {
+    "nearest": (3, 4, 5),
+    "nearest-exact": (3, 4, 5),
+    "linear": (3,),
+    "bilinear": (4,),
+    "trilinear": (5,),
+    "bicubic": (4,),
+}
+"""How many dimensions a tensor may have, by `interpolate`'s mode."""
+
+_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
+
+
+class Resizing(TorchFunctionMode):
+    """Resizes by tables where sizes are static and numbers floats of 32 or 64 bits; without `antialias`.
+
+    Args:
+        is_recorded: whether a tensor is one of the program's.
+        outside: a context in which torch computes on real data.
+    """
+
+    def __init__(self, is_recorded: Callable[[Any], bool], outside: Callable[[], AbstractContextManager[Any]]) -> None:
+        super().__init__()
+        self._is_recorded, self._outside = is_recorded, outside
+        self._tables: dict[Any, list[tuple[torch.Tensor, torch.Tensor | None]]] = {}
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is interpolate:
+            resized = self._resize(*args, **(kwargs or {}))
+            if resized is not None:
+                return resized
+        return func(*args, **(kwargs or {}))
+
+    def _resize(
+        self,
+        input: Any,  # noqa: A002 (its name there)
+        size: Any = None,
+        scale_factor: Any = None,
+        mode: str = "nearest",
+        align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
+        antialias: bool = False,
+    ) -> torch.Tensor | None:
+        """`interpolate`; None where torch is to do it, or to refuse it."""
+        x = input
+        if antialias or not self._is_recorded(x) or x.dim() not in _MODES.get(mode, ()) or x.dtype not in _NUMPY:
+            return None
+        if align_corners is not None and mode.startswith("nearest"):
+            return None
+        inputs = list(x.shape[2:])
+        if not all(map(is_static, x.shape)) or 0 in x.shape or (size is None) == (scale_factor is None):
+            return None
+        inputs = [int(number) for number in inputs]
+        if size is not None:
+            sizes = _per_dimension(size, len(inputs), int)
+            scales: Sequence[float | None] = [None] * len(inputs)
+            if sizes is None or recompute_scale_factor:
+                return None
+        else:
+            factors = _per_dimension(scale_factor, len(inputs), (int, float))
+            if factors is None:
+                return None
+            sizes = [math.floor(float(number) * factor) for number, factor in zip(inputs, factors, strict=True)]
+            scales = [None if recompute_scale_factor else float(factor) for factor in factors]
+        if min(sizes) < 1:
+            return None
+        for dim in range(x.dim() - 1, 1, -1):
+            i = dim - 2
+            x = self._along(x, dim, sizes[i], scales[i], mode, bool(align_corners))
+        return x
+
+    def _along(
+        self, x: torch.Tensor, dim: int, size: int, scale: float | None, mode: str, align_corners: bool
+    ) -> torch.Tensor:
+        key = (int(x.shape[dim]), size, scale, mode, align_corners, x.dtype, x.dim() - dim)
+        if key not in self._tables:
+            dtype = _NUMPY[x.dtype]
+            tables = make_tables(key[0], size, scale, mode, align_corners, dtype)
+            with self._outside():
+                self._tables[key] = [
+                    (torch.from_numpy(place), None if weight is None else _column(weight, x.dim() - dim))
+                    for place, weight in tables
+                ]
+        total = None
+        for places, weights in self._tables[key]:
+            part = torch.index_select(x, dim, places)
+            part = part if weights is None else part * weights
+            total = part if total is None else total + part
+        return x if total is None else total
+
+
+def _column(weights: Array, dims: int) -> torch.Tensor:
+    """Weights for the first of that many last dimensions."""
+    return torch.from_numpy(weights).reshape(-1, *[1] * (dims - 1))
+
+
+def _per_dimension(setting: Any, count: int, kind: Any) -> list[Any] | None:
+    """A number for each dimension; None where they are not known, or are none."""
+    numbers = list(setting) if isinstance(setting, (tuple, list)) else [setting] * count
+    numbers = [int(n) if isinstance(n, torch.SymInt) and is_static(n) else n for n in numbers]
+    is_known = len(numbers) == count and all(isinstance(n, kind) and not isinstance(n, bool) for n in numbers)
+    return numbers if is_known else None
+
+
+def make_tables(
+    inputs: int, outputs: int, scale: float | None, mode: str, align_corners: bool, dtype: Any = np.float32
+) -> list[Table]:
+    """The tables of a dimension that is resized; none where it stays as it is (eager makes NaN of infinity there).
+
+    Args:
+        inputs: the size before.
+        outputs: the size after.
+        scale: the factor that was asked for, by which places are computed; None for that of the sizes.
+        mode: as `interpolate` has it.
+        align_corners: likewise.
+        dtype: in which places and weights are computed.
+    """
+    if inputs == outputs and mode not in ("nearest-exact", "bicubic"):
+        return []
+    output = np.arange(outputs)
+    if align_corners:
+        ratio = dtype(inputs - 1) / dtype(outputs - 1) if outputs > 1 else dtype(0)
+    elif scale is not None and scale > 0:
+        ratio = dtype(1.0 / scale)
+    else:
+        ratio = dtype(inputs) / dtype(outputs)
+    if mode == "nearest":
+        places = output // 2 if outputs == 2 * inputs else np.floor(output.astype(dtype) * ratio)
+        return [(_within(places, inputs), None)]
+    centre = output.astype(dtype) + dtype(0.5)
+    if mode == "nearest-exact":
+        return [(_within(np.floor(centre * ratio), inputs), None)]
+    # Eager's product is not rounded before the subtraction: an FMA.
+    place = output.astype(dtype) * ratio if align_corners else (centre * np.float64(ratio) - 0.5).astype(dtype)
+    if mode != "bicubic":
+        place = np.maximum(place, dtype(0))
+    first = np.minimum(np.floor(place).astype(np.int64), inputs - 1)
+    rest = np.clip(place - first.astype(dtype), dtype(0), dtype(1))
+    if mode == "bicubic":
+        return [(_within(first + i - 1, inputs), weight) for i, weight in enumerate(_cubic(rest))]
+    return [(first, dtype(1) - rest), (_within(first + 1, inputs), rest)]
+
+
+def _within(places: Array, size: int) -> Array:
+    return np.clip(places.astype(np.int64), 0, size - 1)
+
+
+def _cubic(rest: Array) -> list[Array]:
+    """Keys' cubic convolution with a = -0.75, at distances of 1 + `rest`, `rest` and so on."""
+    a = rest.dtype.type(-0.75)
+
+    def near(x: Array) -> Array:
+        return ((a + 2) * x - (a + 3)) * x * x + 1
+
+    def far(x: Array) -> Array:
+        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+
+    weights = [far(rest + 1), near(rest), near(1 - rest), far((1 - rest) + 1)]
+    return [weight.astype(rest.dtype) for weight in weights]
