@@ -788,10 +788,11 @@ def DyclChannelsLastPass : Pass<"dycl-channels-last", "::mlir::func::FuncOp"> {
   let description = [{
     Input: a function, with or without control flow. Output: the same, where 2-D convolutions, with groups too, depthwise
     ones and pools of nchw are of nhwc, as is what follows them: operations element by element, borders, concatenations,
-    slices, reductions, the results of branches, and what loops carry to their next iteration. Transpositions meet and
-    cancel between them; what is left are those at arguments and results, and before operations that nothing is known of.
+    slices, reductions, gathers (`tensor.extract`), the results of branches, and what loops carry to their next iteration.
+    Transpositions meet and cancel between them; what is left are those at arguments and results, and before operations
+    that nothing is known of.
 
-    Limits: an operation that asks for its indices (`linalg.index`) stays as it is.
+    Limits: a reduction that asks for its indices (`linalg.index`) stays as it is.
 
     Example (types and `outs` left out):
 
@@ -1010,6 +1011,48 @@ def DyclTileConcatenationsPass : Pass<"dycl-tile-concatenations", "::mlir::Modul
   let statistics = [Statistic<"numTiled", "num-tiled", "Operations that became dispatches">];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def DyclTilePixelsPass : Pass<"dycl-tile-pixels", "::mlir::ModuleOp"> {
+  let summary = "Pool and resize images in dispatches of ours, by vectors of channels";
+  let description = [{
+    Input: a region's module after `--dycl-tile-convolutions`. Output: the same, where an operation that combines pixels
+    of an image of nhwc in f32, channel by channel, is a `flow.dispatch.workgroups` of loops over pixels and vectors of
+    channels. IREE alone reads channel by channel what does not fill its vectors, and gathers number by number.
+
+    - Pooling (`linalg.pooling_nhwc_max`, `_sum`) reads the image without its border: beyond the image nothing is added,
+      and a maximum takes another pixel of the same window. NaN in a window gives NaN.
+    - A sum over all pixels (the global average) likewise.
+    - Resizing is what `dycl.frontend.resizing` writes: along rows, columns or both, sums of gathers by tables of indices
+      (`tensor.extract`), each times a table of weights. The dispatch reads the tables, and each pixel once for all of
+      its channels.
+
+    What follows element by element is computed in the dispatch, and the border of zeros that the next convolution
+    reads is stored, as by `--dycl-tile-convolutions`. Where channels do not fill the last vector, it is shifted back;
+    fewer than one vector has are a shorter vector.
+
+    Limits: static sizes; windows that all have a pixel of the image; what follows has to be computable by vectors.
+    Others stay as they are. Needs unregistered dialects allowed, which `dycl-opt` does.
+
+    Example, with `vector-bits=256 registers=16`:
+
+    ```mlir
+    %p = tensor.pad %x low[0, 1, 1, 0] high[0, 1, 1, 0] { … -inf } : tensor<1x8x8x24xf32> to tensor<1x10x10x24xf32>
+    %0 = linalg.pooling_nhwc_max {strides = dense<2> …} ins(%p, %window) outs(%lowest) -> tensor<1x4x4x24xf32>
+    // becomes
+    %0 = "flow.dispatch.workgroups"(%c1, %c1, %x) ({
+      … scf.for %y … { scf.for %x … { scf.for %vector … { vector.transfer_read … arith.maximumf … } } }
+    }, { … }) : … -> tensor<1x4x4x24xf32>
+    ```
+  }];
+  let options = [
+    Option<"vectorBits", "vector-bits", "unsigned", "0", "Bits of a vector register of the target; 0 tiles nothing">,
+    Option<"registers", "registers", "unsigned", "0", "Vector registers that the target has">
+  ];
+  let statistics = [Statistic<"numTiled", "num-tiled", "Operations that became dispatches">];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 
 def DyclTileProductsPass : TilePass<"dycl-tile-products"> {

@@ -119,6 +119,10 @@ void dycl::buildCpuPipeline(OpPassManager &manager, const PipelineOptions &optio
   concatenations.vectorBits = options.vectorBits;
   concatenations.registers = options.registers;
   module.addPass(createDyclTileConcatenationsPass(concatenations));
+  DyclTilePixelsPassOptions pixels;
+  pixels.vectorBits = options.vectorBits;
+  pixels.registers = options.registers;
+  module.addPass(createDyclTilePixelsPass(pixels));
   DyclTileProductsPassOptions products;
   products.vectorBits = options.vectorBits;
   products.registers = options.registers;

@@ -395,8 +395,8 @@ Relayout::Relayout(Value value, Piece whole, ArrayRef<int64_t> shape) : value(va
 Epilogue::Epilogue(linalg::LinalgOp op) : Epilogue(op, op.getDpsInits()[0]) {}
 
 Epilogue::Epilogue(Operation *op, Value init) : root(op) {
-  auto fill = init.getDefiningOp<linalg::FillOp>();
-  if (!fill || !matchPattern(fill.getInputs()[0], m_AnyZeroFloat())) {
+  auto fill = init ? init.getDefiningOp<linalg::FillOp>() : nullptr;
+  if (init && (!fill || !matchPattern(fill.getInputs()[0], m_AnyZeroFloat()))) {
     initial = init;
     unsigned rank = cast<RankedTensorType>(init.getType()).getRank();
     initialMap = AffineMap::getMultiDimIdentityMap(rank, op->getContext());

@@ -105,7 +105,7 @@ public:
   /// Of the result of `op`, whose initial value is part of it: added, where it is not zero.
   explicit Epilogue(mlir::linalg::LinalgOp op);
 
-  /// Of the result of `root`, to which `initial` is added, where it is not zero.
+  /// Of the result of `root`, to which `initial` is added, where it is there and not zero.
   Epilogue(mlir::Operation *root, mlir::Value initial);
 
   /// The last operation, whose result the dispatch computes.

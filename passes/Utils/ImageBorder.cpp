@@ -13,9 +13,15 @@ using namespace mlir;
 using namespace dycl;
 
 std::optional<Border> dycl::getBorder(Operation *op) {
+  return getBorder(op, [](const APFloat &number) { return number.isPosZero(); });
+}
+
+std::optional<Border> dycl::getBorder(Operation *op, llvm::function_ref<bool(const APFloat &number)> isExpected) {
   auto pad = dyn_cast<tensor::PadOp>(op);
-  Value number = pad ? pad.getConstantPaddingValue() : Value();
-  if (!number || !matchPattern(number, m_PosZeroFloat()) || !pad.getLow().empty() || !pad.getHigh().empty())
+  Value padding = pad ? pad.getConstantPaddingValue() : Value();
+  APFloat number(0.0f);
+  if (!padding || !matchPattern(padding, m_ConstantFloat(&number)) || !isExpected(number) || !pad.getLow().empty() ||
+      !pad.getHigh().empty())
     return std::nullopt;
   ArrayRef<int64_t> low = pad.getStaticLow(), high = pad.getStaticHigh();
   if (low.size() != 4 || low[0] != 0 || high[0] != 0 || low[3] != 0 || high[3] != 0 ||

@@ -27,6 +27,9 @@ struct Border {
 /// The border that an operation adds to an image, if it is one of zeros; none for anything else.
 std::optional<Border> getBorder(mlir::Operation *op);
 
+/// The same for a border of any number that `isExpected` holds for.
+std::optional<Border> getBorder(mlir::Operation *op, llvm::function_ref<bool(const llvm::APFloat &number)> isExpected);
+
 /// The largest of the borders that users of `value` add to it.
 Border getLargestBorder(mlir::Value value);
 

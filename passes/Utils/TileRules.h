@@ -141,6 +141,9 @@ public:
     return best;
   }
 
+  /// Whether one instruction gives the larger of two numbers, or NaN where one of them is: fmax of Arm, none of x86.
+  bool hasMaximum() const { return lanes == 4; }
+
   /// f32 a register.
   int64_t getLanes() const { return lanes; }
 

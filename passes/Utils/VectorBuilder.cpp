@@ -71,6 +71,32 @@ Value VectorBuilder::add(Value a, Value b) { return arith::AddFOp::create(builde
 
 Value VectorBuilder::subtract(Value a, Value b) { return arith::SubFOp::create(builder, location, a, b); }
 
+Value VectorBuilder::multiply(Value a, Value b) { return arith::MulFOp::create(builder, location, a, b); }
+
+Value VectorBuilder::maximum(ArrayRef<Value> values, bool hasMaximum) {
+  Value largest = values.front();
+  if (hasMaximum || values.size() == 1) {
+    // Zeros of either sign would be ordered otherwise.
+    for (Value value : values.drop_front())
+      largest = arith::MaximumFOp::create(builder, location, largest, value, arith::FastMathFlags::nsz);
+    return largest;
+  }
+  // A maximum with NaN is three instructions of x86. Two values are compared for NaN by one, and the result is changed
+  // once.
+  Value isUnordered;
+  for (size_t i = 0; i < values.size(); i += 2) {
+    Value other = values[std::min(i + 1, values.size() - 1)];
+    Value isNan = arith::CmpFOp::create(builder, location, arith::CmpFPredicate::UNO, values[i], other);
+    isUnordered = isUnordered ? arith::OrIOp::create(builder, location, isUnordered, isNan).getResult() : isNan;
+  }
+  for (Value value : values.drop_front()) {
+    Value isLarger = arith::CmpFOp::create(builder, location, arith::CmpFPredicate::OGT, value, largest);
+    largest = arith::SelectOp::create(builder, location, isLarger, value, largest);
+  }
+  Value nan = getSplat(std::numeric_limits<double>::quiet_NaN());
+  return arith::SelectOp::create(builder, location, isUnordered, nan, largest);
+}
+
 Value VectorBuilder::multiplyAdd(Value a, Value b, Value sum) {
   return vector::FMAOp::create(builder, location, type, a, b, sum);
 }
@@ -124,7 +150,8 @@ Value dycl::createVectorsOfZeros(OpBuilder &builder, Location location, int64_t 
                       return createLoop(inner, location, sizes[2], zeros, [&](OpBuilder &inner, Value x, Value zeros) {
                         VectorBuilder at(inner, location, lanes);
                         for (int64_t channel = 0; channel < sizes[3]; channel += lanes)
-                          zeros = at.write(at.getSplat(0), zeros, {y, x, at.getIndex(channel)});
+                          zeros =
+                              at.write(at.getSplat(0), zeros, {y, x, at.getIndex(std::min(channel, sizes[3] - lanes))});
                         return zeros;
                       });
                     });

@@ -53,7 +53,12 @@ public:
 
   mlir::Value add(mlir::Value a, mlir::Value b);
   mlir::Value subtract(mlir::Value a, mlir::Value b);
+  mlir::Value multiply(mlir::Value a, mlir::Value b);
   mlir::Value multiplyAdd(mlir::Value a, mlir::Value b, mlir::Value sum);
+
+  /// The largest number, of two zeros either one; NaN where one of them is NaN. `hasMaximum` is as a `VectorUnit` has
+  /// it.
+  mlir::Value maximum(mlir::ArrayRef<mlir::Value> values, bool hasMaximum);
 
   /// The sum of `values` by `coefficients`, of which not all are 0.
   mlir::Value combine(mlir::ArrayRef<double> coefficients, mlir::ArrayRef<mlir::Value> values);
@@ -79,8 +84,8 @@ createLoop(mlir::OpBuilder &builder, mlir::Location location, int64_t end, mlir:
 /// A tensor of f32 that nothing is in yet.
 mlir::Value createEmpty(mlir::OpBuilder &builder, mlir::Location location, mlir::ArrayRef<int64_t> shape);
 
-/// Zeros for a piece of an image, `[1, height, width, channels]`, in vectors of `lanes`. A `linalg.fill` would be what
-/// IREE distributes the dispatch by, and it refuses the rest then.
+/// Zeros for a piece of an image, `[1, height, width, channels]`, in vectors of `lanes`, of which there are channels
+/// for one at least. A `linalg.fill` would be what IREE distributes the dispatch by, and it refuses the rest then.
 mlir::Value createVectorsOfZeros(mlir::OpBuilder &builder, mlir::Location location, int64_t lanes,
                                  mlir::ArrayRef<int64_t> sizes);
 
