@@ -30,6 +30,9 @@ using namespace dycl;
 /// Windows of more pixels are loops, not unrolled.
 static constexpr int64_t kUnrolledPixels = 32;
 
+/// Vectors of channels that are summed at a time over all pixels.
+static constexpr int64_t kSums = 8;
+
 namespace {
 
 struct TilePixelsPass : public dycl::impl::DyclTilePixelsPassBase<TilePixelsPass> {
@@ -545,6 +548,100 @@ static bool tile(const VectorUnit &unit, Operation *root, llvm::function_ref<Bui
   return true;
 }
 
+//===----------------------------------------------------------------------===//
+// Sums over all pixels
+//===----------------------------------------------------------------------===//
+
+/// Where in the result of a sum over all pixels of an image of nhwc its channels are; none for other operations.
+static std::optional<unsigned> getChannelsOfSum(linalg::GenericOp op) {
+  using utils::IteratorType;
+  constexpr IteratorType iterators[] = {IteratorType::parallel, IteratorType::reduction, IteratorType::reduction,
+                                        IteratorType::parallel};
+  if (!op.hasPureTensorSemantics() || op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1 ||
+      op.getIteratorTypesArray() != ArrayRef(iterators) || !isStaticImage(op.getDpsInputOperand(0)->get()) ||
+      !op.getMatchingIndexingMap(op.getDpsInputOperand(0)).isIdentity() || !yieldsBinary<arith::AddFOp>(op))
+    return std::nullopt;
+  std::optional<APFloat> initial = getFilled(op.getDpsInitOperand(0)->get());
+  if (!initial || !initial->isZero())
+    return std::nullopt;
+  // The dimensions of the result are images, channels, and others of 1.
+  AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  AffineExpr zero = getAffineConstantExpr(0, op.getContext());
+  std::optional<unsigned> channels;
+  for (auto [i, expression] : llvm::enumerate(map.getResults())) {
+    if (i > 0 && expression == getAffineDimExpr(3, op.getContext()))
+      channels = i;
+    else if (expression != (i == 0 ? getAffineDimExpr(0, op.getContext()) : zero))
+      return std::nullopt;
+  }
+  ArrayRef<int64_t> image = cast<RankedTensorType>(op.getDpsInputOperand(0)->get().getType()).getShape();
+  if (!channels || cast<RankedTensorType>(op.getResult(0).getType()).getNumElements() != image[0] * image[3])
+    return std::nullopt;
+  return channels;
+}
+
+/// Exchanges a sum over all pixels, and what follows it, for a dispatch that sums some vectors of channels at a time; a
+/// workgroup all channels of an image.
+static bool tileSum(const VectorUnit &unit, linalg::GenericOp op, unsigned channelDimension) {
+  Value images = op.getDpsInputOperand(0)->get();
+  auto type = cast<RankedTensorType>(op.getResult(0).getType());
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(images.getType()).getShape();
+  int64_t rank = type.getRank();
+  Epilogue epilogue(op, /*initial=*/Value());
+  // Other operands are read by vectors along the last dimension.
+  if (!epilogue.isVectorizable() || (channelDimension + 1 != rank && !epilogue.readsNothing()))
+    return false;
+  Channels channels(unit, shape[3]);
+  int64_t numSums = std::min(channels.count / channels.lanes, kSums);
+  Tiling blocks = {channels.count, numSums * channels.lanes};
+
+  Location location = op.getLoc();
+  DispatchBuilder dispatch(op.getContext(), location);
+  OpBuilder &body = dispatch.inBody();
+  OpFoldResult image = dispatch.getTileOffset(0, {shape[0], 1});
+  Value pixels = loadImage(dispatch, images, image);
+  Piece piece = {SmallVector<OpFoldResult>(rank, body.getIndexAttr(0)), SmallVector<int64_t>(rank, 1)};
+  piece.offsets[0] = image;
+  piece.sizes[channelDimension] = channels.count;
+  SmallVector<Value> operands = epilogue.load(dispatch, piece);
+  Value empty = createEmpty(body, location, {channels.count});
+  Value result = createLoop(body, location, blocks.count(), empty, [&](OpBuilder &outer, Value block, Value result) {
+    VectorBuilder atBlock(outer, location, channels.lanes);
+    Value first = atBlock.applyAtMost(atBlock.getDim(0) * blocks.tile, blocks.lastOffset(), block);
+    SmallVector<Value> places;
+    for (int64_t i = 0; i < numSums; ++i)
+      places.push_back(atBlock.apply(atBlock.getDim(0) + i * channels.lanes, first));
+    SmallVector<Value> zeros(numSums, atBlock.getSplat(0));
+    ValueRange sums = createLoop(
+        outer, location, shape[1], 1, zeros, [&](OpBuilder &inRow, Value y, ValueRange sums) -> SmallVector<Value> {
+          return llvm::to_vector(createLoop(inRow, location, shape[2], 1, sums,
+                                            [&](OpBuilder &inner, Value x, ValueRange sums) -> SmallVector<Value> {
+                                              VectorBuilder at(inner, location, channels.lanes);
+                                              SmallVector<Value> next;
+                                              for (auto [sum, place] : llvm::zip_equal(sums, places))
+                                                next.push_back(at.add(sum, at.read(pixels, {y, x, place})));
+                                              return next;
+                                            }));
+        });
+    for (auto [sum, place] : llvm::zip_equal(sums, places)) {
+      SmallVector<Value> indices(rank, atBlock.getIndex(0));
+      indices[channelDimension] = place;
+      result = atBlock.write(epilogue.buildVector(outer, sum, operands, indices), result, place);
+    }
+    return result;
+  });
+  dispatch.store(result, piece, type);
+  OpBuilder after(op.getContext());
+  after.setInsertionPointAfter(epilogue.getLast());
+  Value count = arith::ConstantIndexOp::create(after, location, shape[0]);
+  epilogue.getLast()->getResult(0).replaceAllUsesWith(dispatch.finish(after, count, type));
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
 /// The pool that an operation is, if it can be tiled.
 static std::optional<Pool> getPool(Operation *op) {
   if (auto maximum = dyn_cast<linalg::PoolingNhwcMaxOp>(op))
@@ -565,7 +662,8 @@ void TilePixelsPass::runOnOperation() {
     function->walk<WalkOrder::PostOrder, ReverseIterator>([&](linalg::LinalgOp op) {
       if (parts.contains(op) || isInDispatch(op) || op->getNumResults() != 1)
         return;
-      if (getPool(op) || getResize(op->getResult(0), parts))
+      auto generic = dyn_cast<linalg::GenericOp>(*op);
+      if (getPool(op) || getResize(op->getResult(0), parts) || (generic && getChannelsOfSum(generic)))
         roots.push_back(op);
     });
     // In the order of the program, and found anew: an operation may read what a dispatch gives by now.
@@ -577,6 +675,9 @@ void TilePixelsPass::runOnOperation() {
       else if (std::optional<Resize> resize = getResize(op->getResult(0), parts))
         numTiled +=
             tile<ResizeBuilder>(*unit, op, [&](int64_t lanes) { return ResizeBuilder(*resize, location, lanes); });
+      else if (auto sum = dyn_cast<linalg::GenericOp>(op))
+        if (std::optional<unsigned> channels = getChannelsOfSum(sum))
+          numTiled += tileSum(*unit, sum, *channels);
     }
     eraseDeadOps(function.getBody());
   }

@@ -504,6 +504,12 @@ void Epilogue::forEachRead(llvm::function_ref<void(Value operand, AffineMap map)
   }
 }
 
+bool Epilogue::readsNothing() const {
+  bool reads = false;
+  forEachRead([&](Value, AffineMap) { reads = true; });
+  return !reads;
+}
+
 /// Whether an operation does with each element of vectors what it does with numbers.
 static bool isVectorizable(Operation &op) {
   if (op.hasTrait<OpTrait::ConstantLike>())

@@ -114,6 +114,9 @@ public:
   /// Computes it for a piece of the result, of which `value` may lack as many leading dimensions, of size 1.
   mlir::Value build(DispatchBuilder &dispatch, mlir::Value value, const Piece &piece, unsigned numDropped = 0) const;
 
+  /// Whether it reads no other tensor.
+  bool readsNothing() const;
+
   /// Whether it can be computed for vectors along the last dimension of the result.
   bool isVectorizable() const;
 

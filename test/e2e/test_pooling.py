@@ -20,8 +20,8 @@ from dycl.compiler.targets import parse_targets
 _AVX2 = "llvm-cpu:x86_64-linux-gnu:x86-64-v3"
 _FACTS = find_facts(parse_targets("llvm-cpu")[0])
 TARGETS = ["llvm-cpu"] + ([_AVX2] if platform.machine() == "x86_64" and "avx2" in _FACTS.cpu_features else [])
-# What pools and gathers are before the pass.
-_LEFT = re.compile(r"linalg\.pooling_\w+|linalg\.index")
+# What pools, gathers and sums over all pixels are before the pass.
+_LEFT = re.compile(r"linalg\.pooling_\w+|linalg\.index|\"parallel\", \"reduction\", \"reduction\"")
 
 
 def find_left(model, args, target):
@@ -68,6 +68,9 @@ POOLS = [
     nn.AvgPool2d(3, 1, 1),
     nn.Sequential(nn.AvgPool2d((3, 2), (2, 1), (1, 0)), nn.ReLU()),
     nn.AvgPool2d(6, 3, 2),  # a loop
+    nn.AdaptiveAvgPool2d(1),
+    lambda x: F.relu(x.mean((2, 3)) - x[:, :, 1, 2]),
+    lambda x: x * x.mean((2, 3), keepdim=True),
 ]
 
 
@@ -79,8 +82,16 @@ POOLS = [
 def test_pools(target, batch, channels, size):
     torch.manual_seed(channels)
     x = torch.randn(batch, 4, *size)
-    x[:, :, 2, 3] = torch.nan
-    check(Applied(nn.ModuleList(POOLS), 4, channels), x, target=target)
+    check(Applied(POOLS, 4, channels), x, target=target)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_maxima_of_nan(target):
+    torch.manual_seed(0)
+    x = torch.randn(2, 4, 9, 8)
+    x[0, :, 2, 3], x[1, :, 4, 4], x[1, :, 0, 0] = torch.nan, torch.inf, -torch.inf
+    pools = [pool for pool in POOLS if isinstance(pool, nn.MaxPool2d)]
+    check(Applied(pools, 4, 12), x, target=target)
 
 
 class Between(nn.Module):
