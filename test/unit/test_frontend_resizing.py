@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Tables of places and weights resize as eager does."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import pytest
+import torch
+from torch.nn.functional import interpolate
+
+from dycl.frontend.resizing import Resizing
+
+# How far results may be off, where numbers are about 1: places are the same, weights nearly.
+MODES = [
+    ({"mode": "nearest"}, 0),
+    ({"mode": "nearest-exact"}, 0),
+    ({"mode": "bilinear"}, 2e-6),
+    ({"mode": "bilinear", "align_corners": True}, 2e-6),
+    ({"mode": "bicubic"}, 1e-5),
+    ({"mode": "bicubic", "align_corners": True}, 1e-5),
+]
+
+
+class Counting(Resizing):
+    """Counts what it resizes."""
+
+    def __init__(self):
+        super().__init__(lambda value: isinstance(value, torch.Tensor), nullcontext)
+        self.count = 0
+
+    def _resize(self, *args, **kwargs):
+        resized = super()._resize(*args, **kwargs)
+        self.count += resized is not None
+        return resized
+
+
+def compare(x, tolerance, **settings):
+    expected = interpolate(x, **settings)
+    with Counting() as resizing:
+        got = interpolate(x, **settings)
+    assert resizing.count == 1, settings
+    torch.testing.assert_close(got, expected, rtol=0, atol=tolerance, msg=lambda text: f"{settings}: {text}")
+
+
+@pytest.mark.parametrize(("settings", "tolerance"), MODES)
+def test_images(settings, tolerance):
+    torch.manual_seed(0)
+    for height in (1, 2, 3, 5, 8, 17, 56):
+        x = torch.randn(2, 3, height, 9)
+        for size in (1, 2, 7, 16, 34, 112):
+            compare(x, tolerance, size=(size, 13), **settings)
+        for scale in (0.3, 0.5, 0.77, 1.0, 1.3, 2.0, 2.1, 3.3):
+            if int(height * scale):
+                compare(x, tolerance, scale_factor=(scale, 1.9), **settings)
+                compare(x, tolerance, scale_factor=scale, recompute_scale_factor=True, **settings)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("shape", "modes"),
+    [
+        ((2, 3, 11), ({"mode": "nearest"}, {"mode": "nearest-exact"}, {"mode": "linear"})),
+        ((1, 2, 4, 5, 6), ({"mode": "nearest"}, {"mode": "trilinear"}, {"mode": "trilinear", "align_corners": True})),
+    ],
+)
+def test_lines_and_volumes(shape, modes, dtype):
+    torch.manual_seed(0)
+    x = torch.randn(shape, dtype=dtype)
+    for settings in modes:
+        for scale in (0.5, 1.0, 1.7, 3):
+            compare(x, 2e-6, scale_factor=scale, **settings)
+        compare(x, 2e-6, size=7, **settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"size": (4, 4), "mode": "bilinear", "antialias": True},
+        {"size": (3, 4), "mode": "area"},
+        {"size": (3, 4), "mode": "nearest"},  # of bytes
+    ],
+)
+def test_what_is_left_to_torch(settings):
+    torch.manual_seed(0)
+    x = torch.randn(1, 2, 5, 6) * 100
+    x = x.to(torch.uint8) if settings["mode"] == "nearest" else x
+    with Counting() as resizing:
+        got = interpolate(x, **settings)
+    assert resizing.count == 0
+    assert torch.equal(got, interpolate(x, **settings))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"size": 4, "scale_factor": 2.0},
+        {"size": 4, "align_corners": True},
+        {"size": (4, 4, 4)},
+        {"size": 4, "mode": "linear"},
+        {"size": 0, "mode": "bilinear"},
+        {"size": 4, "recompute_scale_factor": True},
+    ],
+)
+def test_refusals_are_torchs(settings):
+    x = torch.randn(1, 2, 5, 6)
+    with pytest.raises((ValueError, RuntimeError, NotImplementedError)) as eager:
+        interpolate(x, **settings)
+    with Counting(), pytest.raises(type(eager.value)) as ours:
+        interpolate(x, **settings)
+    assert str(ours.value) == str(eager.value)
