@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from dycl.errors import DyclError, DyclWarning, UnsupportedConstructError
-from dycl.frontend import import_program
+from dycl.frontend import import_program, importer
 from dycl.options import Options
 
 X = torch.tensor([1.0, -2.0, 3.0])
@@ -174,6 +174,34 @@ def test_op_that_torch_mlir_does_not_lower(name, op):
         import_program(forward, (X,))
     assert raised.value.location is not None
     assert raised.value.location.line in (forward.__code__.co_firstlineno + 2, op.__code__.co_firstlineno)
+
+
+def test_lowering_that_ends_its_process_is_refused_at_the_op_that_does_it(monkeypatch, tmp_path):
+    tool = tmp_path / "torch-mlir-opt"
+    tool.write_text(
+        f"""#!{sys.executable}
+import os, signal, subprocess, sys
+text = sys.stdin.read()
+if "torch.aten.erf" in text:
+    os.kill(os.getpid(), signal.SIGFPE)
+sys.exit(subprocess.run([{str(importer._TOOL)!r}, *sys.argv[1:]], input=text, text=True).returncode)
+"""
+    )
+    tool.chmod(0o755)
+    monkeypatch.setattr(importer, "_TOOL", tool)
+
+    def forward(x):
+        y = x.exp()
+        if x.sum() > 0:
+            y = y + 1
+        z = y.erf()
+        return z * 2 + y
+
+    with pytest.raises(UnsupportedConstructError, match="`erf` of these tensors") as raised:
+        import_program(forward, (X,))
+    assert raised.value.location is not None
+    assert raised.value.location.line == forward.__code__.co_firstlineno + 4
+    assert "ended with -8" in str(raised.value.__cause__)
 
 
 def test_tensor_in_the_message_of_an_exception_is_left_out_with_a_warning():

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 import operator
 import re
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -321,8 +322,7 @@ def import_graph(
         poisons = _poison_types(graph.body)
         reshapes = _import_main(importer, graph, list(poisons.values()), list(poisons))
         module = importer.module
-        as_torch = module.operation.get_asm(enable_debug_info=True)
-        _lower(module, as_torch)
+        module = _lower(module.operation.get_asm(enable_debug_info=True))
         _lower_reshapes(module, reshapes)
         _finish_main(module, argument_names, parameter_keys, inline or {})
         module.operation.attributes["sym_name"] = ir.StringAttr.get(name)
@@ -408,30 +408,61 @@ _PIPELINE = (
 )
 
 
-def _lower(module: ir.Module, as_torch: str) -> None:
-    """Lowers the torch dialect to linalg-on-tensors and `scf`, in place."""
-    errors: list[str] = []
+_TOOL = Path(ir.__file__).parent / "_mlir_libs" / "torch-mlir-opt"
 
-    def keep(diagnostic: Any) -> bool:
-        if diagnostic.severity == ir.DiagnosticSeverity.ERROR:
-            errors.append(f"{_describe(diagnostic.location)}: error: {diagnostic.message}")
-        return True
 
-    handler = module.context.attach_diagnostic_handler(keep)
-    try:
-        PassManager.parse(_PIPELINE).run(module.operation)
-    except ir.MLIRError as error:
-        errors.extend(f"{_describe(d.location)}: error: {d.message}" for d in error.error_diagnostics)
-        tool = str(Path(ir.__file__).parent / "_mlir_libs" / "torch-mlir-opt")
-        command = [tool, f"-pass-pipeline={_PIPELINE}"]
-        diagnostics = "\n".join(dict.fromkeys(errors))
-        failed = failure(command, as_torch, doing="phase import", diagnostics=diagnostics, status=1)
-        refusal = _refusal(errors)
-        if refusal is None:
-            raise failed from error
-        raise refusal from failed
-    finally:
-        handler.detach()
+def _lower(as_torch: str) -> ir.Module:
+    """Lowers the torch dialect to linalg-on-tensors and `scf`, in a process of its own.
+
+    What torch-mlir divides by zero, or asserts, would end the user's. (A `view` of no elements does.)
+    """
+    command = [str(_TOOL), f"-pass-pipeline={_PIPELINE}", "--allow-unregistered-dialect"]
+    form = ["--mlir-print-debuginfo", "--mlir-print-op-generic"]
+    done = subprocess.run([*command, *form], input=as_torch, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        # Loads the dialects that the result is of.
+        PassManager.parse(_PIPELINE).run(ir.Module.create(ir.Location.unknown()).operation)
+        return ir.Module.parse(done.stdout)
+    failed = failure(command, as_torch, doing="phase import", diagnostics=done.stderr, status=done.returncode)
+    refusal = _refusal_of_crash(as_torch, command) if done.returncode < 0 else _refusal(done.stderr.splitlines())
+    if refusal is None:
+        raise failed
+    raise refusal from failed
+
+
+def _refusal_of_crash(as_torch: str, command: Sequence[str]) -> UnsupportedConstructError | None:
+    """At which op of `main` the lowering ends its process: the first with which a program that ends there does."""
+
+    def find_main(module: ir.Module) -> tuple[ir.Operation, ir.Block]:
+        main = next(op for op in module.body.operations if _symbol(op) == "main").operation
+        return main, main.regions[0].blocks[0]
+
+    def ends(count: int) -> bool:
+        module = ir.Module.parse(as_torch)
+        main, block = find_main(module)
+        *ops, end = list(block.operations)
+        tensors = ([v for v in op.results if str(v.type).startswith("!torch.vtensor")] for op in reversed(ops[:count]))
+        given = next(filter(None, tensors), [])
+        for op in [end, *reversed(ops[count:])]:
+            op.operation.erase()
+        with ir.InsertionPoint(block), main.location:
+            func_dialect.ReturnOp(given)
+        inputs = [argument.type for argument in block.arguments]
+        main.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(inputs, [v.type for v in given]))
+        text = module.operation.get_asm()
+        return subprocess.run(command, input=text, capture_output=True, text=True, check=False).returncode < 0
+
+    whole = ir.Module.parse(as_torch)  # Its operations live as long as it does.
+    ops = list(find_main(whole)[1].operations)[:-1]
+    low, high = 0, len(ops)
+    if not ends(high):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if ends(middle) else (middle, high)
+    op = ops[high - 1].operation
+    found = _DIAGNOSTIC.match(f"{_describe(op.location)}: error: '{op.name}'")
+    return _refused(found) if found else None
 
 
 _DIAGNOSTIC = re.compile(r"(?P<file>.*):(?P<line>\d+):(?P<column>\d+): error: (?P<message>.*)", re.DOTALL)
@@ -447,12 +478,14 @@ def _refusal(errors: Sequence[str]) -> UnsupportedConstructError | None:
     """
     found = list(filter(None, map(_DIAGNOSTIC.match, errors)))
     found.sort(key=lambda diagnostic: not _OP.search(diagnostic["message"]))
-    if not found:
-        return None
-    first = found[0]
-    op = _OP.search(first["message"])
+    return _refused(found[0]) if found else None
+
+
+def _refused(diagnostic: re.Match[str]) -> UnsupportedConstructError:
+    op = _OP.search(diagnostic["message"])
     name = op and (op["op"] or op["other"])
-    return _not_lowered(name, SourceLocation(first["file"], int(first["line"]), column=int(first["column"])))
+    location = SourceLocation(diagnostic["file"], int(diagnostic["line"]), column=int(diagnostic["column"]))
+    return _not_lowered(name, location)
 
 
 def _not_lowered(name: str | None, location: SourceLocation | None) -> UnsupportedConstructError:
