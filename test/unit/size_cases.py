@@ -605,3 +605,82 @@ def shifted(x):
         x = x + 1
     narrow = x.to(torch.int8) << 3, x.to(torch.uint8) >> 1, x.to(torch.int32) << x.to(torch.int32)
     return narrow, torch.arange(5) << int(x[0]), 9 >> x, 1 << x, x >> x[0], x >> 1
+
+
+TABLE = torch.arange(12.0).reshape(4, 3)
+
+
+@case((torch.tensor([1, 2, 3]),), (torch.tensor([0, -1, 2]),), (torch.tensor([2, 0, 1]),))
+def picked_by_lists_of_numbers(x):
+    first, second = int(x[0]) % 3, int(x[1]) % 3
+    if first > 0:
+        x = x * 2
+    y = TABLE * x.sum()
+    y[[second, 0]] = 5.0
+    y[[first], 1] += 1
+    return y[[first, second]], y[[[first, 1], [second, 0]], [0, 2]], y[[first > 0, True, second > 1, False]], x
+
+
+@case(*_both(3), *_both(3))
+def made_like_what_is_outside(x):
+    total = torch.zeros_like(TABLE[0])
+    total += x
+    if x.sum() > 0:
+        total[1] = 7
+    other = TABLE.new_ones(3)
+    other.mul_(x)
+    return total, other, TABLE
+
+
+@case(*_both(4), *_both(4))
+def without_elements(x):
+    none = x[:0]
+    if x.sum() > 0:
+        none = none.reshape(3, -1, 2)
+        return none, none.view(2, 0, 3) + 1, x.reshape(2, 2)
+    return none.view(2, 1, -1), none[None].expand(3, 0).sum(), none.reshape(0, 5).sum(0)
+
+
+NUMBERS = (
+    (torch.tensor([1, 2, 2, 5]),),
+    (torch.tensor([0, 0, 0, 0]),),
+    (torch.tensor([9, 8, 7, 1]),),
+    (torch.tensor([3, 0, 3, 2]),),
+)
+
+
+@case(*NUMBERS, unreached=1)  # a stack of nothing
+def numbers_of_a_selection(x):
+    total, pairs, kept = 0, 0, []
+    for v in torch.unique(x).tolist():
+        total = total + v
+    for i, j in (x > 1).nonzero().repeat(1, 2).tolist():
+        pairs = pairs + i * (j + 1)
+    for v in x[x > 0].tolist():
+        if v > 2:
+            kept.append(x[0] * v)
+    return x * total + pairs, torch.stack(kept) if kept else x
+
+
+@case(*NUMBERS, unreached=2)  # items that there are not
+def items_of_numbers_of_a_selection(x):
+    values, parts = torch.unique(x).tolist(), (x[x > 1] / 4).tolist()
+    last = values[-1] if len(values) > 2 else len(values)
+    return x * last, x + parts[0] if parts else x, len(parts)
+
+
+@case(*NUMBERS)
+def longer_of_two_selections(x):
+    if x[0] > 2:
+        x = x - 1
+    many, few, none = x[x > 0], x[x > 2], x[x < 0]
+    length = max(many.shape[0], none.shape[0], 1)
+    return torch.zeros(length) + 1, torch.ones(min(len(many), len(few) + 1, 3)), F.pad(few, (0, length - len(few)))
+
+
+@case(*_both(3), *_both(1), *_both(7), dynamic=({0: A_FEW},))
+def longer_of_size_and_number(x):
+    n = x.shape[0]
+    if x.sum() > 0:
+        x = x * 2
+    return x, torch.zeros(max(n, 4)), torch.ones(min(n, 4, 2 * n - 1)), max(n, 2.5)

@@ -158,6 +158,10 @@ class _TrackingFunctionalMode(FunctionalTensorMode):
         if func.overloadpacket is aten.squeeze:
             _decide_squeezed(*args)
         out = super().__torch_dispatch__(func, types, args, kwargs)
+        if all(result.alias_info is None for result in func._schema.returns):
+            # What is made of tensors outside of the program alone (`zeros_like(GLOBAL)`) is the program's own.
+            with self:
+                out = pytree.tree_map_only(FakeTensor, FunctionalTensor.to_functional, out)
         for value in out if isinstance(out, (tuple, list)) else (out,):
             if type(value) is FunctionalTensor:
                 self.track(value)
@@ -423,6 +427,9 @@ class Recorder(TorchDispatchMode):
         is_reshape = func in _RESHAPES and not all(map(is_static, (*args[0].shape, *out.shape)))
         if is_reshape:
             args = (args[0], list(out.shape))
+        elif func in _RESHAPES and 0 in out.shape:
+            # Of no elements, of which torch-mlir divides by zero.
+            func, args, kwargs = aten.full.default, (list(out.shape), 0), {"dtype": out.dtype}
         node = self.graph.call_function(
             func,
             pytree.tree_map_only((torch.Tensor, torch.SymInt), to_node, args),

@@ -17,6 +17,7 @@ from torch.utils import _pytree as pytree
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.locations import here
+from dycl.frontend.sizes import is_static
 from dycl.frontend.values import Number
 
 NumberType = type | None
@@ -133,3 +134,15 @@ def _alike(a: Rows, b: Rows) -> bool:
         return (stack.dtype, *(str(n) for n in stack.shape[1:]))
 
     return a.form == b.form and [rest(s) for s in a.stacks] == [rest(s) for s in b.stacks]
+
+
+def rows_of_tensor(tensor: torch.Tensor) -> Rows | None:
+    """The rows of `tensor.tolist()`: numbers, or lists of as many as are known; None for more dimensions."""
+    if tensor.dim() > 2 or not all(map(is_static, tensor.shape[1:])):
+        return None
+    number = Number.of_tensor(torch.zeros((), dtype=tensor.dtype))
+    example = _row(number if tensor.dim() == 1 else [number] * int(tensor.shape[1]))
+    if example is None:
+        return None
+    columns = (tensor,) if tensor.dim() == 1 else tensor.unbind(1)
+    return Rows(example.form, tuple(column.to(number.tensor.dtype) for column in columns), 0)

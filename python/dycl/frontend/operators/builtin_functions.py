@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -104,7 +105,11 @@ def _extreme(
     """`max` and `min`: the first of the best, as Python has it."""
     items = list(known_items(args[0])) if len(args) == 1 else list(args)
     key = kwargs.get("key")
-    ranks = [ops.call(key, v) for v in items] if key is not None else items
+    ranks = [as_number(ops.call(key, v)) for v in items] if key is not None else items
+    if key is None and any(isinstance(v, torch.SymInt) for v in items):
+        if all(isinstance(v, (int, torch.SymInt)) for v in items):
+            return functools.reduce(torch.sym_max if plain is max else torch.sym_min, items)
+        items = ranks = list(map(as_number, items))
     if not any(isinstance(v, (Number, torch.Tensor)) for v in ranks):
         return plain(items, **kwargs) if len(args) == 1 else plain(*args, **kwargs)
     for name in kwargs:

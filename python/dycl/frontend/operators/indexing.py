@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.bounds import from_the_start, upper_bound
@@ -49,6 +50,8 @@ class Indexing(Patterns):
         method = user_method(owner, "__getitem__")
         if method is not None:
             return self.call(method, owner, index)
+        if isinstance(owner, torch.Tensor):
+            index = _lists_as_tensors(index)
         if isinstance(owner, torch.Tensor) and has_data_slice(index):
             owner, index = apply_data_slices(self.control.recorder, owner, index)
         if isinstance(owner, torch.Tensor) and _has_data(index):
@@ -65,6 +68,8 @@ class Indexing(Patterns):
 
     def item_to_augment(self, owner: Any, index: Any) -> Any:
         """`owner[index]` for `owner[index] += value`, which writes the item back."""
+        if isinstance(owner, torch.Tensor):
+            index = _lists_as_tensors(index)
         is_copy = isinstance(owner, torch.Tensor) and _has_data(index)
         return self._tensor_item(owner, index) if is_copy else self.getitem(owner, index)
 
@@ -78,6 +83,7 @@ class Indexing(Patterns):
             refuse_change("an assignment to an item")
         if isinstance(owner, torch.Tensor):
             self.touch(owner)
+            index = _lists_as_tensors(index)
             if has_data_slice(index):
                 owner, index = apply_data_slices(self.control.recorder, owner, index)
             stored = value.tensor.to(owner.dtype) if isinstance(value, Number) else value
@@ -273,6 +279,25 @@ def _at(owner: torch.Tensor, index: Any) -> tuple[torch.Tensor, tuple[torch.Tens
     sizes = [view.shape[d] for d in dims]
     wrapped = tuple(from_the_start(p, size) for p, size in zip(positions, sizes, strict=True))
     return view.movedim(dims, list(range(len(dims)))), wrapped
+
+
+def _lists_as_tensors(index: Any) -> Any:
+    """An index with each list that holds numbers on data as the tensor that it stands for."""
+    if isinstance(index, tuple):
+        return tuple(map(_lists_as_tensors, index))
+    if not isinstance(index, list):
+        return index
+    numbers = pytree.tree_leaves(index, is_leaf=lambda v: isinstance(v, Number))
+    if not any(isinstance(v, Number) for v in numbers):
+        return index
+    is_mask = all((v.type if isinstance(v, Number) else type(v)) is bool for v in numbers)
+
+    def build(value: Any) -> torch.Tensor:
+        if isinstance(value, list):
+            return torch.stack(list(map(build, value)))
+        return Number.of(value, bool if is_mask else int).tensor
+
+    return build(index)
 
 
 def _index(index: Any) -> Any:

@@ -16,7 +16,9 @@ from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.growing import has_rows, rows_of
 from dycl.frontend.operators.replacements import replaces
+from dycl.frontend.rows import rows_of_tensor
 from dycl.frontend.size_numbers import as_number
+from dycl.frontend.sizes import is_static
 from dycl.frontend.values import Number
 
 MAX_TOLIST = 64
@@ -28,6 +30,9 @@ def tolist(ops: Calls, tensor: torch.Tensor) -> Any:
     """`t.tolist()`: nested lists of numbers on data."""
     if tensor.dim() == 0:
         return Number.of_tensor(tensor)
+    rows = None if is_static(tensor.shape[0]) else rows_of_tensor(tensor)
+    if rows is not None:
+        return [rows]
     if tensor.numel() > MAX_TOLIST:
         raise UnsupportedConstructError(
             f"`.tolist()` of {tensor.numel()} elements",
