@@ -22,24 +22,15 @@ MODES = [
 ]
 
 
-class Counting(Resizing):
-    """Counts what it resizes."""
-
-    def __init__(self):
-        super().__init__(lambda value: isinstance(value, torch.Tensor), nullcontext)
-        self.count = 0
-
-    def _resize(self, *args, **kwargs):
-        resized = super()._resize(*args, **kwargs)
-        self.count += resized is not None
-        return resized
+def resize(x, **settings):
+    """The result, or None where it is torch's to give."""
+    return Resizing(lambda value: isinstance(value, torch.Tensor), nullcontext).resize(x, **settings)
 
 
 def compare(x, tolerance, **settings):
     expected = interpolate(x, **settings)
-    with Counting() as resizing:
-        got = interpolate(x, **settings)
-    assert resizing.count == 1, settings
+    got = resize(x, **settings)
+    assert got is not None, settings
     torch.testing.assert_close(got, expected, rtol=0, atol=tolerance, msg=lambda text: f"{settings}: {text}")
 
 
@@ -85,10 +76,7 @@ def test_what_is_left_to_torch(settings):
     torch.manual_seed(0)
     x = torch.randn(1, 2, 5, 6) * 100
     x = x.to(torch.uint8) if settings["mode"] == "nearest" else x
-    with Counting() as resizing:
-        got = interpolate(x, **settings)
-    assert resizing.count == 0
-    assert torch.equal(got, interpolate(x, **settings))
+    assert resize(x, **settings) is None
 
 
 @pytest.mark.parametrize(
@@ -105,8 +93,6 @@ def test_what_is_left_to_torch(settings):
 )
 def test_refusals_are_torchs(settings):
     x = torch.randn(1, 2, 5, 6)
-    with pytest.raises((ValueError, RuntimeError, NotImplementedError)) as eager:
+    with pytest.raises((ValueError, RuntimeError, NotImplementedError)):
         interpolate(x, **settings)
-    with Counting(), pytest.raises(type(eager.value)) as ours:
-        interpolate(x, **settings)
-    assert str(ours.value) == str(eager.value)
+    assert resize(x, **settings) is None

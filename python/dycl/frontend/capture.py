@@ -25,6 +25,7 @@ from dycl.errors import DyclError, UnsupportedConstructError
 from dycl.frontend.bounds import note_bound
 from dycl.frontend.control import Control
 from dycl.frontend.dynamic_shapes import plain, shapes_of_inputs
+from dycl.frontend.function_mode import FunctionMode
 from dycl.frontend.graph import (
     DTYPE_NAMES,
     LITERAL,
@@ -37,7 +38,6 @@ from dycl.frontend.graph import (
 from dycl.frontend.joining import constant
 from dycl.frontend.kinds import alternatives, describe
 from dycl.frontend.locations import raised_at
-from dycl.frontend.number_arguments import NumberArguments
 from dycl.frontend.operators import Operators
 from dycl.frontend.operators.growing import has_rows, rows_of
 from dycl.frontend.paths import Escaping, Restart
@@ -245,7 +245,7 @@ class _Run:
         self.changed_kinds: list[AttributeKinds] = []
 
     def execute(self) -> CapturedProgram:
-        with self._restored(), self.recorder.active(), NumberArguments(self.recorder):
+        with self._restored(), self.recorder.active(), FunctionMode(self.recorder):
             structure = self._make_inputs()
             for attribute in self._numbers:
                 self._make_number(attribute)

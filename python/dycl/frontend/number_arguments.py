@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from torch._ops import OpOverloadPacket
-from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
 from dycl.errors import UnsupportedConstructError
@@ -51,7 +50,7 @@ _TAKE_SIZES = frozenset(
 """Ops whose number torch and torch-mlir take as a symbolic size, with one operation less."""
 
 
-class NumberArguments(TorchFunctionMode):
+class NumberArguments:
     """Calls torch functions with numbers, sizes and flags on data as they take them.
 
     Args:
@@ -59,15 +58,12 @@ class NumberArguments(TorchFunctionMode):
     """
 
     def __init__(self, recorder: Any) -> None:
-        super().__init__()
         self._recorder = recorder
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if not any(map(_depends, (*args, *kwargs.values()))):
-            return func(*args, **kwargs)
+    def call(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What a function gives, of whose arguments some depend on sizes or data."""
         given: dict[_Place, Any] = {**dict(enumerate(args)), **kwargs}
-        kinds = {place: _kinds(func, place, len(args), tuple(kwargs)) for place, v in given.items() if _depends(v)}
+        kinds = {place: _kinds(func, place, len(args), tuple(kwargs)) for place, v in given.items() if depends(v)}
         taken = {place: self._as_taken(func, v, kinds.get(place, frozenset()), kwargs) for place, v in given.items()}
         flags = (place for place, kind in kinds.items() if kind == frozenset(("bool",)) and _is_flag(taken[place]))
         flag = next(flags, None)
@@ -114,7 +110,8 @@ class NumberArguments(TorchFunctionMode):
         return pytree.tree_unflatten([torch.where(test, a, b) for a, b in zip(held, other, strict=True)], form)
 
 
-def _depends(value: Any) -> bool:
+def depends(value: Any) -> bool:
+    """Whether an argument is, or a list of arguments holds, a size that is not known or a number on data."""
     if isinstance(value, (list, tuple)):
         return any(isinstance(v, Number) for v in value)
     return isinstance(value, (Number, *Symbolic))

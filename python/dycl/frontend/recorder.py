@@ -41,7 +41,6 @@ from dycl.frontend.decompositions import decompositions
 from dycl.frontend.indices import in_bounds, is_indexing, is_write
 from dycl.frontend.locations import here
 from dycl.frontend.memory import Memory, Write
-from dycl.frontend.resizing import Resizing
 from dycl.frontend.sizes import Sizes, is_static, reassociation, same_sizes
 from dycl.frontend.values import Site
 
@@ -93,6 +92,11 @@ def _batch_norm(
     y = y if weight is None else y * weight.reshape(shape)
     nothing = torch.empty((0,), dtype=x.dtype)
     return (y if bias is None else y + bias.reshape(shape)), nothing, nothing
+
+
+def is_recorded(value: Any) -> bool:
+    """Whether a value is a tensor of the program, as user code sees it."""
+    return isinstance(value, FunctionalTensor)
 
 
 def outside_modes() -> Any:
@@ -194,7 +198,6 @@ class Recorder(TorchDispatchMode):
         self._nodes: dict[int, fx.Node] = {}
         self._kept: list[torch.Tensor] = []  # keeps the ids in _nodes unique
         self._table = decompositions()
-        self._resizing = Resizing(lambda value: isinstance(value, FunctionalTensor), outside_modes)
 
     @contextmanager
     def active(self) -> Generator[None]:
@@ -214,7 +217,6 @@ class Recorder(TorchDispatchMode):
             stack.enter_context(self.fake)
             stack.enter_context(self)
             stack.enter_context(self.functional)
-            stack.enter_context(self._resizing)
             yield
 
     # Tensors ---------------------------------------------------------------------------------------------------------

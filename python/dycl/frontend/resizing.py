@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.nn.functional import interpolate
-from torch.overrides import TorchFunctionMode
 
 from dycl.frontend.sizes import is_static
 
@@ -40,7 +38,7 @@ _MODES = {
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 
 
-class Resizing(TorchFunctionMode):
+class Resizing:
     """Resizes by tables where sizes are static and numbers floats of 32 or 64 bits; without `antialias`.
 
     Args:
@@ -49,18 +47,10 @@ class Resizing(TorchFunctionMode):
     """
 
     def __init__(self, is_recorded: Callable[[Any], bool], outside: Callable[[], AbstractContextManager[Any]]) -> None:
-        super().__init__()
         self._is_recorded, self._outside = is_recorded, outside
         self._tables: dict[Any, list[tuple[torch.Tensor, torch.Tensor | None]]] = {}
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is interpolate:
-            resized = self._resize(*args, **(kwargs or {}))
-            if resized is not None:
-                return resized
-        return func(*args, **(kwargs or {}))
-
-    def _resize(
+    def resize(
         self,
         input: Any,  # noqa: A002 (its name there)
         size: Any = None,

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What torch's functions are called through while a program is recorded, by the user's code and by libraries'."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch.nn.functional import interpolate
+from torch.overrides import TorchFunctionMode
+
+from dycl.frontend.number_arguments import NumberArguments, depends
+from dycl.frontend.recorder import Recorder, is_recorded, outside_modes
+from dycl.frontend.resizing import Resizing
+
+
+class FunctionMode(TorchFunctionMode):
+    """One mode for all: it costs a microsecond whenever anything asks a tensor for an attribute.
+
+    Args:
+        recorder: what is recorded.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._numbers = NumberArguments(recorder)
+        self._resizing = Resizing(is_recorded, outside_modes)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is interpolate:
+            resized = self._resizing.resize(*args, **kwargs)
+            if resized is not None:
+                return resized
+        # Of one argument: most are attributes of a tensor.
+        if (len(args) > 1 or kwargs) and any(map(depends, (*args, *kwargs.values()))):
+            return self._numbers.call(func, args, kwargs)
+        return func(*args, **kwargs)
