@@ -684,3 +684,17 @@ def longer_of_size_and_number(x):
     if x.sum() > 0:
         x = x * 2
     return x, torch.zeros(max(n, 4)), torch.ones(min(n, 4, 2 * n - 1)), max(n, 2.5)
+
+
+@case(*NUMBERS)
+def totals_of_a_selection(x):
+    if x[0] > 2:
+        x = x - 1
+    total = sum(x[x > 1].tolist(), 5) + sum((x > 1)[x > 0].tolist())
+    return x * total, sum((x[x > 2] / 4).tolist())
+
+
+@case(*NUMBERS, (torch.tensor([-1, -2, 0, -1]),), unreached=1)  # The second is never the first to find none.
+def extremes_of_a_selection(x):
+    chosen = x[x > -1].tolist()
+    return x * max(chosen) - min(chosen)

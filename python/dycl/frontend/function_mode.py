@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch.nn.functional import interpolate
 from torch.overrides import TorchFunctionMode
 
@@ -31,7 +32,8 @@ class FunctionMode(TorchFunctionMode):
             resized = self._resizing.resize(*args, **kwargs)
             if resized is not None:
                 return resized
-        # Of one argument: most are attributes of a tensor.
-        if (len(args) > 1 or kwargs) and any(map(depends, (*args, *kwargs.values()))):
+        # Most calls are attributes of a tensor, its only argument.
+        is_attribute = len(args) == 1 and not kwargs and isinstance(args[0], torch.Tensor)
+        if not is_attribute and any(map(depends, (*args, *kwargs.values()))):
             return self._numbers.call(func, args, kwargs)
         return func(*args, **kwargs)

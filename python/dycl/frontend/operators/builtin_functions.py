@@ -14,7 +14,7 @@ from torch import nn
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
-from dycl.frontend.operators.growing import has_rows, known_items
+from dycl.frontend.operators.growing import has_rows, known_items, rows_of
 from dycl.frontend.operators.iteration import DataRange
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.operators.selection import Selection
@@ -99,10 +99,37 @@ def index(ops: Calls, value: Any) -> Any:  # noqa: ARG001
     return Number.of(number, int) if isinstance(number, Number) and number.type is not float else operator.index(number)
 
 
+def _numbers_of(items: Any) -> tuple[torch.Tensor, type] | None:
+    """All items of a list of numbers whose length depends on data, and their type; None for other items."""
+    if not has_rows(items):
+        return None
+    rows = rows_of(items)
+    (kind, *others), (stack, *_) = rows.form[1], rows.stacks
+    return (stack, kind) if kind is not None and not others and rows.form[0].is_leaf() else None
+
+
+@replaces(sum)
+def sum_(ops: Calls, items: Any, start: Any = 0) -> Any:
+    numbers = _numbers_of(items)
+    if numbers is None:
+        return sum(items, start)
+    stack, kind = numbers
+    if kind is not float:
+        return start + Number(stack.sum(), int)
+    # Of no floats it is an int, that of the start.
+    is_none = Number.of(as_number(stack.shape[0]), int) == 0
+    return ops.if_exp(is_none, lambda: start, lambda: start + Number(stack.sum(), float))
+
+
 def _extreme(
     ops: Calls, better: Callable[[Any, Any], Any], plain: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
 ) -> Any:
     """`max` and `min`: the first of the best, as Python has it."""
+    numbers = _numbers_of(args[0]) if len(args) == 1 and not kwargs else None
+    if numbers is not None and numbers[1] is int:  # Of floats, NaNs are not what torch finds.
+        stack, _ = numbers
+        ops.raise_if(Number.of(as_number(stack.shape[0]), int) == 0, lambda: plain([]))
+        return Number(stack.amax() if plain is max else stack.amin(), int)
     items = list(known_items(args[0])) if len(args) == 1 else list(args)
     key = kwargs.get("key")
     ranks = [as_number(ops.call(key, v)) for v in items] if key is not None else items

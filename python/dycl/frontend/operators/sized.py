@@ -243,8 +243,11 @@ def one_hot(ops: Calls, tensor: torch.Tensor, num_classes: Any = -1) -> torch.Te
         return fail
 
     ops.if_((tensor < 0).any(), raises("Class values must be non-negative."), None, ())
-    largest = Number.of_tensor(tensor.max() + 1)
-    classes = ops.if_exp(classes == -1, lambda: largest, lambda: classes) if isinstance(classes, Number) else largest
+
+    def largest() -> Number:
+        return Number.of_tensor(tensor.max() + 1)
+
+    classes = ops.if_exp(classes == -1, largest, lambda: classes) if isinstance(classes, Number) else largest()
     ops.if_((tensor >= classes).any(), raises("Class values must be smaller than num_classes."), None, ())
     size = as_size(classes, ops.control.recorder, 1)
     return (tensor.unsqueeze(-1) == torch.arange(size)).to(torch.int64)  # type: ignore[arg-type]
