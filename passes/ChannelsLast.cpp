@@ -332,6 +332,17 @@ struct ConvertCollapse : OpRewritePattern<tensor::CollapseShapeOp> {
 // Control flow
 //===----------------------------------------------------------------------===//
 
+/// Brings the operands of a terminator that are `converted` to nhwc.
+static void convertOperands(PatternRewriter &rewriter, Operation *op, MutableOperandRange operands,
+                            const llvm::SmallBitVector &converted) {
+  OpBuilder::InsertionGuard guard(rewriter);
+  rewriter.setInsertionPoint(op);
+  for (unsigned i : converted.set_bits()) {
+    Value value = toNhwc(rewriter, op->getLoc(), operands[i].get());
+    rewriter.modifyOpInPlace(op, [&] { operands[i].set(value); });
+  }
+}
+
 /// A result of a branch that one of its sides transposes from nhwc leaves the branch as nhwc.
 struct ConvertIf : OpRewritePattern<scf::IfOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -346,13 +357,8 @@ struct ConvertIf : OpRewritePattern<scf::IfOp> {
                      llvm::all_of(sides, [&](scf::YieldOp side) { return canBeNhwc(side.getOperand(i)); });
     if (converted.none())
       return failure();
-    for (scf::YieldOp side : sides) {
-      rewriter.setInsertionPoint(side);
-      for (unsigned i : converted.set_bits()) {
-        Value value = toNhwc(rewriter, side.getLoc(), side.getOperand(i));
-        rewriter.modifyOpInPlace(side, [&] { side.setOperand(i, value); });
-      }
-    }
+    for (scf::YieldOp side : sides)
+      convertOperands(rewriter, side, side.getResultsMutable(), converted);
     rewriter.setInsertionPoint(op);
     auto changed = scf::IfOp::create(rewriter, op.getLoc(), sides[0].getOperandTypes(), op.getCondition());
     changed->setDiscardableAttrs(op->getDiscardableAttrDictionary());
@@ -439,16 +445,6 @@ private:
     Value image = toNchw(rewriter, argument.getLoc(), argument);
     for (OpOperand *use : uses)
       rewriter.modifyOpInPlace(use->getOwner(), [&] { use->set(image); });
-  }
-
-  static void convertOperands(PatternRewriter &rewriter, Operation *op, MutableOperandRange operands,
-                              const llvm::SmallBitVector &converted) {
-    OpBuilder::InsertionGuard guard(rewriter);
-    rewriter.setInsertionPoint(op);
-    for (unsigned i : converted.set_bits()) {
-      Value value = toNhwc(rewriter, op->getLoc(), operands[i].get());
-      rewriter.modifyOpInPlace(op, [&] { operands[i].set(value); });
-    }
   }
 };
 

@@ -18,19 +18,11 @@ namespace dycl {
 using namespace mlir;
 using namespace dycl;
 
-/// Whether `op` gives its input as it is.
-static bool isCopy(linalg::LinalgOp op) {
-  Block &body = *op.getBlock();
-  return op.getNumDpsInputs() == 1 && op.getNumDpsInits() == 1 && llvm::hasSingleElement(body) &&
-         body.getTerminator()->getOperand(0) == body.getArgument(0) &&
-         llvm::all_of(op.getIndexingMapsArray(), [](AffineMap map) { return map.isIdentity(); });
-}
-
 /// The operation that computes `value`, also behind reshapes, slices and copies; null where that is none of `linalg`.
 static linalg::LinalgOp getProducer(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     auto producer = dyn_cast<linalg::LinalgOp>(op);
-    if (producer && !isCopy(producer))
+    if (producer && !linalg::isaCopyOpInterface(producer))
       return producer;
     if (!producer && !isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp, tensor::ExtractSliceOp>(op))
       return nullptr;

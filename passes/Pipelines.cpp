@@ -93,39 +93,32 @@ void dycl::buildPartitionPipeline(OpPassManager &manager, const PipelineOptions 
   manager.addPass(createDyclPartitionModulesPass(partition));
 }
 
+/// The options of a pass that writes code for a vector unit.
+template <typename Options> static Options getUnitOptions(const PipelineOptions &options) {
+  Options unit;
+  unit.vectorBits = options.vectorBits;
+  unit.registers = options.registers;
+  return unit;
+}
+
 void dycl::buildCpuPipeline(OpPassManager &manager, const PipelineOptions &options) {
   OpPassManager &module = manager.nest<ModuleOp>();
   module.nest<func::FuncOp>().addPass(createDyclChannelsLastPass());
   addCleanup(module);
   // From here on nothing may simplify: see `eraseDeadOps`.
-  DyclTileGroupsPassOptions groups;
-  groups.vectorBits = options.vectorBits;
-  groups.registers = options.registers;
-  module.addPass(createDyclTileGroupsPass(groups));
+  module.addPass(createDyclTileGroupsPass(getUnitOptions<DyclTileGroupsPassOptions>(options)));
   module.addPass(createDyclSplitGroupsPass());
   if (options.winograd) {
-    DyclWinogradConvolutionsPassOptions winograd;
-    winograd.vectorBits = options.vectorBits;
-    winograd.registers = options.registers;
+    auto winograd = getUnitOptions<DyclWinogradConvolutionsPassOptions>(options);
     module.addPass(createDyclWinogradConvolutionsPass(winograd));
   }
-  DyclTileConvolutionsPassOptions convolutions;
-  convolutions.vectorBits = options.vectorBits;
-  convolutions.registers = options.registers;
+  auto convolutions = getUnitOptions<DyclTileConvolutionsPassOptions>(options);
   convolutions.tuning = llvm::to_vector(options.tuning);
   convolutions.listChoices = options.listChoices;
   module.addPass(createDyclTileConvolutionsPass(convolutions));
-  DyclTileConcatenationsPassOptions concatenations;
-  concatenations.vectorBits = options.vectorBits;
-  concatenations.registers = options.registers;
-  module.addPass(createDyclTileConcatenationsPass(concatenations));
-  DyclTilePixelsPassOptions pixels;
-  pixels.vectorBits = options.vectorBits;
-  pixels.registers = options.registers;
-  module.addPass(createDyclTilePixelsPass(pixels));
-  DyclTileProductsPassOptions products;
-  products.vectorBits = options.vectorBits;
-  products.registers = options.registers;
+  module.addPass(createDyclTileConcatenationsPass(getUnitOptions<DyclTileConcatenationsPassOptions>(options)));
+  module.addPass(createDyclTilePixelsPass(getUnitOptions<DyclTilePixelsPassOptions>(options)));
+  auto products = getUnitOptions<DyclTileProductsPassOptions>(options);
   products.tuning = llvm::to_vector(options.tuning);
   products.listChoices = options.listChoices;
   module.addPass(createDyclTileProductsPass(products));
