@@ -14,11 +14,7 @@ SIZES = ((X[:3],), (X[:1] * 4,), (-X,), (X[2:4],))
 COUNTS = tuple((X, torch.tensor(n)) for n in (3, 1, 2))
 
 
-@case(*SIZES, dynamic=({0: ROWS},), tolerance=1e-6)
-def sizes_as_operands(x):
-    n = x.shape[0]
-    if x.sum() > 2:
-        x = x + 1
+def _as_operands(x, n):
     whole = torch.arange(1, 5)
     return (
         (x.abs() ** n, (-x) ** n, n ** torch.arange(4), n // whole, whole // n, n % whole, whole % n),
@@ -29,18 +25,30 @@ def sizes_as_operands(x):
     )
 
 
+def _as_settings(x, n):
+    activations = F.leaky_relu(x, n / 10), F.elu(x, n / 3), F.celu(x, n / 2), F.softplus(x, beta=n)
+    steps = torch.linspace(0, 1, n), torch.linspace(-n, n / 3, 5), torch.linspace(n, 2, n + 1)
+    q = x[None] / 8
+    weighted = F.scaled_dot_product_attention(q, q, q, scale=n / 3)
+    masked = F.scaled_dot_product_attention(q, q, q, is_causal=n > 2)
+    order, padded = x.sort(0, descending=n > 1).values, F.pad(x.T[None], (n - 1, 0))
+    return activations, steps, weighted, masked, (x / 0).nan_to_num(n, 2 * n, -n), order, padded
+
+
+@case(*SIZES, dynamic=({0: ROWS},), tolerance=1e-6)
+def sizes_as_operands(x):
+    n = x.shape[0]
+    if x.sum() > 2:
+        x = x + 1
+    return _as_operands(x, n)
+
+
 @case(*COUNTS, tolerance=1e-6)
 def counts_as_operands(x, count):
     n = int(count) % 4 + 1
     if n > 2:
         x = x + 1
-    whole = torch.arange(1, 5)
-    return (
-        (x.abs() ** n, (-x) ** n, n ** torch.arange(4), n // whole, whole // n, n % whole, whole % n),
-        (torch.fmod(x, n), torch.remainder(x, n), torch.div(x, n, rounding_mode="floor"), whole & n, n ^ whole),
-        (x.masked_fill(x > 1, n), torch.where(x > 1, n, 0), x.clamp(max=n / 4), whole.clamp(n - 1, n + 1)),
-        (x.index_fill(1, torch.tensor([0]), n), torch.zeros(4).scatter(0, torch.tensor([1, 3]), float(n))),
-    )
+    return _as_operands(x, n)
 
 
 @case(*SIZES, dynamic=({0: ROWS},), tolerance=1e-6, unreached=1)  # CELU's own ZeroDivisionError
@@ -48,12 +56,7 @@ def sizes_as_settings(x):
     n = x.shape[0]
     if x.sum() > 2:
         x = x + 1
-    activations = F.leaky_relu(x, n / 10), F.elu(x, n / 3), F.celu(x, n / 2), F.softplus(x, beta=n)
-    steps = torch.linspace(0, 1, n), torch.linspace(-n, n / 3, 5), torch.linspace(n, 2, n + 1)
-    q = x[None] / 8
-    weighted = F.scaled_dot_product_attention(q, q, q, scale=n / 3)
-    masked = F.scaled_dot_product_attention(q, q, q, is_causal=n > 2)
-    return activations, steps, weighted, masked, (x / 0).nan_to_num(n, 2 * n, -n), F.pad(x.T[None], (n - 1, 0))
+    return _as_settings(x, n)
 
 
 @case(*COUNTS, tolerance=1e-6, unreached=1)
@@ -61,12 +64,7 @@ def counts_as_settings(x, count):
     n = int(count) % 4 + 1
     if n > 2:
         x = x + 1
-    activations = F.leaky_relu(x, n / 10), F.elu(x, n / 3), F.celu(x, n / 2), F.softplus(x, beta=n)
-    steps = torch.linspace(0, 1, n), torch.linspace(-n, n / 3, 5), torch.linspace(n, 2, n + 1)
-    q = x[None] / 8
-    weighted = F.scaled_dot_product_attention(q, q, q, scale=n / 3)
-    masked = F.scaled_dot_product_attention(q, q, q, is_causal=n > 2)
-    return activations, steps, weighted, masked, (x / 0).nan_to_num(n, 2 * n, -n), x.sort(0, descending=n > 1).values
+    return _as_settings(x, n)
 
 
 @case(*COUNTS, tolerance=1e-6, unreached=3)  # Sizes below 0, of which there are none.

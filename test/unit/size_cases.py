@@ -618,7 +618,13 @@ def picked_by_lists_of_numbers(x):
     y = TABLE * x.sum()
     y[[second, 0]] = 5.0
     y[[first], 1] += 1
-    return y[[first, second]], y[[[first, 1], [second, 0]], [0, 2]], y[[first > 0, True, second > 1, False]], x
+    return (
+        y[[first, second]],
+        y[[[first, 1], [second, 0]], [0, 2]],
+        y[[first > 0, True, second > 1, False]],
+        y[[first + 0.75, 1]],
+        x,
+    )
 
 
 @case(*_both(3), *_both(3))

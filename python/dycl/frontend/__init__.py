@@ -3,8 +3,8 @@
 
 `rewrite.py` and `convert.py` make control flow explicit in the Python source; `capture.py` runs the rewritten model on
 fake tensors, with `operators` (what each construct means), `control.py` (paths), `state.py` (what paths change),
-`values.py` (numbers on data) and `recorder.py` (ops, with `resizing.py`); `fold.py`, `convolutions.py` and `layouts.py`
-optimize the graph; `importer.py` lowers it.
+`values.py` (numbers on data), `function_mode.py` (torch's functions) and `recorder.py` (ops); `fold.py`,
+`convolutions.py` and `layouts.py` optimize the graph; `importer.py` lowers it.
 """
 
 from __future__ import annotations

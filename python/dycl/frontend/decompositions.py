@@ -39,7 +39,6 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
         for overload in (packet.Tensor, packet.Tensor_Scalar, packet.Scalar_Tensor):
             table[overload] = functools.partial(_shift, packet.Tensor)
     table[aten.constant_pad_nd.default] = _constant_pad
-    table[aten.scatter.value] = _scatter_number
     table[aten.index.Tensor] = _index
     table[aten.index_put.default] = _index_put
     table[aten.masked_select.default] = _masked_select
@@ -220,11 +219,6 @@ def _positions(indices: Sequence[torch.Tensor | None]) -> list[torch.Tensor | No
             places = index.nonzero()
             found.extend(places[:, d] for d in range(index.dim()))
     return found
-
-
-def _scatter_number(tensor: torch.Tensor, dim: int, index: torch.Tensor, value: Any) -> torch.Tensor:
-    """`scatter` of one number, of which torch-mlir lowers some."""
-    return aten.scatter.src(tensor, dim, index, torch.full(index.shape, value, dtype=tensor.dtype))
 
 
 def _compare_with_number(compare: Any, tensor: torch.Tensor, number: Any) -> Any:

@@ -33,8 +33,8 @@ from torch_mlir.dialects import torch as torch_dialect
 from torch_mlir.extras.fx_importer import ContextCache, FxImporter, GraphNodeImporter
 from torch_mlir.passmanager import PassManager
 
-from dycl.compiler.tools import failure
-from dycl.errors import SourceLocation, UnsupportedConstructError
+from dycl.compiler.tools import run_filter
+from dycl.errors import CompileError, SourceLocation, UnsupportedConstructError
 from dycl.frontend.graph import Graph
 from dycl.frontend.recorder import COND, POISON, WHILE, graph_outputs, nested_graphs
 from dycl.frontend.sizes import is_static
@@ -321,8 +321,7 @@ def import_graph(
         importer = _Importer(context)
         poisons = _poison_types(graph.body)
         reshapes = _import_main(importer, graph, list(poisons.values()), list(poisons))
-        module = importer.module
-        module = _lower(module.operation.get_asm(enable_debug_info=True))
+        module = _lower(importer.module.operation.get_asm(enable_debug_info=True))
         _lower_reshapes(module, reshapes)
         _finish_main(module, argument_names, parameter_keys, inline or {})
         module.operation.attributes["sym_name"] = ir.StringAttr.get(name)
@@ -409,6 +408,7 @@ _PIPELINE = (
 
 
 _TOOL = Path(ir.__file__).parent / "_mlir_libs" / "torch-mlir-opt"
+_LOWER = (f"-pass-pipeline={_PIPELINE}", "--allow-unregistered-dialect")
 
 
 def _lower(as_torch: str) -> ir.Module:
@@ -416,22 +416,24 @@ def _lower(as_torch: str) -> ir.Module:
 
     What torch-mlir divides by zero, or asserts, would end the user's. (A `view` of no elements does.)
     """
-    command = [str(_TOOL), f"-pass-pipeline={_PIPELINE}", "--allow-unregistered-dialect"]
     form = ["--mlir-print-debuginfo", "--mlir-print-op-generic"]
-    done = subprocess.run([*command, *form], input=as_torch, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        # Loads the dialects that the result is of.
-        PassManager.parse(_PIPELINE).run(ir.Module.create(ir.Location.unknown()).operation)
-        return ir.Module.parse(done.stdout)
-    failed = failure(command, as_torch, doing="phase import", diagnostics=done.stderr, status=done.returncode)
-    refusal = _refusal_of_crash(as_torch, command) if done.returncode < 0 else _refusal(done.stderr.splitlines())
-    if refusal is None:
-        raise failed
-    raise refusal from failed
+    try:
+        lowered = run_filter(str(_TOOL), [*_LOWER, *form], as_torch, doing="phase import")
+    except CompileError as error:
+        refusal = _refusal(error.diagnostics.splitlines()) or _refusal_of_crash(as_torch)
+        if refusal is None:
+            raise
+        raise refusal from error
+    # Loads the dialects that the result is of.
+    PassManager.parse(_PIPELINE).run(ir.Module.create(ir.Location.unknown()).operation)
+    return ir.Module.parse(lowered)
 
 
-def _refusal_of_crash(as_torch: str, command: Sequence[str]) -> UnsupportedConstructError | None:
-    """At which op of `main` the lowering ends its process: the first with which a program that ends there does."""
+def _refusal_of_crash(as_torch: str) -> UnsupportedConstructError | None:
+    """At which op of `main` the lowering ends its process: the first with which a program that ends there does.
+
+    None where it does not end it.
+    """
 
     def find_main(module: ir.Module) -> tuple[ir.Operation, ir.Block]:
         main = next(op for op in module.body.operations if _symbol(op) == "main").operation
@@ -450,7 +452,7 @@ def _refusal_of_crash(as_torch: str, command: Sequence[str]) -> UnsupportedConst
         inputs = [argument.type for argument in block.arguments]
         main.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(inputs, [v.type for v in given]))
         text = module.operation.get_asm()
-        return subprocess.run(command, input=text, capture_output=True, text=True, check=False).returncode < 0
+        return subprocess.run([_TOOL, *_LOWER], input=text, capture_output=True, text=True, check=False).returncode < 0
 
     whole = ir.Module.parse(as_torch)  # Its operations live as long as it does.
     ops = list(find_main(whole)[1].operations)[:-1]

@@ -112,6 +112,11 @@ def _decide_squeezed(tensor: torch.Tensor, dims: Any = None) -> None:
             bool(tensor.shape[dim] == 1)
 
 
+def _items(out: Any) -> Sequence[Any]:
+    """What an op gives, one by one."""
+    return out if isinstance(out, (tuple, list)) else (out,)
+
+
 class _TrackingFunctionalMode(FunctionalTensorMode):
     """Functionalization that remembers, weakly, which tensors are alive.
 
@@ -162,11 +167,13 @@ class _TrackingFunctionalMode(FunctionalTensorMode):
         if func.overloadpacket is aten.squeeze:
             _decide_squeezed(*args)
         out = super().__torch_dispatch__(func, types, args, kwargs)
-        if all(result.alias_info is None for result in func._schema.returns):
+        if any(isinstance(value, FakeTensor) for value in _items(out)) and not any(
+            result.alias_info for result in func._schema.returns
+        ):
             # What is made of tensors outside of the program alone (`zeros_like(GLOBAL)`) is the program's own.
             with self:
                 out = pytree.tree_map_only(FakeTensor, FunctionalTensor.to_functional, out)
-        for value in out if isinstance(out, (tuple, list)) else (out,):
+        for value in _items(out):
             if type(value) is FunctionalTensor:
                 self.track(value)
         return out

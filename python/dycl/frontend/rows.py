@@ -46,6 +46,12 @@ class Rows:
         size = self.stacks[0].shape[0]
         return Number(torch.full((), size, dtype=torch.int64), int) if isinstance(size, torch.SymInt) else size
 
+    @property
+    def number_type(self) -> NumberType:
+        """The type of the items, if they are numbers by themselves; None otherwise."""
+        spec, kinds = self.form
+        return kinds[0] if spec.is_leaf() else None
+
     def item(self, index: Number) -> Any:
         """The item at an index, which is known to be from 0 to below the length."""
         spec, kinds = self.form

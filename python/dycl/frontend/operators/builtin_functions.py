@@ -18,6 +18,7 @@ from dycl.frontend.operators.growing import has_rows, known_items, rows_of
 from dycl.frontend.operators.iteration import DataRange
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.operators.selection import Selection
+from dycl.frontend.rows import Rows
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sorting import stable_order
 from dycl.frontend.text import Text
@@ -99,36 +100,32 @@ def index(ops: Calls, value: Any) -> Any:  # noqa: ARG001
     return Number.of(number, int) if isinstance(number, Number) and number.type is not float else operator.index(number)
 
 
-def _numbers_of(items: Any) -> tuple[torch.Tensor, type] | None:
-    """All items of a list of numbers whose length depends on data, and their type; None for other items."""
-    if not has_rows(items):
-        return None
-    rows = rows_of(items)
-    (kind, *others), (stack, *_) = rows.form[1], rows.stacks
-    return (stack, kind) if kind is not None and not others and rows.form[0].is_leaf() else None
+def _rows_of_numbers(items: Any) -> Rows | None:
+    """All items of a list of numbers whose length depends on data; None for other items."""
+    rows = rows_of(items) if has_rows(items) else None
+    return rows if rows is not None and rows.number_type is not None else None
 
 
 @replaces(sum)
 def sum_(ops: Calls, items: Any, start: Any = 0) -> Any:
-    numbers = _numbers_of(items)
-    if numbers is None:
+    rows = _rows_of_numbers(items)
+    if rows is None:
         return sum(items, start)
-    stack, kind = numbers
-    if kind is not float:
-        return start + Number(stack.sum(), int)
+    total = rows.stacks[0].sum()
+    if rows.number_type is not float:
+        return start + Number(total, int)
     # Of no floats it is an int, that of the start.
-    is_none = Number.of(as_number(stack.shape[0]), int) == 0
-    return ops.if_exp(is_none, lambda: start, lambda: start + Number(stack.sum(), float))
+    return ops.if_exp(rows.length == 0, lambda: start, lambda: start + Number(total, float))
 
 
 def _extreme(
     ops: Calls, better: Callable[[Any, Any], Any], plain: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
 ) -> Any:
     """`max` and `min`: the first of the best, as Python has it."""
-    numbers = _numbers_of(args[0]) if len(args) == 1 and not kwargs else None
-    if numbers is not None and numbers[1] is int:  # Of floats, NaNs are not what torch finds.
-        stack, _ = numbers
-        ops.raise_if(Number.of(as_number(stack.shape[0]), int) == 0, lambda: plain([]))
+    rows = _rows_of_numbers(args[0]) if len(args) == 1 and not kwargs else None
+    if rows is not None and rows.number_type is int:  # Of floats, NaNs are not what torch finds.
+        ops.raise_if(rows.length == 0, lambda: plain([]))
+        stack = rows.stacks[0]
         return Number(stack.amax() if plain is max else stack.amin(), int)
     items = list(known_items(args[0])) if len(args) == 1 else list(args)
     key = kwargs.get("key")

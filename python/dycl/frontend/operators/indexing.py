@@ -19,6 +19,7 @@ from torch.utils import _pytree as pytree
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.bounds import from_the_start, upper_bound
 from dycl.frontend.locations import here
+from dycl.frontend.number_lists import stacked
 from dycl.frontend.operators.core import nothing, user_method
 from dycl.frontend.operators.growing import has_rows, item_of, refuse_change
 from dycl.frontend.operators.patterns import Patterns
@@ -287,17 +288,13 @@ def _lists_as_tensors(index: Any) -> Any:
         return tuple(map(_lists_as_tensors, index))
     if not isinstance(index, list):
         return index
-    numbers = pytree.tree_leaves(index, is_leaf=lambda v: isinstance(v, Number))
-    if not any(isinstance(v, Number) for v in numbers):
-        return index
-    is_mask = all((v.type if isinstance(v, Number) else type(v)) is bool for v in numbers)
-
-    def build(value: Any) -> torch.Tensor:
-        if isinstance(value, list):
-            return torch.stack(list(map(build, value)))
-        return Number.of(value, bool if is_mask else int).tensor
-
-    return build(index)
+    leaves = pytree.tree_leaves(index)
+    if any(isinstance(v, torch.Tensor) for v in leaves):
+        return index  # Torch takes it for a tuple.
+    # Torch cuts off what is behind the point of floats.
+    is_mask = all((v.type if isinstance(v, Number) else type(v)) is bool for v in leaves)
+    made = stacked(index, torch.bool if is_mask else torch.int64)
+    return index if made is None else made
 
 
 def _index(index: Any) -> Any:

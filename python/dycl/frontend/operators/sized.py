@@ -71,7 +71,7 @@ def _check_size(ops: Calls, size: Number) -> None:
     def fail() -> None:
         raise RuntimeError("a size that depends on data is negative")
 
-    ops.if_(size < 0, fail, None, ())
+    ops.raise_if(size < 0, fail)
 
 
 def _has_numbers(value: Any) -> bool:
@@ -132,7 +132,7 @@ def arange(ops: Calls, *args: Any, **kwargs: Any) -> torch.Tensor:
     def fail() -> None:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
 
-    ops.if_((end < start) if step > 0 else (end > start), fail, None, ())
+    ops.raise_if((end < start) if step > 0 else (end > start), fail)
     # Rounded up, away from the start.
     count = (end - start + (step - 1 if step > 0 else step + 1)) // step
     size = as_size(count, ops.control.recorder, 0)
@@ -153,7 +153,7 @@ def narrow(ops: Calls, tensor: torch.Tensor, dim: int, start: Any, length: Any) 
         raise RuntimeError("start and length of a `narrow` that depends on data lie outside of the tensor")
 
     begin = ops.if_exp(start < 0, lambda: start + size, lambda: start)
-    ops.if_(ops.or_(begin < 0, lambda: length < 0, lambda: begin + length > size), fail, None, ())
+    ops.raise_if(ops.or_(begin < 0, lambda: length < 0, lambda: begin + length > size), fail)
     if not isinstance(length, Number):
         return torch.narrow(tensor, dim, begin, length)  # of a static size: see `scalar_arguments.py`
     first, count = (as_size(v, ops.control.recorder, 0) if isinstance(v, Number) else v for v in (begin, length))
@@ -175,7 +175,7 @@ def repeat_interleave(
         def fail() -> None:
             raise RuntimeError("repeats must have the same size as input along dim")
 
-        ops.if_(repeats.shape[0] != tensor.shape[dim], fail, None, ())
+        ops.raise_if(repeats.shape[0] != tensor.shape[dim], fail)
         return tensor.index_select(dim, _repeated_rows(ops, repeats, output_size))
     if isinstance(repeats, torch.Tensor):
         repeats = repeats.reshape(())
@@ -193,7 +193,7 @@ def _repeated_rows(ops: Calls, repeats: torch.Tensor, output_size: int | None) -
     def fail() -> None:
         raise RuntimeError("repeats can not be negative")
 
-    ops.if_((repeats < 0).any(), fail, None, ())
+    ops.raise_if((repeats < 0).any(), fail)
     ends = repeats.to(torch.int64).cumsum(0)
     size = output_size
     if size is None:
@@ -216,7 +216,7 @@ def linspace(
         def fail() -> None:
             raise RuntimeError("number of steps must be non-negative")
 
-        ops.if_(steps < 0, fail, None, ())
+        ops.raise_if(steps < 0, fail)
         size = as_size(steps, ops.control.recorder, 0)
     first, last = (
         v.tensor.to(dtype) if isinstance(v, Number) else torch.full((), v, dtype=dtype) for v in (start, end)
@@ -242,13 +242,13 @@ def one_hot(ops: Calls, tensor: torch.Tensor, num_classes: Any = -1) -> torch.Te
 
         return fail
 
-    ops.if_((tensor < 0).any(), raises("Class values must be non-negative."), None, ())
+    ops.raise_if((tensor < 0).any(), raises("Class values must be non-negative."))
 
     def largest() -> Number:
         return Number.of_tensor(tensor.max() + 1)
 
     classes = ops.if_exp(classes == -1, largest, lambda: classes) if isinstance(classes, Number) else largest()
-    ops.if_((tensor >= classes).any(), raises("Class values must be smaller than num_classes."), None, ())
+    ops.raise_if((tensor >= classes).any(), raises("Class values must be smaller than num_classes."))
     size = as_size(classes, ops.control.recorder, 1)
     return (tensor.unsqueeze(-1) == torch.arange(size)).to(torch.int64)  # type: ignore[arg-type]
 
@@ -269,7 +269,7 @@ def split(ops: Calls, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> tuple[
         )
 
     is_negative = (lambda number=number: number < 0 for number in numbers)
-    ops.if_(ops.or_(sum(numbers) != as_number(tensor.shape[dim]), *is_negative), fail, None, ())
+    ops.raise_if(ops.or_(sum(numbers) != as_number(tensor.shape[dim]), *is_negative), fail)
     parts: list[torch.Tensor] = []
     start: Any = 0
     for number in numbers:

@@ -3,21 +3,19 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.utils import _pytree as pytree
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.locations import here
+from dycl.frontend.number_lists import PYTHON_DTYPES, stacked
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.growing import has_rows, rows_of
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.rows import rows_of_tensor
-from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sizes import is_static
 from dycl.frontend.values import Number
 
@@ -44,52 +42,20 @@ def tolist(ops: Calls, tensor: torch.Tensor) -> Any:
 
 def _tensor(plain: Callable[..., torch.Tensor], data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
     """`torch.tensor` of numbers on data, or of nested lists that hold some, or tensors of one element."""
+    dtype = kwargs.get("dtype") or (args[0] if args else None)
     if has_rows(data):
         rows = rows_of(data)
-        kind = rows.form[1][0]
-        if len(rows.form[1]) != 1 or kind is None:
+        if rows.number_type is None:
             raise TypeError("`torch.tensor` of a list whose length depends on data takes numbers; use `torch.stack`")
-        dtype = kwargs.get("dtype") or (args[0] if args else None)
         if dtype is None and rows.least == 0:
             raise UnsupportedConstructError(
                 "`torch.tensor` of a list that may be empty: its dtype would depend on that",
                 hint="give the `dtype`",
                 location=here(),
             )
-        return rows.stacks[0].to(dtype or _PYTHON_DTYPES[kind]())
-    data = pytree.tree_map(as_number, data) if isinstance(data, (list, tuple)) else as_number(data)
-    leaves = [data] if isinstance(data, Number) else pytree.tree_leaves(data) if isinstance(data, (list, tuple)) else []
-    if not any(isinstance(v, (Number, torch.Tensor)) for v in leaves):
-        return plain(data, *args, **kwargs)
-    dtype = kwargs.get("dtype") or (args[0] if args else None)
-    if dtype is None:
-        dtype = functools.reduce(torch.promote_types, map(_dtype_in_list, leaves))
-
-    def build(value: Any) -> torch.Tensor:
-        if isinstance(value, (list, tuple)):
-            return torch.stack([build(v) for v in value])
-        if not isinstance(value, torch.Tensor):
-            return Number.of(value).tensor.to(dtype)
-        if value.numel() != 1:
-            raise ValueError("only one element tensors can be converted to Python scalars")
-        return value.reshape(()).to(dtype)
-
-    return build(data)
-
-
-_PYTHON_DTYPES: dict[type, Callable[[], torch.dtype]] = {
-    bool: lambda: torch.bool,
-    int: lambda: torch.int64,
-    float: torch.get_default_dtype,
-}
-
-
-def _dtype_in_list(value: Any) -> torch.dtype:
-    """What a value contributes to the dtype of a tensor that `torch.tensor` makes of a list."""
-    if isinstance(value, torch.Tensor):
-        return value.dtype
-    kind = value.type if isinstance(value, Number) else type(value)
-    return _PYTHON_DTYPES[kind]()
+        return rows.stacks[0].to(dtype or PYTHON_DTYPES[rows.number_type]())
+    made = stacked(data, dtype)
+    return plain(data, *args, **kwargs) if made is None else made
 
 
 @replaces(torch.tensor)
