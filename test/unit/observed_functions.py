@@ -15,6 +15,13 @@ def both_operands(x):
     return 2
 
 
+def and_not(x):
+    done = False
+    if x[0] > 0 and not done:
+        return 1
+    return 2
+
+
 def chained(x):
     return 0 < x.sum() < 1.5
 
@@ -132,6 +139,12 @@ FUNCTIONS = [
             ("and/or", "operand 2", True),
             ("and/or", W, True),
         ],
+    ),
+    # `not done` is decided by Python alone.
+    (
+        and_not,
+        (X,),
+        [("and/or", "operand 1", True), ("if", W, True), ("and/or", "operand 2", True), ("and/or", W, True)],
     ),
     (chained, (X,), [("comparison", "operand 1", True)]),
     (ternary, (X,), [("ternary", W, True)]),

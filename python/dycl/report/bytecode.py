@@ -213,7 +213,8 @@ def _asked(
         before -= 1
     computed = _range(instructions[before]) if before >= 0 else None
     inverted = before >= 0 and instructions[before].opname == "UNARY_NOT"
-    for place in (_range(instructions[index]), computed):
+    # Of `a > b and not c`, Python 3.11 gives the jump that asks for `c` the place of `a > b`.
+    for place in (computed, _range(instructions[index])):
         leaves = source.leaves.get(place) if place is not None else None
         if leaves:
             return _of_chain(leaves, chains), False
