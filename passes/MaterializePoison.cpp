@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/IR/Matchers.h"
 #include "passes/Passes.h"
 #include "passes/Utils/HostValues.h"
 #include "llvm/ADT/SetVector.h"
@@ -22,6 +23,78 @@ using namespace dycl;
 
 namespace {
 
+/// A value that is undefined on some path, with what i1 values of the same branches are there.
+struct Undefined {
+  using Flags = SmallVector<std::pair<Value, bool>>;
+
+  Value value;
+  Flags flags;
+
+  bool operator==(const Undefined &other) const { return value == other.value && flags == other.flags; }
+
+  std::optional<bool> getFlag(Value flag) const {
+    for (auto [known, is] : flags)
+      if (known == flag)
+        return is;
+    return std::nullopt;
+  }
+
+  /// Whether an operation is on the side of a branch that is not taken where the value is undefined.
+  bool isNeverUsedBy(Operation *user) const {
+    for (Operation *op = user; Operation *parent = op->getParentOp(); op = parent) {
+      auto branch = dyn_cast<scf::IfOp>(parent);
+      std::optional<bool> condition = branch ? getFlag(branch.getCondition()) : std::nullopt;
+      if (condition && *condition != (op->getParentRegion() == &branch.getThenRegion()))
+        return true;
+    }
+    return false;
+  }
+
+  /// What the value becomes where a branch yields it: the result; known are its condition, and flags yielded beside it.
+  Undefined yieldedBy(scf::YieldOp yield, unsigned index) const {
+    auto branch = cast<scf::IfOp>(yield->getParentOp());
+    Undefined result = {branch.getResult(index), flags};
+    result.flags.push_back({branch.getCondition(), yield->getParentRegion() == &branch.getThenRegion()});
+    for (auto [operand, flag] : llvm::zip_equal(yield.getOperands(), branch->getResults())) {
+      APInt constant;
+      std::optional<bool> is = getFlag(operand);
+      if (operand.getType().isInteger(1) && matchPattern(operand, m_ConstantInt(&constant)))
+        is = constant.isOne();
+      if (is)
+        result.flags.push_back({flag, *is});
+    }
+    return result;
+  }
+};
+
+/// The first operation that may compute with a poison, if control flow passes it there.
+Operation *findReachedComputation(ub::PoisonOp poison) {
+  SmallVector<Undefined> reached = {{poison.getResult(), {}}};
+  auto add = [&](Undefined next) {
+    if (!llvm::is_contained(reached, next))
+      reached.push_back(std::move(next));
+  };
+  for (size_t next = 0; next < reached.size(); ++next) {
+    Undefined undefined = reached[next];
+    for (OpOperand &use : undefined.value.getUses()) {
+      Operation *user = use.getOwner();
+      if (undefined.isNeverUsedBy(user))
+        continue;
+      llvm::SetVector<Value> values;
+      if (!followControlFlow(use, values))
+        return user;
+      auto yield = dyn_cast<scf::YieldOp>(user);
+      if (yield && isa<scf::IfOp>(yield->getParentOp())) {
+        add(undefined.yieldedBy(yield, use.getOperandNumber()));
+        continue;
+      }
+      for (Value value : values)
+        add({value, {}});
+    }
+  }
+  return nullptr;
+}
+
 struct MaterializePoisonPass : public dycl::impl::DyclMaterializePoisonPassBase<MaterializePoisonPass> {
   using DyclMaterializePoisonPassBase::DyclMaterializePoisonPassBase;
 
@@ -29,7 +102,7 @@ struct MaterializePoisonPass : public dycl::impl::DyclMaterializePoisonPassBase<
     SmallVector<ub::PoisonOp> poisons;
     getOperation().walk([&](ub::PoisonOp poison) { poisons.push_back(poison); });
     for (ub::PoisonOp poison : poisons) {
-      Operation *user = findComputation(poison.getResult());
+      Operation *user = findReachedComputation(poison);
       if (!user)
         continue;
       OpBuilder builder(poison);

@@ -265,6 +265,9 @@ def DyclMaterializePoisonPass : Pass<"dycl-materialize-poison", "::mlir::ModuleO
     a computation reached by poison is one whose result that path does not read, so any value will do; it only has
     to exist, because a region call takes no `None`.
 
+    A computation on the other side of a branch whose condition tells that the value is undefined is not reached: the
+    branch that yields the poison yields that condition, or a constant, beside it.
+
     Limits: no stand-in is made for a tensor of dynamic shape; that is an error at the value.
 
     Example:

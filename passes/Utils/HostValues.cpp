@@ -14,9 +14,7 @@
 using namespace mlir;
 using namespace dycl;
 
-/// Adds to `next` the values that take on the value of `use` when control flow passes it on. Returns false where the
-/// value is computed with instead.
-static bool followControlFlow(OpOperand &use, llvm::SetVector<Value> &next) {
+bool dycl::followControlFlow(OpOperand &use, llvm::SetVector<Value> &next) {
   Operation *user = use.getOwner();
   unsigned index = use.getOperandNumber();
   if (!isHostBlock(user->getBlock()))

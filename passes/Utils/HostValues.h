@@ -17,6 +17,10 @@ namespace dycl {
 /// control flow only passes it on.
 mlir::Operation *findComputation(mlir::Value value);
 
+/// Adds to `next` the values that take on the value of `use` when control flow passes it on. Returns false where the
+/// value is computed with instead.
+bool followControlFlow(mlir::OpOperand &use, llvm::SetVector<mlir::Value> &next);
+
 /// The number of each decision that the program takes, in program order. Every host and the graph number them through
 /// this function, so that the k of `decide(k, …)` in host.py is the predicate k of the program description.
 llvm::DenseMap<mlir::Operation *, unsigned> numberPredicates(ProgramOp program);

@@ -62,3 +62,56 @@ func.func @main(%p: i1, %x: tensor<?xf32>) -> tensor<?xf32> {
   %2 = math.exp %0 : tensor<?xf32>
   return %2 : tensor<?xf32>
 }
+
+// -----
+
+// The condition under which it is poison, yielded beside it by a branch around, keeps it from the computation: nothing
+// has to stand for it, whatever its size.
+// CHECK-LABEL: func.func @main
+// CHECK: ub.poison : tensor<?xf32>
+// CHECK-NOT: arith.constant dense
+func.func @main(%p: i1, %q: i1, %x: tensor<?xf32>, %y: tensor<?xf32>) -> tensor<?xf32> {
+  %true = arith.constant true
+  %false = arith.constant false
+  %0:2 = scf.if %p -> (i1, tensor<?xf32>) {
+    scf.yield %false, %x : i1, tensor<?xf32>
+  } else {
+    %1 = scf.if %q -> (tensor<?xf32>) {
+      %2 = ub.poison : tensor<?xf32>
+      scf.yield %2 : tensor<?xf32>
+    } else {
+      scf.yield %y : tensor<?xf32>
+    }
+    scf.yield %q, %1 : i1, tensor<?xf32>
+  }
+  %3 = scf.if %0#0 -> (tensor<?xf32>) {
+    scf.yield %x : tensor<?xf32>
+  } else {
+    %4 = math.exp %0#1 : tensor<?xf32>
+    scf.yield %4 : tensor<?xf32>
+  }
+  return %3 : tensor<?xf32>
+}
+
+// -----
+
+// On this side of the condition it is computed with.
+func.func @main(%q: i1, %x: tensor<?xf32>) -> tensor<?xf32> {
+  %true = arith.constant true
+  %false = arith.constant false
+  %0:2 = scf.if %q -> (i1, tensor<?xf32>) {
+    // expected-error @+1 {{a value of type 'tensor<?xf32>' is undefined on this path, and no stand-in of that type can be made}}
+    %1 = ub.poison : tensor<?xf32>
+    scf.yield %true, %1 : i1, tensor<?xf32>
+  } else {
+    scf.yield %false, %x : i1, tensor<?xf32>
+  }
+  %2 = scf.if %0#0 -> (tensor<?xf32>) {
+    // expected-note @+1 {{it is computed with here}}
+    %3 = math.exp %0#1 : tensor<?xf32>
+    scf.yield %3 : tensor<?xf32>
+  } else {
+    scf.yield %x : tensor<?xf32>
+  }
+  return %2 : tensor<?xf32>
+}
