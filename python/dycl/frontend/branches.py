@@ -13,9 +13,10 @@ import torch
 from torch import fx
 
 from dycl.errors import DyclError, UnsupportedConstructError
+from dycl.frontend.facts import Facts
 from dycl.frontend.holders import is_left_behind, is_made_elsewhere, is_variable_of_the_past
 from dycl.frontend.joining import Join, JoinedObject, Plan, constant
-from dycl.frontend.kinds import MISSING, same_shape
+from dycl.frontend.kinds import MISSING, has_choice, same_shape
 from dycl.frontend.locations import here
 from dycl.frontend.paths import Context, Deferred, Escaping, Fork, Scope, Side, Signal, Stop, Unwind
 from dycl.frontend.recorder import Recorder
@@ -27,7 +28,9 @@ from dycl.frontend.state import (
     CellLocation,
     ContainerLocation,
     ForeignLocation,
+    FrozenChoice,
     FrozenContents,
+    FrozenNode,
     FrozenTensor,
     Journal,
     Location,
@@ -38,7 +41,7 @@ from dycl.frontend.state import (
     holds,
     thaw,
 )
-from dycl.frontend.values import DisagreementError, Number, Site, TruthOnly, Unusable, check_truth, refuse
+from dycl.frontend.values import Choice, DisagreementError, Number, Site, TruthOnly, Unusable, check_truth, known
 
 
 class _StoppedSide(Exception):  # noqa: N818 (not an error: it takes a traced side to where it is joined)
@@ -59,7 +62,13 @@ class Branches:
     """
 
     def __init__(
-        self, recorder: Recorder, *, max_depth: int, max_specializations: int, makes_rows: bool = False
+        self,
+        recorder: Recorder,
+        *,
+        max_depth: int,
+        max_specializations: int,
+        max_lengths: int | None = None,
+        makes_rows: bool = False,
     ) -> None:
         self.recorder = recorder
         self.journal = Journal()
@@ -68,7 +77,15 @@ class Branches:
         self.outside: Callable[[Any], str | None] = lambda _: None
         self._max_depth = max_depth
         self._max_specializations = max_specializations
+        self._max_lengths = max_lengths
         self._forks: list[Fork] = []
+        self._sides: list[tuple[torch.Tensor, bool]] = []
+        """The conditions whose sides are being traced, outermost first, each with what it is on this one."""
+        self._assumed: list[tuple[list[tuple[Fork, bool]], tuple[torch.Tensor, bool]]] = []
+        """The conditions that were met and are taken one way in this run, each with the forks that were open there."""
+        self._sides_traced = 0
+        self._facts: tuple[list[tuple[int, bool]], Facts] | None = None
+        """What was last found to be known, with the conditions, by the ids of their tensors."""
         self._scopes: list[Scope] = []
         self._depth = 0
         self._loops_around = 0
@@ -87,8 +104,7 @@ class Branches:
         """The recorded 0-d bool tensor of a condition on data, or None for one that Python decides."""
         if isinstance(test, TruthOnly):
             test = TruthOnly.truth(test)
-        if isinstance(test, Unusable):
-            refuse(test)
+        test = known(test)
         if isinstance(test, torch.SymBool) and self.recorder.sizes.decide(test) is not None:
             return None
         if has_rows(test):
@@ -105,6 +121,51 @@ class Branches:
     def constant(self, value: bool | int | float) -> torch.Tensor:
         """A recorded 0-d tensor (bool, i64, f64) with a known value, in the current graph."""
         return constant(self.recorder, value)
+
+    def which(self, choice: Choice) -> int | None:
+        """Which alternative a choice is on the path that is being traced; None if it may be several."""
+        among = self._among(choice)
+        return among[0] if len(among) == 1 else None
+
+    def _on_side(self, value: Any, condition: tuple[torch.Tensor, bool]) -> Any:
+        """A frozen value at the end of a side: of a choice, the one that it is there, where its condition tells."""
+        if isinstance(value, FrozenChoice):
+            among = self._among(value, condition)
+            return value.values[among[0]] if len(among) == 1 else value
+        if isinstance(value, FrozenNode) and type(value.original) is tuple and has_choice(value):
+            items = tuple(self._on_side(item, condition) for item in value.items)
+            return FrozenNode(tuple(map(thaw, items)), value.keys, items)
+        return value
+
+    def is_one_of(self, choice: Choice, alternatives: Sequence[int]) -> Number | bool:
+        """Whether a choice is one of some alternatives."""
+        possible = self._among(choice)
+        wanted = [i for i in possible if i in alternatives]
+        if not wanted or len(wanted) == len(possible):
+            return bool(wanted)
+        assert isinstance(choice.tag, torch.Tensor)
+        tag = self.recorder.wrap(choice.tag)
+        holds = tag == wanted[0]
+        for index in wanted[1:]:
+            holds = holds.logical_or(tag == index)
+        return Number(holds, bool)
+
+    def _among(self, choice: Choice | FrozenChoice, *more: tuple[torch.Tensor, bool]) -> list[int]:
+        """Which alternatives a choice may be; `more` conditions are known besides those of the open path."""
+        if isinstance(choice.tag, int):
+            return [choice.tag]
+        forks = self._open_forks()
+        assumed = (condition for around, condition in self._assumed if forks[: len(around)] == around)
+        conditions = [*self._sides, *((fork.predicate, is_then) for fork, is_then in forks), *assumed, *more]
+        key = [(id(tensor), holds) for tensor, holds in conditions]
+        if self._facts is None or self._facts[0] != key:
+            node_of = self.recorder.node_of
+            self._facts = key, Facts((node_of(tensor), holds) for tensor, holds in conditions)
+        return self._facts[1].among(self.recorder.node_of(choice.tag), range(len(choice.values)))
+
+    def _open_forks(self) -> list[tuple[Fork, bool]]:
+        """The open forks, each with what its condition is on the open path."""
+        return [(fork, not fork.parked_is_then) for fork in self._forks]
 
     # Scopes ----------------------------------------------------------------------------------------------------------
 
@@ -253,7 +314,10 @@ class Branches:
         site = self._context.new_site(here())
         if site.number == self._context.stop_at:
             raise Stop(predicate)
-        return site, self._context.assumed.get(site.number)
+        assumed = self._context.assumed.get(site.number)
+        if assumed is not None:
+            self._assumed.append((self._open_forks(), (predicate, assumed)))
+        return site, assumed
 
     def settle(self, value: Unusable, possible: Sequence[int]) -> Any:
         """A choice that code is about to see: what this run assumes that it is, or else one that can be taken apart.
@@ -289,9 +353,9 @@ class Branches:
     ) -> tuple[Side, Side]:
         """Traces both sides of a condition."""
         sides: list[Side] = []
-        for body in (then, orelse):
+        for body, is_then in ((then, True), (orelse, False)):
             try:
-                sides.append(self._trace_side(body, snapshot, gives_value))
+                sides.append(self._trace_side(body, (predicate, is_then), snapshot, gives_value))
             except _StoppedSide as stopped:
                 # The site that this run is for lies in this side. The other side does not reach it.
                 other = Side(fx.Graph(), {}, None, freeze(Number.of(False), self.recorder))
@@ -302,16 +366,21 @@ class Branches:
                 raise Stop(joined.value.raw) from None
         return sides[0], sides[1]
 
-    def _trace_side(self, body: Callable[[], Any], snapshot: Snapshot, gives_value: bool) -> Side:
+    def _trace_side(
+        self, body: Callable[[], Any], condition: tuple[torch.Tensor, bool], snapshot: Snapshot, gives_value: bool
+    ) -> Side:
         """Traces one side into a graph of its own and undoes what it changed.
 
         Args:
             body: gives the signal of a jump, or None; or, if `gives_value`, the value of the side.
+            condition: what is tested, and what it is on this side.
             snapshot: the state that the side starts from.
             gives_value: see `body`.
         """
-        outer, first_fork = self.recorder.graph, len(self._forks)
+        outer, first_fork, assumed = self.recorder.graph, len(self._forks), len(self._assumed)
         self._depth += 1
+        self._sides.append(condition)
+        self._sides_traced += 1
         self.recorder.graph = fx.Graph()
         stopped = False
         try:
@@ -325,6 +394,8 @@ class Branches:
             side = Side(self.recorder.graph, delta, side.target, side.value, side.deferred)
         finally:
             self._depth -= 1
+            self._sides.pop()
+            del self._assumed[assumed:]
             del self._forks[first_fork:]
             self.recorder.graph = outer
         snapshot.undo()
@@ -395,6 +466,10 @@ class Branches:
     ) -> Side:
         recorder = self.recorder
         join = Join(self.recorder, site, (a.graph, b.graph), makes_rows=self._makes_rows or self._loops_around > 0)
+
+        def on_sides(values: Sequence[Any]) -> list[Any]:
+            return [self._on_side(v, (predicate, holds)) for v, holds in zip(values, (True, False), strict=True)]
+
         # The deferred jumps of both sides, by target; a side that ends in a jump to elsewhere takes part.
         targets: list[Scope] = []
         for side in (a, b):
@@ -405,16 +480,17 @@ class Branches:
         flagged: list[tuple[Scope, Plan, Plan]] = []
         for target in targets:
             flags, values = zip(*(self._jump_of(side, target, base) for side in (a, b)), strict=True)
+            values = on_sides(values)
             flagged.append(
                 (target, join.raw(flags[0], flags[1]), join.plan(values[0], values[1], "the returned value"))
             )
-        base_values = [s.value if s.target is base else MISSING for s in (a, b)]
+        base_values = on_sides([s.value if s.target is base else MISSING for s in (a, b)])
         what = "the returned value" if base is not None else "the value"
         value_plan = join.plan(base_values[0], base_values[1], what)
         changes: list[tuple[Location, Plan]] = []
         for key in {**a.delta, **b.delta}:
             location_, _ = a.delta.get(key) or b.delta[key]
-            changes.append((location_, self._plan_change(join, location_, (a, b), snapshot)))
+            changes.append((location_, self._plan_change(join, location_, (a, b), snapshot, on_sides)))
         results = join.emit(predicate, a.graph, b.graph)
         for place, plan in changes:
             snapshot.write(place, self._sited(plan(results), site))
@@ -434,7 +510,14 @@ class Branches:
             return value
         return self.settle(value, range(len(choice.values)))
 
-    def _plan_change(self, join: Join, place: Location, sides: tuple[Side, Side], snapshot: Snapshot) -> Plan:
+    def _plan_change(
+        self,
+        join: Join,
+        place: Location,
+        sides: tuple[Side, Side],
+        snapshot: Snapshot,
+        on_sides: Callable[[Sequence[Any]], list[Any]],
+    ) -> Plan:
         base = snapshot.base(place)
         a, b = (side.delta for side in sides)
         if isinstance(place, TensorLocation):
@@ -444,7 +527,7 @@ class Branches:
         if isinstance(place, ForeignLocation):
             return self._plan_foreign(join, place, sides, base)
         unassigned = freeze(base, self.recorder)
-        values = [d[place.key][1] if place.key in d else after_side(unassigned, d) for d in (a, b)]
+        values = on_sides([d[place.key][1] if place.key in d else after_side(unassigned, d) for d in (a, b)])
         if isinstance(place, ContainerLocation):
             # A path that raises, out of the program, before the other has written: nobody sees what it holds there.
             for i, side in enumerate(sides):

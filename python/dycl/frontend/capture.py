@@ -45,6 +45,7 @@ from dycl.frontend.reachable import MODULE_INTERNALS, Reachable
 from dycl.frontend.recorder import Recorder, outside_modes
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sizes import is_static, same_sizes
+from dycl.frontend.specialize import MAX_LENGTHS, ManyLengthsError
 from dycl.frontend.state import (
     UNDEFINED,
     AttributeLocation,
@@ -56,7 +57,7 @@ from dycl.frontend.state import (
     freeze,
 )
 from dycl.frontend.state_kinds import AttributeKinds, StateOfKinds, with_kinds
-from dycl.frontend.values import DisagreementError, Number, Unusable, refuse, same_constant
+from dycl.frontend.values import DisagreementError, Number, Unusable, refuse, same_constant, which_alternative
 from dycl.options import Options
 from dycl.signature import Signature, Structure, TensorSpec, structure_of
 
@@ -114,13 +115,16 @@ def capture(
     """
     arguments = (model, args, kwargs, options, dynamic_shapes)
     try:
-        return _capture(*arguments, makes_rows=False)
+        return _capture(*arguments, max_lengths=MAX_LENGTHS)
     except DisagreementError as error:
-        # A list of another length on each of many paths: one whose length depends on data.
-        try:
-            return _capture(*arguments, makes_rows=True)
-        except DyclError:
-            raise error from None
+        refusal = error
+    # A list of another length on each of many paths: one whose length depends on data.
+    try:
+        return _capture(*arguments, makes_rows=True)
+    except DyclError:
+        if not isinstance(refusal, ManyLengthsError):
+            raise refusal from None
+    return _capture(*arguments)
 
 
 def _capture(
@@ -130,8 +134,20 @@ def _capture(
     options: Options,
     dynamic_shapes: Any,
     *,
-    makes_rows: bool,
+    max_lengths: int | None = None,
+    makes_rows: bool = False,
 ) -> CapturedProgram:
+    """One way of capturing.
+
+    Args:
+        model, args, kwargs, options, dynamic_shapes: see `capture`.
+        max_lengths: how often the program is taken apart by the lengths of lists; None for as often as by others.
+        makes_rows: lists of several lengths become lists whose length depends on data, instead.
+
+    Raises:
+        ManyLengthsError: `max_lengths` are not enough.
+        DyclError: see `capture`.
+    """
     numbers: list[_StateAttribute] = []
     kinds: dict[tuple[int, str], AttributeKinds] = {}
     names = _Names()
@@ -147,6 +163,7 @@ def _capture(
             names,
             escaping,
             dynamic_shapes,
+            max_lengths,
             makes_rows,
         )
         try:
@@ -208,6 +225,7 @@ class _Run:
         names: _Names,
         escaping: Escaping,
         dynamic_shapes: Any,
+        max_lengths: int | None,
         makes_rows: bool,
     ) -> None:
         self._model = model
@@ -223,6 +241,7 @@ class _Run:
             self.recorder,
             max_depth=options.max_depth,
             max_specializations=options.max_specializations,
+            max_lengths=max_lengths,
             makes_rows=makes_rows,
         )
         self.control.escaping = escaping
@@ -264,9 +283,11 @@ class _Run:
     @contextmanager
     def _restored(self) -> Generator[None]:
         """Leaves the model and the arguments as they were."""
+        token = which_alternative.set(self.control.which)
         try:
             yield
         finally:
+            which_alternative.reset(token)
             self.control.journal.undo(0)
             self._reachable.restore_variables()
             for restore in reversed(self._restore):

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from torch import fx
 
 from dycl.errors import DyclError, DyclWarning, SourceLocation, UnsupportedConstructError
+from dycl.frontend.eager_errors import is_raised_by_eager
 from dycl.frontend.kinds import MISSING
 from dycl.frontend.locations import (
     here,
@@ -226,7 +227,12 @@ class Exceptions(Specialization):
             fork.snapshot.undo()
             self.recorder.graph = fork.parked.graph
             fork.snapshot.redo(fork.parked.delta)
-            visit(fork.parked)
+            # What is known on this path is what the other side's condition says.
+            fork.parked_is_then = not fork.parked_is_then
+            try:
+                visit(fork.parked)
+            finally:
+                fork.parked_is_then = not fork.parked_is_then
             fork.parked.graph, fork.parked.delta = self.recorder.graph, fork.snapshot.delta()
             fork.snapshot.undo()
             self._forks.pop()
@@ -316,7 +322,7 @@ class Exceptions(Specialization):
         if isinstance(error, NameError):
             error = unbound_local(error) or error
         name, location = type(error).__name__, raised_at(error)
-        if raised_in_library(error) or (
+        if (raised_in_library(error) and not is_raised_by_eager(error)) or (
             isinstance(error, (TypeError, AttributeError)) and not raised_on_purpose(error)
         ):
             # Their messages name types, which are other ones while the model is traced.

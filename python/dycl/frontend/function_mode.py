@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import interpolate
 from torch.overrides import TorchFunctionMode
 
+from dycl.frontend.eager_errors import ERRORS, note_if_eager_raises
 from dycl.frontend.number_arguments import NumberArguments, depends
 from dycl.frontend.recorder import Recorder, is_recorded, outside_modes
 from dycl.frontend.resizing import Resizing
@@ -36,4 +37,8 @@ class FunctionMode(TorchFunctionMode):
         is_attribute = len(args) == 1 and not kwargs and isinstance(args[0], torch.Tensor)
         if not is_attribute and any(map(depends, (*args, *kwargs.values()))):
             return self._numbers.call(func, args, kwargs)
-        return func(*args, **kwargs)
+        try:
+            return func(*args, **kwargs)
+        except ERRORS as error:
+            note_if_eager_raises(error, func, args, kwargs)
+            raise

@@ -35,7 +35,16 @@ from dycl.frontend.state import (
     refreshed,
     thaw,
 )
-from dycl.frontend.values import Choice, DisagreementError, Number, PythonNumber, Site, Unusable, same_constant
+from dycl.frontend.values import (
+    Choice,
+    DisagreementError,
+    LengthDisagreementError,
+    Number,
+    PythonNumber,
+    Site,
+    Unusable,
+    same_constant,
+)
 
 
 def constant(recorder: Recorder, value: PythonNumber) -> torch.Tensor:
@@ -129,7 +138,8 @@ class Join:
         if rows is not None:
             return rows
         if isinstance(a, FrozenContents) and isinstance(b, FrozenContents):
-            raise DisagreementError(
+            error = LengthDisagreementError if not a.contents.keys and not b.contents.keys else DisagreementError
+            raise error(
                 f"{what} holds {len(a.contents)} items after one side of the condition and {len(b.contents)} after the "
                 f"other{', under other keys' if len(a.contents) == len(b.contents) else ''}",
                 hint="append on both sides, or write into a tensor of fixed size",

@@ -14,6 +14,7 @@ region in MLIR may: nothing has to be lifted into arguments.
 
 from __future__ import annotations
 
+import logging
 import operator
 import types
 import warnings
@@ -213,6 +214,7 @@ class Recorder(TorchDispatchMode):
             stack.enter_context(torch.no_grad())
             stack.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("ignore", message="TF32 acceleration")
+            stack.enter_context(_quiet())
             # oneDNN and the fused transformer paths are opaque ops that nothing below could compile.
             stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
             fastpath = torch.backends.mha.get_fastpath_enabled()
@@ -504,6 +506,18 @@ class Recorder(TorchDispatchMode):
                 "eager PyTorch could not be reproduced",
                 location=here(),
             )
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Torch logs, with a traceback, an op that raises; whether that is a fault is for the user's program to say."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def graph_outputs(graph: fx.Graph) -> tuple[fx.Node, ...]:

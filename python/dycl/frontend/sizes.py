@@ -391,6 +391,10 @@ class Sizes:
         node.meta.update(val=1, location=here())
         return node
 
+    def depends_on_data(self, size: Any) -> bool:
+        """Whether a size is not made of those of inputs only."""
+        return not self.env.replace(expression(size)).free_symbols <= self._inputs.keys()
+
     # Guards ----------------------------------------------------------------------------------------------------------
 
     def decide(self, condition: torch.SymBool) -> bool | None:

@@ -22,10 +22,24 @@ from dycl.errors import UnsupportedConstructError
 from dycl.frontend.branches import Branches
 from dycl.frontend.paths import Context, Side, Stop
 from dycl.frontend.state import Snapshot
-from dycl.frontend.values import DisagreementError, FailingPathError, Site
+from dycl.frontend.values import DisagreementError, FailingPathError, LengthDisagreementError, Site
 
 Trace = Callable[[], Side]
 """Traces code from the state as it is into the current graph; the side that it gives has no delta."""
+
+
+MAX_LENGTHS = 3
+"""How often a program is taken apart by the lengths of lists until it is tried without: the paths multiply, since each
+condition under which a list grows gives as many more."""
+
+
+MAX_SIDES = 300
+"""How many sides of conditions are traced at most for each path that the program may be taken apart into. Loops in it
+are taken apart by themselves, which multiplies; this many take some seconds."""
+
+
+class ManyLengthsError(DisagreementError):
+    """A program that was taken apart by the lengths of lists more than `MAX_LENGTHS` times."""
 
 
 class Specialization(Branches):
@@ -70,11 +84,15 @@ class Specialization(Branches):
             raise error
         if site.number <= max(context.assumed, default=-1) or (before is not None and site.number >= before.number):
             raise error
-        if context.left == 0:
+        if isinstance(error, LengthDisagreementError) and self._max_lengths is not None:
+            self._max_lengths -= 1
+            if self._max_lengths < 0:
+                raise ManyLengthsError(error.construct, hint=error.hint, location=error.location) from error
+        if context.left == 0 or self._sides_traced > MAX_SIDES * self._max_specializations:
             raise DisagreementError(
                 error.construct,
                 hint=f"{error.hint}, or raise `Options.max_specializations`: the paths are compiled apart "
-                f"{self._max_specializations} times at most",
+                f"{self._max_specializations} times at most, with {MAX_SIDES} sides of conditions each",
                 location=error.location,
             ) from error
         return error.with_traceback(None)
@@ -82,6 +100,7 @@ class Specialization(Branches):
     def _from_start(self, trace: Trace, snapshot: Snapshot) -> Side:
         """Runs a trace; where it fails, everything is as it was before."""
         graph, forks, context = self.recorder.graph, len(self._forks), self._context
+        assumed = len(self._assumed)
         joined, shared = dict(self._joined), dict(self._shared)
         context.met = 0
         try:
@@ -93,6 +112,8 @@ class Specialization(Branches):
             self.recorder.graph, self._joined, self._shared = graph, joined, shared
             snapshot.undo()
             raise
+        finally:
+            del self._assumed[assumed:]
 
     def _apart_at(self, site: Site, reason: DisagreementError, trace: Trace, snapshot: Snapshot) -> Side:
         """The join of what `trace` gives when the condition at the site holds, and when not."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -501,6 +502,10 @@ class DisagreementError(UnsupportedConstructError):
         self.site = site
 
 
+class LengthDisagreementError(DisagreementError):
+    """The sides of a condition leave a list with other numbers of items."""
+
+
 class FailingPathError(UnsupportedConstructError):
     """A path under a condition on data that can never succeed."""
 
@@ -544,16 +549,16 @@ class Unusable:
 
     def __getattribute__(self, name: str) -> Any:
         if name not in ("_error", "_choice", "__class__", "__torch_function__"):
-            refuse(self)
+            return getattr(known(self), name)
         return object.__getattribute__(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        refuse(self)
+        setattr(known(self), name, value)
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        flat = pytree.tree_leaves((args, kwargs or {}))
-        refuse(next(v for v in flat if isinstance(v, Unusable)))
+        args, kwargs = pytree.tree_map_only(Unusable, known, (args, kwargs or {}))
+        return func(*args, **kwargs)
 
     @staticmethod
     def choice(value: Unusable) -> Choice | None:
@@ -624,14 +629,45 @@ def refuse(value: Unusable) -> NoReturn:
     raise DisagreementError(reason, hint=hint, location=origin or here(), site=site)
 
 
-def _refusing(self: Unusable, *_: Any) -> NoReturn:
-    refuse(self)
+which_alternative: ContextVar[Callable[[Choice], int | None]] = ContextVar("which_alternative", default=lambda _: None)
+"""Says which alternative a choice is on the path that is being traced; None if it may be several."""
 
 
-_USES = """
-add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul and rand or ror xor rxor
-lshift rshift lt le gt ge eq ne neg pos abs invert bool int float index len iter next getitem setitem delitem contains
-call enter exit format str round hash
-"""
-for _name in _USES.split():
-    setattr(Unusable, f"__{_name}__", _refusing)
+def known(value: Any) -> Any:
+    """A value; an unusable one as what it is on the path that is being traced.
+
+    Raises:
+        DisagreementError: it may be several things there.
+    """
+    if not isinstance(value, Unusable):
+        return value
+    choice = Unusable.choice(value)
+    index = which_alternative.get()(choice) if choice is not None else None
+    if choice is None or index is None or isinstance(choice.values[index], Unusable):
+        refuse(value)
+    return choice.values[index]
+
+
+_PLAIN = "neg pos abs invert index lt le gt ge eq ne getitem setitem delitem contains"
+_BINARY = "add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift"
+
+_USES: dict[str, Callable[..., Any]] = {
+    **{name: getattr(operator, name) for name in [*_PLAIN.split(), *_BINARY.split()]},
+    **{f.__name__: f for f in (bool, int, float, len, iter, next, str, hash, format, round)},
+    **{f"r{name}": lambda a, b, name=name: getattr(operator, name)(b, a) for name in _BINARY.split()},
+    "call": lambda function, *args: function(*args),
+    "enter": lambda manager: type(manager).__enter__(manager),
+    "exit": lambda manager, *error: type(manager).__exit__(manager, *error),
+}
+"""What the special methods do."""
+
+
+def _method(function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Unusable, *args: Any) -> Any:
+        return function(known(self), *map(known, args))
+
+    return method
+
+
+for _name, _function in _USES.items():
+    setattr(Unusable, f"__{_name.rstrip('_')}__", _method(_function))

@@ -18,7 +18,7 @@ from dycl.frontend.locations import here
 from dycl.frontend.operators.indexing import Indexing
 from dycl.frontend.operators.special_methods import operator_method
 from dycl.frontend.text import UNKNOWN, Text, is_on_data
-from dycl.frontend.values import Number, python_arithmetic
+from dycl.frontend.values import Number, known, python_arithmetic
 
 _DIVISIONS = {"Div": (operator.truediv, "/"), "FloorDiv": (operator.floordiv, "//"), "Mod": (operator.mod, "%")}
 _SHIFTS = {"LShift": (operator.lshift, "<<"), "RShift": (operator.rshift, ">>")}
@@ -55,6 +55,7 @@ class Arithmetic(Indexing):
 
     def arithmetic(self, name: str, left: Any, right: Any) -> Any:
         """`left <op> right`."""
+        left, right = known(left), known(right)
         result = self.special(name, left, right)
         if result is not NotImplemented:
             return result
@@ -80,6 +81,7 @@ class Arithmetic(Indexing):
 
     def unary(self, name: str, value: Any) -> Any:
         """`-value`, `+value`, `~value`."""
+        value = known(value)
         method_name, plain = _UNARY[name]
         method = operator_method(value, method_name)
         return plain(value) if method is None else self.call(method, value)

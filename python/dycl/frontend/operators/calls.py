@@ -30,7 +30,7 @@ from dycl.frontend.operators.objects import Objects
 from dycl.frontend.operators.replacements import replacement_of
 from dycl.frontend.operators.selection import Selection
 from dycl.frontend.size_numbers import number_unless_size
-from dycl.frontend.values import Number, Unusable, refuse
+from dycl.frontend.values import Number, known
 
 _MUTATING = {
     *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse"),
@@ -57,9 +57,8 @@ class Calls(Objects):
 
     def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """A call in user code: user code behind it is rewritten too, and built-ins learn about data."""
-        for value in (function, *args, *kwargs.values()):
-            if isinstance(value, Unusable):
-                refuse(value)
+        function, args = known(function), tuple(map(known, args))
+        kwargs = {name: known(value) for name, value in kwargs.items()}
         if id(function) in _MOVING:
             for value in args:
                 self.refuse_outside_iterator(value)
@@ -199,11 +198,11 @@ class Calls(Objects):
         for key, hook in [*_global_forward_pre_hooks.items(), *module._forward_pre_hooks.items()]:
             if key in module._forward_pre_hooks_with_kwargs:
                 changed = self.call(hook, module, args, kwargs)
-                if self.is_not(changed, None):
+                if known(changed) is not None:
                     args, kwargs = changed
                 continue
             changed = self.call(hook, module, args)
-            if self.is_not(changed, None):
+            if known(changed) is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
         return args, kwargs
 
@@ -213,7 +212,7 @@ class Calls(Objects):
             with_kwargs = key in module._forward_hooks_with_kwargs or key in _global_forward_hooks_with_kwargs
             given = (args, kwargs, result) if with_kwargs else (args, result)
             changed = self.call(hook, module, *given)
-            if self.is_not(changed, None):
+            if known(changed) is not None:
                 result = changed
         return result
 

@@ -21,8 +21,9 @@ from dycl.frontend.operators.core import Body, nothing, user_method, written_out
 from dycl.frontend.operators.growing import known_items
 from dycl.frontend.operators.special_methods import SpecialMethods, operator_method
 from dycl.frontend.paths import Arrested, Handler, Signal
+from dycl.frontend.state import UNDEFINED
 from dycl.frontend.text import Text, is_on_data, text_of
-from dycl.frontend.values import Number, TruthOnly, Unusable, is_single, refuse
+from dycl.frontend.values import Number, TruthOnly, Unusable, is_single, known
 
 _COMPARE = {
     "Lt": operator.lt,
@@ -32,6 +33,10 @@ _COMPARE = {
     "Eq": operator.eq,
     "NotEq": operator.ne,
 }
+
+
+_COMPARED = (type(None), str, bytes, torch.dtype, torch.device, type)
+"""The types of constants that a variable may be one of, and be compared with others of them."""
 
 
 def _is_sequence(value: Any) -> bool:
@@ -130,7 +135,10 @@ class Conditions(SpecialMethods):
 
     def comparison(self, name: str, left: Any, right: Any) -> Any:
         """`left <op> right` for `<`, `<=`, `>`, `>=`, `==` and `!=`."""
-        left, right = known_items(left), known_items(right)
+        answer = self._of_choice(left, right, operator.eq) if name in ("Eq", "NotEq") else None
+        if answer is not None:
+            return answer if name == "Eq" else self.not_(answer)
+        left, right = known_items(known(left)), known_items(known(right))
         if name in ("Eq", "NotEq") and _is_sequence(left) and type(left) is type(right) and _holds_data(left, right):
             equal = self._equal_items(left, right)
             return equal if name == "Eq" else self.not_(equal)
@@ -148,6 +156,7 @@ class Conditions(SpecialMethods):
         return same
 
     def in_(self, item: Any, container: Any) -> Any:
+        container = known(container)
         if isinstance(container, torch.Tensor):
             return Number.of_tensor((container == item).any())
         method = operator_method(container, "__contains__")
@@ -177,12 +186,29 @@ class Conditions(SpecialMethods):
         return self.not_(self.in_(item, container))
 
     def is_(self, left: Any, right: Any) -> Any:
-        for value in (left, right):
-            if isinstance(value, Unusable):
-                refuse(value)
+        answer = self._of_choice(left, right, operator.is_)
+        if answer is not None:
+            return answer
+        left, right = known(left), known(right)
         if type(right) is bool and isinstance(left, Number) and left.type is bool:
             return left == right  # there is one True and one False
         return left is right
+
+    def _of_choice(self, left: Any, right: Any, test: Callable[[Any, Any], bool]) -> Any:
+        """A test of a variable that is another constant on each path, or None on some; None where it is not that."""
+        for value, other in ((left, right), (right, left)):
+            choice = Unusable.choice(value) if isinstance(value, Unusable) else None
+            if choice is None or isinstance(value, TruthOnly) or not isinstance(other, _COMPARED):
+                continue
+            if test is operator.is_ and other is None:
+                answers = [alternative is None for alternative in choice.values]
+            elif all(isinstance(alternative, _COMPARED) for alternative in choice.values):
+                answers = [test(alternative, other) for alternative in choice.values]
+            else:
+                continue
+            if not Unusable.may_be(value, UNDEFINED):
+                return self.control.is_one_of(choice, [i for i, answer in enumerate(answers) if answer])
+        return None
 
     def is_not(self, left: Any, right: Any) -> Any:
         return self.not_(self.is_(left, right))
@@ -202,8 +228,7 @@ class Conditions(SpecialMethods):
 
     @staticmethod
     def _formatted(value: Any, conversion: str, spec: Any) -> Any:
-        if isinstance(value, Unusable):
-            refuse(value)
+        value = known(value)
         leaves = pytree.tree_leaves(value, is_leaf=is_on_data)
         if any(map(is_on_data, leaves)):
             return text_of(value, conversion, spec)
@@ -212,6 +237,7 @@ class Conditions(SpecialMethods):
 
     def length(self, value: Any) -> Any:
         """`len(value)`."""
+        value = known(value)
         method = operator_method(value, "__len__")
         return self.call(method, value) if method is not None else len(value)
 
@@ -233,8 +259,7 @@ class Conditions(SpecialMethods):
         rewritten, with the body called where it yields; one of a class of the user's, a `try` around the body. No jump
         or exception on data may leave the others.
         """
-        if isinstance(manager, Unusable):
-            refuse(manager)
+        manager = known(manager)
         if type(manager) is contextlib._GeneratorContextManager and hasattr(manager, "args"):
             try:
                 return self._with_generator(manager, body, names)

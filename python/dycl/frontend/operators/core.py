@@ -20,7 +20,7 @@ from dycl.frontend.foreign import foreign_kind, refuse_global_generator
 from dycl.frontend.locations import here, is_internal
 from dycl.frontend.paths import BREAK, CONTINUE, Signal
 from dycl.frontend.state import UNDEFINED, CellLocation, ContainerLocation, ForeignLocation
-from dycl.frontend.values import Unusable, refuse
+from dycl.frontend.values import Unusable, known, refuse
 
 Body = Callable[[], Signal | None]
 
@@ -65,7 +65,10 @@ class Core:
     def read(value: Any) -> Any:
         """The value of a variable that may be undefined on some path: Python raises there, whatever is done with it."""
         if isinstance(value, Unusable) and Unusable.may_be(value, UNDEFINED):
-            refuse(value)
+            found = known(value)
+            if found is UNDEFINED:
+                refuse(value)  # Traced apart, it is Python that raises.
+            return found
         return value
 
     def function(self, function: Callable[..., Any]) -> Callable[..., Any]:

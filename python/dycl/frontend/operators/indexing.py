@@ -26,7 +26,7 @@ from dycl.frontend.operators.patterns import Patterns
 from dycl.frontend.operators.selection import Selection
 from dycl.frontend.operators.slices import apply_data_slices, has_data_slice
 from dycl.frontend.text import Text, text_of
-from dycl.frontend.values import Number, is_single
+from dycl.frontend.values import Number, is_single, known
 
 _SEQUENCES = (list, tuple, deque, range, nn.ModuleList, nn.Sequential, nn.ParameterList)
 _MAPPINGS = (dict, nn.ModuleDict, nn.ParameterDict)
@@ -46,6 +46,7 @@ class Indexing(Patterns):
 
     def getitem(self, owner: Any, index: Any) -> Any:
         """`owner[index]`."""
+        owner, index = known(owner), known(index)
         if has_rows(owner) or (isinstance(owner, (list, tuple)) and has_data_slice(index)):
             return item_of(self, owner, index)
         method = user_method(owner, "__getitem__")
@@ -69,6 +70,7 @@ class Indexing(Patterns):
 
     def item_to_augment(self, owner: Any, index: Any) -> Any:
         """`owner[index]` for `owner[index] += value`, which writes the item back."""
+        owner, index = known(owner), known(index)
         if isinstance(owner, torch.Tensor):
             index = _lists_as_tensors(index)
         is_copy = isinstance(owner, torch.Tensor) and _has_data(index)
@@ -76,6 +78,7 @@ class Indexing(Patterns):
 
     def setitem(self, owner: Any, index: Any, value: Any) -> None:
         """`owner[index] = value`."""
+        owner, index = known(owner), known(index)
         method = user_method(owner, "__setitem__")
         if method is not None:
             self.call(method, owner, index, value)
@@ -109,6 +112,7 @@ class Indexing(Patterns):
 
     def delitem(self, owner: Any, index: Any) -> None:
         """`del owner[index]`."""
+        owner, index = known(owner), known(index)
         method = user_method(owner, "__delitem__")
         if method is not None:
             self.call(method, owner, index)

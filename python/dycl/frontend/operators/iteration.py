@@ -22,7 +22,7 @@ from dycl.frontend.paths import Signal
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sizes import is_static
 from dycl.frontend.state import CellLocation
-from dycl.frontend.values import Number
+from dycl.frontend.values import Number, known
 
 
 class Iteration(Stores):
@@ -38,6 +38,7 @@ class Iteration(Stores):
         self, items: Any, body: Callable[[Any], Signal | None], orelse: Body | None, names: tuple[str, ...]
     ) -> Signal | None:
         cells = cell_locations(names, body, orelse)
+        items = known(items)
         self.refuse_outside_iterator(items)
         method = operator_method(items, "__iter__")
         items = as_sequence(items if method is None else self.call(method, items))

@@ -14,6 +14,7 @@ from torch import nn
 from dycl.frontend.locations import is_internal
 from dycl.frontend.operators.iteration import Iteration
 from dycl.frontend.operators.selection import Selection
+from dycl.frontend.values import known
 
 
 def _is_users(function: Any) -> bool:
@@ -31,6 +32,7 @@ class Objects(Iteration):
 
     def attr(self, owner: Any, name: str) -> Any:
         """`owner.name`: a property or `__getattr__` of the user's is rewritten."""
+        owner = known(owner)
         if isinstance(owner, (torch.Tensor, types.ModuleType, type)):
             return getattr(owner, name)
         if isinstance(owner, Selection):

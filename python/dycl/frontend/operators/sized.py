@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -90,6 +91,27 @@ def _number(value: Any) -> Any:
     return Number.of_tensor(value) if is_int else value
 
 
+_RESHAPES = (torch.Tensor.view, torch.Tensor.reshape, torch.reshape)
+
+
+def _check_elements(ops: Calls, tensor: torch.Tensor, shape: tuple[Any, ...]) -> None:
+    """Raises what eager does where a shape does not take as many elements as data says that there are."""
+    sizes = list(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else list(shape)
+    count: Any = tensor.numel()
+    are_known = all(type(size) is int and size != 0 for size in sizes)
+    if not are_known or not ops.control.recorder.sizes.depends_on_data(count):
+        return
+    known = math.prod(size for size in sizes if size != -1)
+    if ops.control.recorder.sizes.decide(count % known == 0 if -1 in sizes else count == known):
+        return
+
+    def fail() -> None:
+        raise RuntimeError(ops.text(f"shape '{sizes}' is invalid for input of size ", (number, "", "")))
+
+    number = as_number(count)
+    ops.raise_if(ops.arithmetic("Mod", number, known) != 0 if -1 in sizes else number != known, fail)
+
+
 def _register(function: Callable[..., Any], *, are_sizes: bool, only_first: bool = False) -> None:
     @replaces(function)
     def sized(ops: Calls, *args: Any, **kwargs: Any) -> Any:  # pyright: ignore[reportUnusedFunction]
@@ -98,6 +120,8 @@ def _register(function: Callable[..., Any], *, are_sizes: bool, only_first: bool
         # The tensor that a method is called on comes first.
         start = 1 if function not in _FACTORIES and args and isinstance(args[0], torch.Tensor) else 0
         end = start + 1 if only_first else len(args)
+        if function in _RESHAPES:
+            _check_elements(ops, args[0], (*args[1:], *(v for k, v in kwargs.items() if k in ("shape", "size"))))
         if not _has_numbers(args[start:end]) and not _has_numbers(list(kwargs.values())):
             return function(*args, **kwargs)
         taken = [_sizes(ops, v, are_sizes=are_sizes) if start <= i < end else v for i, v in enumerate(args)]

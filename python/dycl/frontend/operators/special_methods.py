@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dycl.frontend.operators.core import Core, method_of_class
+from dycl.frontend.values import TruthOnly, known
 
 _BINARY = {
     "Add": "add",
@@ -75,6 +76,7 @@ class SpecialMethods(Core):
 
     def tested(self, value: Any) -> Any:
         """What a condition on a value tests: what its own `__bool__`, or else `__len__`, gives; itself without them."""
+        value = value if isinstance(value, TruthOnly) else known(value)
         for name in ("__bool__", "__len__"):
             method = operator_method(value, name)
             if method is not None:

@@ -12,7 +12,7 @@ from dycl.frontend.locations import is_internal
 from dycl.frontend.operators.arithmetic import CHECKED, Arithmetic
 from dycl.frontend.operators.core import user_method
 from dycl.frontend.state import AttributeLocation
-from dycl.frontend.values import Number, Unusable, refuse
+from dycl.frontend.values import Number, known
 
 _AUGMENTED = {
     "Add": operator.iadd,
@@ -35,8 +35,7 @@ class Stores(Arithmetic):
     """Adds stores and augmented assignments."""
 
     def setattr_(self, owner: Any, name: str, value: Any) -> None:
-        if isinstance(owner, Unusable):
-            refuse(owner)
+        owner = known(owner)
         self.control.check_joined(owner)
         accessor = next((vars(c)[name] for c in type(owner).__mro__ if name in vars(c)), None)
         setter = accessor.fset if isinstance(accessor, property) else None
@@ -47,6 +46,7 @@ class Stores(Arithmetic):
         setattr(owner, name, value)
 
     def delattr_(self, owner: Any, name: str) -> None:
+        owner = known(owner)
         self.control.journal.touch(AttributeLocation.of(owner, name))
         delattr(owner, name)
 
@@ -65,6 +65,7 @@ class Stores(Arithmetic):
 
     def augmented(self, name: str, target: Any, value: Any) -> Any:
         """The new value of a variable after `target <op>= value`."""
+        target, value = known(target), known(value)
         method = user_method(target, f"__{_AUGMENTED[name].__name__}__")
         if method is not None:
             return self.call(method, target, value)

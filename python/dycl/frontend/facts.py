@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What the conditions that a path has passed say of other values on it.
+
+A helper gives `(False, None)` or `(True, tensor)`; its caller tests the first and uses the second. Both are results of
+one branch, so that the test tells which side of it was taken, and with that which of its kinds the second is. `v is
+None` tells it, too. It is found by reading the recorded ops backwards from the conditions: constants, branches,
+selects, comparisons with constants, `not`, `and`, `or`. Nothing is traced apart for it, other than in `specialize.py`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import fx
+
+from dycl.frontend.recorder import COND, POISON, graph_outputs
+
+aten = torch.ops.aten
+
+Values = frozenset[int]
+"""What a recorded 0-d bool or i64 may be; a bool as 0 or 1."""
+
+_EITHER: Values = frozenset({0, 1})
+
+_CONSTANTS: dict[Any, int] = {aten.full.default: 1, aten.scalar_tensor.default: 0}
+"""The ops that make constants, with the place of the value in their arguments."""
+
+_SAME = {aten.view.default, aten.reshape.default, aten.clone.default, aten.alias.default}
+"""The ops that give a 0-d value as it is."""
+
+_EQUAL: dict[Any, int] = {aten.eq.Scalar: 1, aten.eq.Tensor: 1, aten.ne.Scalar: 0, aten.ne.Tensor: 0}
+"""The comparisons, with what they give where both are equal."""
+
+_NOT = {aten.logical_not.default, aten.bitwise_not.default}
+_AND = {aten.logical_and.default, aten.bitwise_and.Tensor}
+_OR = {aten.logical_or.default, aten.bitwise_or.Tensor}
+
+_MAX_ROUNDS = 3
+"""How often the conditions are read: a later one may say more of what an earlier one was made of."""
+
+
+class Facts:
+    """What is known on a path.
+
+    Args:
+        conditions: recorded 0-d bools, each with what it is on the path.
+    """
+
+    def __init__(self, conditions: Iterable[tuple[fx.Node, bool]]) -> None:
+        self._narrowed: dict[fx.Node, Values] = {}
+        self._excluded: dict[fx.Node, Values] = {}
+        self._computed: dict[fx.Node, Values | None] = {}
+        given = list(conditions)
+        for _ in range(_MAX_ROUNDS):
+            before = dict(self._narrowed), dict(self._excluded)
+            for node, holds in given:
+                self._narrow(node, frozenset({int(holds)}))
+            if before == (self._narrowed, self._excluded):
+                break
+
+    def among(self, node: fx.Node, candidates: Sequence[int]) -> list[int]:
+        """Which of the candidates a recorded number may be on the path."""
+        possible = self._possible(node)
+        excluded = self._excluded.get(node, frozenset())
+        return [v for v in candidates if v not in excluded and (possible is None or v in possible)]
+
+    # Forwards: from operands to results ------------------------------------------------------------------------------
+
+    def _possible(self, node: object) -> Values | None:
+        """What a value may be; None where that is not known."""
+        if isinstance(node, (bool, int)):
+            return frozenset({int(node)})
+        if not isinstance(node, fx.Node):
+            return None
+        if node not in self._computed:
+            self._computed[node] = self._compute(node)
+        found, narrowed = self._computed[node], self._narrowed.get(node)
+        if found is None or narrowed is None:
+            return narrowed if found is None else found
+        return found & narrowed
+
+    def _compute(self, node: fx.Node) -> Values | None:
+        target, args = node.target, node.args
+        if target is POISON:
+            return frozenset()  # On a path that reads it, it is not this.
+        place = _CONSTANTS.get(target)
+        if place is not None:
+            value = args[place]
+            return frozenset({int(value)}) if isinstance(value, (bool, int)) else None
+        if target in _SAME:
+            return self._possible(args[0])
+        if target in _NOT and _is_bool(node):
+            return frozenset(1 - v for v in self._truth(args[0]))
+        if target in _AND and _is_bool(node):
+            a, b = self._truth(args[0]), self._truth(args[1])
+            return frozenset(x & y for x in a for y in b)
+        if target in _OR and _is_bool(node):
+            a, b = self._truth(args[0]), self._truth(args[1])
+            return frozenset(x | y for x in a for y in b)
+        if target in _EQUAL:
+            return self._compare(node)
+        sides = _sides(node)
+        if sides is None:
+            return None
+        condition, values = sides
+        found = [self._on_side(condition, holds, values[holds]) for holds in self._truth(condition)]
+        known = [each for each in found if each is not None]
+        return frozenset().union(*known) if len(known) == len(found) else None
+
+    def _on_side(self, condition: object, holds: int, value: object) -> Values | None:
+        """What a value may be on a side; `a or b` is `a` itself where that holds."""
+        return frozenset({holds}) if _source(value) is _source(condition) else self._possible(value)
+
+    def _truth(self, node: object) -> Values:
+        possible = self._possible(node)
+        return _EITHER if possible is None else possible
+
+    def _compare(self, node: fx.Node) -> Values:
+        a, b = self._possible(node.args[0]), self._possible(node.args[1])
+        if a is None or b is None:
+            return _EITHER
+        equal = _EQUAL[node.target]
+        return frozenset(equal if x == y else 1 - equal for x in a for y in b)
+
+    # Backwards: from results to operands -----------------------------------------------------------------------------
+
+    def _narrow(self, node: object, allowed: Values) -> None:
+        """Notes that a value is one of those allowed."""
+        if not isinstance(node, fx.Node):
+            return
+        possible = self._possible(node)
+        rest = allowed if possible is None else allowed & possible
+        if not rest:
+            return  # A path that is not taken.
+        if rest != possible:
+            self._narrowed[node] = rest
+            self._computed.clear()
+        target, args = node.target, node.args
+        if target in _SAME:
+            self._narrow(args[0], rest)
+        elif target in _NOT and _is_bool(node):
+            self._narrow(args[0], frozenset(1 - v for v in rest))
+        elif (target in _AND or target in _OR) and _is_bool(node):
+            self._narrow_both(args[0], args[1], rest, all_of=int(target in _AND))
+        elif target in _EQUAL:
+            self._narrow_compared(args[0], args[1], rest, _EQUAL[target])
+        else:
+            self._narrow_sides(node, rest)
+
+    def _narrow_both(self, a: object, b: object, rest: Values, all_of: int) -> None:
+        """`a and b` that holds: both do. One that does not, where one operand does: the other does not."""
+        if rest == frozenset({all_of}):
+            self._narrow(a, rest)
+            self._narrow(b, rest)
+        elif rest == frozenset({1 - all_of}):
+            for one, other in ((a, b), (b, a)):
+                if self._truth(one) == frozenset({all_of}):
+                    self._narrow(other, rest)
+
+    def _narrow_compared(self, a: object, b: object, rest: Values, equal: int) -> None:
+        for one, other in ((a, b), (b, a)):
+            values = self._possible(other)
+            if values is None or not isinstance(one, fx.Node):
+                continue
+            if rest == frozenset({equal}):
+                self._narrow(one, values)
+            elif rest == frozenset({1 - equal}) and len(values) == 1:
+                possible = self._possible(one)
+                if possible is not None:
+                    self._narrow(one, possible - values)
+                else:
+                    self._excluded[one] = self._excluded.get(one, frozenset()) | values
+
+    def _narrow_sides(self, node: fx.Node, rest: Values) -> None:
+        """Of a branch or a select, one side of which cannot give what the result is, the other was taken."""
+        sides = _sides(node)
+        if sides is None:
+            return
+        condition, values = sides
+        fits: list[int] = []
+        for holds in self._truth(condition):
+            possible = self._on_side(condition, holds, values[holds])
+            if possible is None or possible & rest:
+                fits.append(holds)
+        if len(fits) == 1:
+            self._narrow(condition, frozenset(fits))
+            self._narrow(values[fits[0]], rest)
+
+
+def _source(value: Any) -> object:
+    """What a value that an op gives as it is was before."""
+    while True:
+        if not isinstance(value, fx.Node) or value.target not in _SAME:
+            return value
+        value = value.args[0]
+
+
+def _is_bool(node: fx.Node) -> bool:
+    value = node.meta.get("val")
+    return isinstance(value, torch.Tensor) and value.dtype == torch.bool
+
+
+def _sides(node: fx.Node) -> tuple[object, dict[int, object]] | None:
+    """The condition of a branch's result or a select, and what gives its value where that holds (1) and where not."""
+    if node.target is aten.where.self:
+        condition, then, orelse = node.args
+        return condition, {1: then, 0: orelse}
+    if node.target is operator.getitem and isinstance(node.args[0], fx.Node) and node.args[0].target is COND:
+        branch: fx.Node = node.args[0]
+        index: Any = node.args[1]
+        then, orelse = (graph_outputs(graph)[index] for graph in branch.meta["branches"])
+        return branch.args[0], {1: then, 0: orelse}
+    return None
