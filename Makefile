@@ -21,7 +21,7 @@ TOOLS := $(BUILD)/.dycl-tools
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo systems test lit pytest fuzz sweep peers tiles format lint clean
+.PHONY: help setup build demo systems test lit pytest fuzz programs sweep peers tiles format lint clean
 
 help: ## Show this list
 	@echo "dycl: a compiler for dynamic neural networks. Needs Python 3.11+, a C++17 compiler and make."
@@ -64,6 +64,12 @@ fuzz: setup ## Load 5,000 mutated bundles, each in a process of its own (some mi
 	@$(BIN)/dycl compile dycl.zoo:skipnet38_rnn --arg tiny=true -o $(BUILD)/fuzz/shared.dycl
 	@$(BIN)/python test/fuzz/bundles.py $(BUILD)/fuzz/digits.dycl $(BUILD)/fuzz/early_exit.dycl \
 	  $(BUILD)/fuzz/placed.dycl $(BUILD)/fuzz/shared.dycl $(FUZZ)
+
+# PROGRAMS="--count 200 --seed 7", or any other arguments of test/fuzz/programs.py.
+PROGRAMS ?=
+
+programs: setup ## Compare 1,000 small random programs with eager (some minutes)
+	@$(BIN)/python test/fuzz/programs.py $(PROGRAMS)
 
 # SWEEP="repeat roll", or any other arguments of test/sweep/shapes.py.
 SWEEP ?=

@@ -38,6 +38,9 @@ _NOT = {aten.logical_not.default, aten.bitwise_not.default}
 _AND = {aten.logical_and.default, aten.bitwise_and.Tensor}
 _OR = {aten.logical_or.default, aten.bitwise_or.Tensor}
 
+_MAX_CASES = 64
+"""How many conditions are taken for true and for false, one by one, until a number is given up."""
+
 _MAX_ROUNDS = 3
 """How often the conditions are read: a later one may say more of what an earlier one was made of."""
 
@@ -53,7 +56,9 @@ class Facts:
         self._narrowed: dict[fx.Node, Values] = {}
         self._excluded: dict[fx.Node, Values] = {}
         self._computed: dict[fx.Node, Values | None] = {}
-        given = list(conditions)
+        self._is_taken = True
+        """Whether the conditions do not contradict each other."""
+        self._given = given = list(conditions)
         for _ in range(_MAX_ROUNDS):
             before = dict(self._narrowed), dict(self._excluded)
             for node, holds in given:
@@ -63,9 +68,34 @@ class Facts:
 
     def among(self, node: fx.Node, candidates: Sequence[int]) -> list[int]:
         """Which of the candidates a recorded number may be on the path."""
+        return sorted(self._among(node, frozenset(candidates), [_MAX_CASES]))
+
+    def _among(self, node: fx.Node, candidates: Values, cases: list[int]) -> Values:
+        """The same; where it is several, one case after the other of the branches that the number comes from."""
+        if not self._is_taken:
+            return frozenset()
         possible = self._possible(node)
-        excluded = self._excluded.get(node, frozenset())
-        return [v for v in candidates if v not in excluded and (possible is None or v in possible)]
+        found = candidates - self._excluded.get(node, frozenset())
+        found = found if possible is None else found & possible
+        condition = self._undecided(node) if len(found) > 1 else None
+        if condition is None or cases[0] <= 0:
+            return found
+        cases[0] -= 1
+        sides = [Facts([*self._given, (condition, holds)])._among(node, found, cases) for holds in (True, False)]
+        return sides[0] | sides[1]
+
+    def _undecided(self, node: object) -> fx.Node | None:
+        """The first condition that is open of those that a number depends on."""
+        while isinstance(node, fx.Node):
+            sides = _sides(node)
+            if sides is None:
+                return None
+            condition, values = sides
+            ways = self._truth(condition)
+            if len(ways) != 1:
+                return condition if isinstance(condition, fx.Node) and ways else None
+            node = values[next(iter(ways))]
+        return None
 
     # Forwards: from operands to results ------------------------------------------------------------------------------
 
@@ -134,7 +164,8 @@ class Facts:
         possible = self._possible(node)
         rest = allowed if possible is None else allowed & possible
         if not rest:
-            return  # A path that is not taken.
+            self._is_taken = False
+            return
         if rest != possible:
             self._narrowed[node] = rest
             self._computed.clear()
