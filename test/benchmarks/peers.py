@@ -196,6 +196,22 @@ def measure_paths(name: str, n_inputs: int, tiny: bool, threads: int) -> dict:
 def measure_path(groups: list, label: str, known: dict[str, str]) -> dict:
     """The samples of all peers on one path, their errors, and why others have none."""
     refused, errors, turns = dict(known), {}, {}
+    failed: dict[str, str] = {}
+
+    def guarded(peer: str, turn):
+        """A turn that, once it has failed, is empty: a runtime may fail in a later call only."""
+
+        def take() -> list:
+            if peer in failed:
+                return []
+            try:
+                return turn()
+            except RuntimeError as error:
+                failed[peer] = next(line for line in reversed(str(error).splitlines()) if line.strip()).strip()
+                return []
+
+        return take
+
     for group in groups:
         for peer in group.peers:
             if peer not in known:
@@ -204,10 +220,13 @@ def measure_path(groups: list, label: str, known: dict[str, str]) -> dict:
                     turns[peer] = group.turn(peer)
                 except Refused as refusal:
                     refused[peer] = str(refusal)
-    ordered = {peer: turns[peer] for peer in LABELS if peer in turns}
+    ordered = {peer: guarded(peer, turns[peer]) for peer in LABELS if peer in turns}
     samples = take_turns(
         ordered, seconds=SECONDS_A_PATH, at_most=MOST_ROUNDS, pause_s=PAUSE_S if len(groups) > 1 else 0.0
     )
+    for peer, why in failed.items():
+        refused[peer] = f"a later call failed: {why}"
+        del samples[peer], errors[peer]
     return {"turns_ms": samples, "errors": errors, "refused": refused}
 
 
