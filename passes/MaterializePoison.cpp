@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Passes.h"
@@ -67,8 +68,9 @@ struct Undefined {
   }
 };
 
-/// The first operation that may compute with a poison, if control flow passes it there.
-Operation *findReachedComputation(ub::PoisonOp poison) {
+/// The operations that may compute with a poison, where control flow passes it there.
+SmallVector<Operation *> findReachedComputations(ub::PoisonOp poison) {
+  SmallVector<Operation *> computations;
   SmallVector<Undefined> reached = {{poison.getResult(), {}}};
   auto add = [&](Undefined next) {
     if (!llvm::is_contained(reached, next))
@@ -81,8 +83,10 @@ Operation *findReachedComputation(ub::PoisonOp poison) {
       if (undefined.isNeverUsedBy(user))
         continue;
       llvm::SetVector<Value> values;
-      if (!followControlFlow(use, values))
-        return user;
+      if (!followControlFlow(use, values)) {
+        computations.push_back(user);
+        continue;
+      }
       auto yield = dyn_cast<scf::YieldOp>(user);
       if (yield && isa<scf::IfOp>(yield->getParentOp())) {
         add(undefined.yieldedBy(yield, use.getOperandNumber()));
@@ -92,7 +96,14 @@ Operation *findReachedComputation(ub::PoisonOp poison) {
         add({value, {}});
     }
   }
-  return nullptr;
+  return computations;
+}
+
+/// The type with zero for each size that is dynamic.
+RankedTensorType withoutElements(RankedTensorType type) {
+  SmallVector<int64_t> shape =
+      llvm::map_to_vector(type.getShape(), [](int64_t size) { return ShapedType::isDynamic(size) ? 0 : size; });
+  return RankedTensorType::get(shape, type.getElementType());
 }
 
 struct MaterializePoisonPass : public dycl::impl::DyclMaterializePoisonPassBase<MaterializePoisonPass> {
@@ -102,21 +113,29 @@ struct MaterializePoisonPass : public dycl::impl::DyclMaterializePoisonPassBase<
     SmallVector<ub::PoisonOp> poisons;
     getOperation().walk([&](ub::PoisonOp poison) { poisons.push_back(poison); });
     for (ub::PoisonOp poison : poisons) {
-      Operation *user = findReachedComputation(poison);
-      if (!user)
+      SmallVector<Operation *> users = findReachedComputations(poison);
+      if (users.empty())
         continue;
       OpBuilder builder(poison);
       Type type = poison.getType();
       auto tensor = dyn_cast<RankedTensorType>(type);
-      TypedAttr zero = !tensor || tensor.hasStaticShape() ? builder.getZeroAttr(type) : TypedAttr();
+      bool isDynamic = tensor && !tensor.hasStaticShape();
+      // Where only the size is asked for, any will do.
+      const auto *computing =
+          llvm::find_if(users, [&](Operation *user) { return !isDynamic || !isa<tensor::DimOp>(user); });
+      Type standInType = isDynamic ? withoutElements(tensor) : type;
+      TypedAttr zero = !isDynamic || computing == users.end() ? builder.getZeroAttr(standInType) : TypedAttr();
       if (!zero) {
         InFlightDiagnostic diagnostic = poison.emitError()
                                         << "a value of type " << type
                                         << " is undefined on this path, and no stand-in of that type can be made";
-        diagnostic.attachNote(user->getLoc()) << "it is computed with here";
+        diagnostic.attachNote((*computing)->getLoc()) << "it is computed with here";
         return signalPassFailure();
       }
-      poison.replaceAllUsesWith(arith::ConstantOp::create(builder, poison.getLoc(), zero).getResult());
+      Value standIn = arith::ConstantOp::create(builder, poison.getLoc(), zero).getResult();
+      if (isDynamic)
+        standIn = tensor::CastOp::create(builder, poison.getLoc(), type, standIn);
+      poison.replaceAllUsesWith(standIn);
       poison.erase();
       ++numMaterialized;
     }

@@ -268,7 +268,9 @@ def DyclMaterializePoisonPass : Pass<"dycl-materialize-poison", "::mlir::ModuleO
     A computation on the other side of a branch whose condition tells that the value is undefined is not reached: the
     branch that yields the poison yields that condition, or a constant, beside it.
 
-    Limits: no stand-in is made for a tensor of dynamic shape; that is an error at the value.
+    Of a dynamic size, the stand-in has zero; it is made where the size alone is asked for.
+
+    Limits: no stand-in is made for a tensor of dynamic shape that is computed with; that is an error at the value.
 
     Example:
 
@@ -290,7 +292,7 @@ def DyclMaterializePoisonPass : Pass<"dycl-materialize-poison", "::mlir::ModuleO
     %2 = math.exp %0 : tensor<4xf32>
     ```
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
   let statistics = [Statistic<"numMaterialized", "num-materialized", "Undefined values given a value">];
 }
 

@@ -115,3 +115,22 @@ func.func @main(%q: i1, %x: tensor<?xf32>) -> tensor<?xf32> {
   }
   return %2 : tensor<?xf32>
 }
+
+// -----
+
+// Of what is undefined, only the size is asked for: it is zero.
+// CHECK-LABEL: func.func @main
+// CHECK: %[[ZERO:.+]] = arith.constant dense<0.000000e+00> : tensor<0x4xf32>
+// CHECK: %[[STAND_IN:.+]] = tensor.cast %[[ZERO]] : tensor<0x4xf32> to tensor<?x4xf32>
+// CHECK: scf.yield %[[STAND_IN]] : tensor<?x4xf32>
+func.func @main(%q: i1, %x: tensor<?x4xf32>) -> index {
+  %c0 = arith.constant 0 : index
+  %0 = scf.if %q -> (tensor<?x4xf32>) {
+    scf.yield %x : tensor<?x4xf32>
+  } else {
+    %1 = ub.poison : tensor<?x4xf32>
+    scf.yield %1 : tensor<?x4xf32>
+  }
+  %2 = tensor.dim %0, %c0 : tensor<?x4xf32>
+  return %2 : index
+}
