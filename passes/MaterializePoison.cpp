@@ -68,6 +68,10 @@ struct Undefined {
   }
 };
 
+/// How many values are followed with what is known beside them, which multiplies: each branch that yields a value on
+/// both of its sides is two. Beyond that, nothing is known.
+constexpr size_t maxReached = 256;
+
 /// The operations that may compute with a poison, where control flow passes it there.
 SmallVector<Operation *> findReachedComputations(ub::PoisonOp poison) {
   SmallVector<Operation *> computations;
@@ -77,6 +81,8 @@ SmallVector<Operation *> findReachedComputations(ub::PoisonOp poison) {
       reached.push_back(std::move(next));
   };
   for (size_t next = 0; next < reached.size(); ++next) {
+    if (next == maxReached)
+      return {findComputation(poison.getResult())};
     Undefined undefined = reached[next];
     for (OpOperand &use : undefined.value.getUses()) {
       Operation *user = use.getOwner();

@@ -556,3 +556,90 @@ def rows_are_whole(x):
     """Three columns stay three: nothing can fail here."""
     table = x.view(2, 3) if x[0] > 0 else x.view(2, 3) * 2
     return table[table[:, 0] > 0].view(-1, 3).sum(0)
+
+
+# What looks like a flag, and is none ---------------------------------------------------------------------------------
+
+
+FOUR = vectors(
+    (1.0, 2, 3, 4), (-1.0, 2, 3, 4), (1.0, -2, 3, 4), (2.0, -2, -3, 0.1), (-2.0, -2, -1, -1), (2.0, 2, 2, -1)
+)
+
+
+@case(*FOUR)
+def truth_of_ints(x):
+    state, value = (torch.full((), 2), None) if x[0] > 0 else (torch.full((), 0), x)
+    if torch.logical_or(state, x[1] > 100):
+        return x + 1 if value is None else value * 2
+    return x + 5
+
+
+@case(*FOUR)
+def truth_of_floats(x):
+    half = x[0] / 2
+    ok, value = (True, x) if half == 1 else (False, None)
+    if torch.logical_and(half, x[1] > 0):
+        return x - 1 if value is None else value * 100
+    return x + 5 if not ok else x
+
+
+@case(*FOUR)
+def bool_of_another_number(x):
+    flag = torch.full((), 2, dtype=torch.bool)
+    flag = flag if x[0] > 0 else (x[1] > 0)
+    value = None if x[1] > 0 else x
+    if flag:
+        return x + 1 if value is None else value * 2
+    return x - 1
+
+
+@case(*FOUR)
+def size_on_one_side(x):
+    y = x[x > 0]
+    if y.sum() < 0.5:
+        found, n = False, None
+    else:
+        found, n = True, y[y > 1].shape[0]
+    if found:
+        return x.sum() + n
+    return x.sum()
+
+
+@case(*FOUR)
+def size_or_zero(x):
+    z, n = None, 0
+    if x[0] > 0:
+        z = x[x > 1]
+        n = z.shape[0]
+    if z is not None:
+        return x.sum() + n
+    return x.sum() - n
+
+
+@case(*FOUR)
+def helper_gives_sizes(x):
+    def kept(y):
+        if y.sum() < 0.5:
+            return False, None, y.shape[0]
+        z = y[y > 1]
+        return True, z, z.shape[0]
+
+    found, z, n = kept(x[x > 0])
+    if found:
+        return z.sum() + n
+    return x.sum() - n
+
+
+@case(*FOUR, unreached=2)
+def flag_of_many_flags(x):
+    f = x[0] > -100
+    for i in range(20):
+        if f:
+            f = f and (x[i % 4] > -i / 4 - 1)
+    return x * 2 if f else x
+
+
+@case(*FOUR)
+def reshaped_by_keywords(x):
+    y = torch.reshape(input=x, shape=(2, -1))
+    return y * 2 if x[0] > 0 else y

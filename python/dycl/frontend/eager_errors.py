@@ -31,14 +31,17 @@ def note_if_eager_raises(error: Exception, function: Callable[..., Any], args: A
     """Marks an exception of a torch function that eager raises, too, and gives it eager's message."""
     try:
         args, kwargs = pytree.tree_map(_with_zeros, (args, kwargs))
+    except (_UnknownError, *ERRORS):
+        return  # It cannot be asked.
+    try:
         with outside_modes():
             function(*args, **kwargs)
     except ERRORS as eager:
         if type(eager) is type(error):
             error.args = eager.args
             setattr(error, _MARK, True)
-    except (_UnknownError, TypeError):
-        pass  # It cannot be asked.
+    except TypeError:
+        pass  # Another fault than that of tracing.
 
 
 def is_raised_by_eager(error: BaseException) -> bool:

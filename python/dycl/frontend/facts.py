@@ -38,8 +38,14 @@ _NOT = {aten.logical_not.default, aten.bitwise_not.default}
 _AND = {aten.logical_and.default, aten.bitwise_and.Tensor}
 _OR = {aten.logical_or.default, aten.bitwise_or.Tensor}
 
-_MAX_CASES = 64
+_MAX_CASES = 32
 """How many conditions are taken for true and for false, one by one, until a number is given up."""
+
+_MAX_WORK = 10_000
+"""How many values are looked at for one question; what is behind them is not known."""
+
+_MAX_DEPTH = 40
+"""How far ops are followed."""
 
 _MAX_ROUNDS = 3
 """How often the conditions are read: a later one may say more of what an earlier one was made of."""
@@ -50,25 +56,31 @@ class Facts:
 
     Args:
         conditions: recorded 0-d bools, each with what it is on the path.
+        work: how many values may still be looked at; counted down.
     """
 
-    def __init__(self, conditions: Iterable[tuple[fx.Node, bool]]) -> None:
+    def __init__(self, conditions: Iterable[tuple[fx.Node, bool]], work: list[int] | None = None) -> None:
+        self._work = [_MAX_WORK] if work is None else work
+        self._depth = 0
         self._narrowed: dict[fx.Node, Values] = {}
         self._excluded: dict[fx.Node, Values] = {}
         self._computed: dict[fx.Node, Values | None] = {}
         self._is_taken = True
         """Whether the conditions do not contradict each other."""
         self._given = given = list(conditions)
+        self._given_from: set[fx.Node] | None = None
         for _ in range(_MAX_ROUNDS):
             before = dict(self._narrowed), dict(self._excluded)
+            self._seen: set[tuple[fx.Node, Values]] = set()
             for node, holds in given:
                 self._narrow(node, frozenset({int(holds)}))
             if before == (self._narrowed, self._excluded):
                 break
 
     def among(self, node: fx.Node, candidates: Sequence[int]) -> list[int]:
-        """Which of the candidates a recorded number may be on the path."""
-        return sorted(self._among(node, frozenset(candidates), [_MAX_CASES]))
+        """Which of the candidates a recorded number may be on the path; all of them where the conditions contradict."""
+        self._work[0] = _MAX_WORK
+        return sorted(self._among(node, frozenset(candidates), [_MAX_CASES]) or candidates)
 
     def _among(self, node: fx.Node, candidates: Values, cases: list[int]) -> Values:
         """The same; where it is several, one case after the other of the branches that the number comes from."""
@@ -77,12 +89,20 @@ class Facts:
         possible = self._possible(node)
         found = candidates - self._excluded.get(node, frozenset())
         found = found if possible is None else found & possible
-        condition = self._undecided(node) if len(found) > 1 else None
-        if condition is None or cases[0] <= 0:
+        if len(found) <= 1 or cases[0] <= 0 or not self._is_related(node):
+            return found
+        condition = self._undecided(node)
+        if condition is None:
             return found
         cases[0] -= 1
-        sides = [Facts([*self._given, (condition, holds)])._among(node, found, cases) for holds in (True, False)]
-        return sides[0] | sides[1]
+        sides = (Facts([*self._given, (condition, holds)], self._work) for holds in (True, False))
+        return frozenset().union(*(side._among(node, found, cases) for side in sides))
+
+    def _is_related(self, node: fx.Node) -> bool:
+        """Whether a number and the conditions are made of something in common."""
+        if self._given_from is None:
+            self._given_from = set[fx.Node]().union(*(_made_of(condition) for condition, _ in self._given))
+        return not self._given_from.isdisjoint(_made_of(node))
 
     def _undecided(self, node: object) -> fx.Node | None:
         """The first condition that is open of those that a number depends on."""
@@ -105,8 +125,15 @@ class Facts:
             return frozenset({int(node)})
         if not isinstance(node, fx.Node):
             return None
+        if not _is_whole(node):
+            return None
         if node not in self._computed:
+            if self._work[0] <= 0 or self._depth >= _MAX_DEPTH:
+                return self._narrowed.get(node)
+            self._work[0] -= 1
+            self._depth += 1
             self._computed[node] = self._compute(node)
+            self._depth -= 1
         found, narrowed = self._computed[node], self._narrowed.get(node)
         if found is None or narrowed is None:
             return narrowed if found is None else found
@@ -119,15 +146,17 @@ class Facts:
         place = _CONSTANTS.get(target)
         if place is not None:
             value = args[place]
-            return frozenset({int(value)}) if isinstance(value, (bool, int)) else None
+            if not isinstance(value, (bool, int)):
+                return None
+            return frozenset({int(bool(value) if _is_bool(node) else value)})
         if target in _SAME:
             return self._possible(args[0])
-        if target in _NOT and _is_bool(node):
+        if target in _NOT and _is_logical(node):
             return frozenset(1 - v for v in self._truth(args[0]))
-        if target in _AND and _is_bool(node):
+        if target in _AND and _is_logical(node):
             a, b = self._truth(args[0]), self._truth(args[1])
             return frozenset(x & y for x in a for y in b)
-        if target in _OR and _is_bool(node):
+        if target in _OR and _is_logical(node):
             a, b = self._truth(args[0]), self._truth(args[1])
             return frozenset(x | y for x in a for y in b)
         if target in _EQUAL:
@@ -159,7 +188,7 @@ class Facts:
 
     def _narrow(self, node: object, allowed: Values) -> None:
         """Notes that a value is one of those allowed."""
-        if not isinstance(node, fx.Node):
+        if not isinstance(node, fx.Node) or not _is_whole(node) or self._depth >= _MAX_DEPTH:
             return
         possible = self._possible(node)
         rest = allowed if possible is None else allowed & possible
@@ -169,12 +198,20 @@ class Facts:
         if rest != possible:
             self._narrowed[node] = rest
             self._computed.clear()
+        if (node, rest) in self._seen:
+            return
+        self._seen.add((node, rest))
+        self._depth += 1
+        self._narrow_operands(node, rest)
+        self._depth -= 1
+
+    def _narrow_operands(self, node: fx.Node, rest: Values) -> None:
         target, args = node.target, node.args
         if target in _SAME:
             self._narrow(args[0], rest)
-        elif target in _NOT and _is_bool(node):
+        elif target in _NOT and _is_logical(node):
             self._narrow(args[0], frozenset(1 - v for v in rest))
-        elif (target in _AND or target in _OR) and _is_bool(node):
+        elif (target in _AND or target in _OR) and _is_logical(node):
             self._narrow_both(args[0], args[1], rest, all_of=int(target in _AND))
         elif target in _EQUAL:
             self._narrow_compared(args[0], args[1], rest, _EQUAL[target])
@@ -221,12 +258,40 @@ class Facts:
             self._narrow(values[fits[0]], rest)
 
 
+def _made_of(node: fx.Node) -> set[fx.Node]:
+    """The values that are followed from a value, itself included, without constants."""
+    found: set[fx.Node] = set()
+    rest: list[object] = [node]
+    while rest and len(found) < _MAX_WORK:
+        value = rest.pop()
+        if not isinstance(value, fx.Node) or value in found or value.target in _CONSTANTS or value.target is POISON:
+            continue
+        found.add(value)
+        sides = _sides(value)
+        if sides is not None:
+            rest += [sides[0], *sides[1].values()]
+        elif value.target in _SAME or value.target in _EQUAL or _is_logical(value):
+            rest += value.args
+    return found
+
+
 def _source(value: Any) -> object:
     """What a value that an op gives as it is was before."""
     while True:
         if not isinstance(value, fx.Node) or value.target not in _SAME:
             return value
         value = value.args[0]
+
+
+def _is_whole(node: fx.Node) -> bool:
+    """Whether it is a bool or an int: what is said here of equality and truth does not hold for others."""
+    value = node.meta.get("val")
+    return isinstance(value, torch.Tensor) and not (value.is_floating_point() or value.is_complex())
+
+
+def _is_logical(node: fx.Node) -> bool:
+    """Whether it is a bool made of bools."""
+    return _is_bool(node) and all(isinstance(operand, fx.Node) and _is_bool(operand) for operand in node.args)
 
 
 def _is_bool(node: fx.Node) -> bool:

@@ -11,6 +11,7 @@ import torch
 from torch import fx
 from torch._subclasses.functional_tensor import FunctionalTensor
 
+from dycl.frontend.graph import all_graphs
 from dycl.frontend.kinds import (
     MAX_ALTERNATIVES,
     MISSING,
@@ -24,6 +25,7 @@ from dycl.frontend.kinds import (
 )
 from dycl.frontend.recorder import COND, Recorder
 from dycl.frontend.rows import Rows, gathered, has_rows
+from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sizes import expression, same_size
 from dycl.frontend.state import (
     UNDEFINED,
@@ -116,6 +118,10 @@ class Join:
         if a is b or thaw(a) is thaw(b):
             same = thaw(a)
             return lambda _: same
+        if any(isinstance(value, torch.SymInt) for value in (a, b)):
+            if isinstance(a, torch.SymInt) and isinstance(b, torch.SymInt) and same_size(a, b):
+                return lambda _: a
+            a, b = (self._outside(value, graph) for value, graph in zip((a, b), self._graphs, strict=True))
         if a is MISSING or b is MISSING:
             # The side never gets here with this value.
             return self.plan(self._poison(b) if a is MISSING else a, self._poison(a) if b is MISSING else b, what)
@@ -149,6 +155,13 @@ class Join:
         if same_constant(a, b):
             return lambda _: a
         return self._plan_choice(a, b, what)
+
+    def _outside(self, value: Any, graph: fx.Graph) -> Any:
+        """A side's value; a size that is made on that side as a number, which the branch can give."""
+        if not isinstance(value, torch.SymInt) or not self._recorder.sizes.is_made_in(value, set(all_graphs(graph))):
+            return value
+        with self._recorder.into(graph):
+            return freeze(as_number(value), self._recorder)
 
     def _plan_rows(self, a: Any, b: Any, what: str) -> Plan | None:
         """A list that is longer on one side, where `makes_rows`: a list whose length depends on data."""

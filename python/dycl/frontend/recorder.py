@@ -435,6 +435,8 @@ class Recorder(TorchDispatchMode):
         def to_node(value: Any) -> Any:
             return self.sizes.emit(self.graph, value) if isinstance(value, torch.SymInt) else self.node_of(value)
 
+        if func is aten.full.default and kwargs.get("dtype") is torch.bool:
+            args = (args[0], bool(args[1]))  # torch-mlir takes the last bit of another number.
         is_reshape = func in _RESHAPES and not all(map(is_static, (*args[0].shape, *out.shape)))
         if is_reshape:
             args = (args[0], list(out.shape))

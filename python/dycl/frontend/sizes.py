@@ -391,6 +391,11 @@ class Sizes:
         node.meta.update(val=1, location=here())
         return node
 
+    def is_made_in(self, size: Any, graphs: set[fx.Graph]) -> bool:
+        """Whether a size is made of one that is known in some graphs only."""
+        origins = (self._origins.get(symbol) for symbol in self.env.replace(expression(size)).free_symbols)
+        return any(origin is not None and origin.node.graph in graphs for origin in origins)
+
     def depends_on_data(self, size: Any) -> bool:
         """Whether a size is not made of those of inputs only."""
         return not self.env.replace(expression(size)).free_symbols <= self._inputs.keys()

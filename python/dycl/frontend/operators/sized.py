@@ -120,7 +120,7 @@ def _register(function: Callable[..., Any], *, are_sizes: bool, only_first: bool
         # The tensor that a method is called on comes first.
         start = 1 if function not in _FACTORIES and args and isinstance(args[0], torch.Tensor) else 0
         end = start + 1 if only_first else len(args)
-        if function in _RESHAPES:
+        if function in _RESHAPES and args:
             _check_elements(ops, args[0], (*args[1:], *(v for k, v in kwargs.items() if k in ("shape", "size"))))
         if not _has_numbers(args[start:end]) and not _has_numbers(list(kwargs.values())):
             return function(*args, **kwargs)
