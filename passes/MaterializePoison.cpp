@@ -24,6 +24,9 @@ using namespace dycl;
 
 namespace {
 
+/// How far a flag is followed through the operations that compute it.
+constexpr unsigned maxDepth = 8;
+
 /// A value that is undefined on some path, with what i1 values of the same branches are there.
 struct Undefined {
   using Flags = SmallVector<std::pair<Value, bool>>;
@@ -33,10 +36,33 @@ struct Undefined {
 
   bool operator==(const Undefined &other) const { return value == other.value && flags == other.flags; }
 
-  std::optional<bool> getFlag(Value flag) const {
+  /// What an i1 is where the value is undefined, if it is known: also of what canonicalization makes of branches that
+  /// yield constants.
+  std::optional<bool> getFlag(Value flag, unsigned depth = 0) const {
     for (auto [known, is] : flags)
       if (known == flag)
         return is;
+    APInt constant;
+    if (!flag.getType().isInteger(1) || depth == maxDepth)
+      return std::nullopt;
+    if (matchPattern(flag, m_ConstantInt(&constant)))
+      return constant.isOne();
+    Operation *op = flag.getDefiningOp();
+    auto operand = [&](unsigned index) { return getFlag(op->getOperand(index), depth + 1); };
+    if (isa_and_nonnull<arith::AndIOp, arith::OrIOp>(op)) {
+      bool decides = isa<arith::OrIOp>(op);
+      std::optional<bool> first = operand(0), second = operand(1);
+      if (first == decides || second == decides)
+        return decides;
+      return first && second ? std::optional<bool>(!decides) : std::nullopt;
+    }
+    if (isa_and_nonnull<arith::XOrIOp>(op)) {
+      std::optional<bool> first = operand(0), second = operand(1);
+      return first && second ? std::optional<bool>(*first != *second) : std::nullopt;
+    }
+    if (isa_and_nonnull<arith::SelectOp>(op))
+      if (std::optional<bool> condition = operand(0))
+        return operand(*condition ? 1 : 2);
     return std::nullopt;
   }
 
@@ -57,11 +83,7 @@ struct Undefined {
     Undefined result = {branch.getResult(index), flags};
     result.flags.push_back({branch.getCondition(), yield->getParentRegion() == &branch.getThenRegion()});
     for (auto [operand, flag] : llvm::zip_equal(yield.getOperands(), branch->getResults())) {
-      APInt constant;
-      std::optional<bool> is = getFlag(operand);
-      if (operand.getType().isInteger(1) && matchPattern(operand, m_ConstantInt(&constant)))
-        is = constant.isOne();
-      if (is)
+      if (std::optional<bool> is = getFlag(operand))
         result.flags.push_back({flag, *is});
     }
     return result;

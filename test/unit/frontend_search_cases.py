@@ -649,3 +649,18 @@ def flag_of_many_flags(x):
 def reshaped_by_keywords(x):
     y = torch.reshape(input=x, shape=(2, -1))
     return y * 2 if x[0] > 0 else y
+
+
+@case(*FOUR)
+def helper_with_two_exits(x):
+    def kept(y):
+        if y.sum() < 0.5:
+            return False, None
+        if y.shape[0] == 3:
+            return False, None
+        return True, y[y > 1]
+
+    found, z = kept(x[x > 0])
+    if found:
+        return z.sum()
+    return x.sum()

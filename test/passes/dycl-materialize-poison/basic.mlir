@@ -134,3 +134,35 @@ func.func @main(%q: i1, %x: tensor<?x4xf32>) -> index {
   %2 = tensor.dim %0, %c0 : tensor<?x4xf32>
   return %2 : index
 }
+
+// -----
+
+// What tells that it is undefined may be computed of conditions.
+// CHECK-LABEL: func.func @main
+// CHECK: ub.poison : tensor<?xf32>
+// CHECK-NOT: arith.constant dense
+func.func @main(%p: i1, %q: i1, %x: tensor<?xf32>) -> tensor<?xf32> {
+  %true = arith.constant true
+  %false = arith.constant false
+  %0 = scf.if %p -> (tensor<?xf32>) {
+    %1 = ub.poison : tensor<?xf32>
+    scf.yield %1 : tensor<?xf32>
+  } else {
+    %2 = scf.if %q -> (tensor<?xf32>) {
+      %3 = ub.poison : tensor<?xf32>
+      scf.yield %3 : tensor<?xf32>
+    } else {
+      scf.yield %x : tensor<?xf32>
+    }
+    scf.yield %2 : tensor<?xf32>
+  }
+  %4 = arith.xori %q, %true : i1
+  %found = arith.select %p, %false, %4 : i1
+  %5 = scf.if %found -> (tensor<?xf32>) {
+    %6 = math.exp %0 : tensor<?xf32>
+    scf.yield %6 : tensor<?xf32>
+  } else {
+    scf.yield %x : tensor<?xf32>
+  }
+  return %5 : tensor<?xf32>
+}
