@@ -22,7 +22,7 @@ UNREACHED = {
     "generation": 2,
     "integrate_and_fire": 3,
     "lightglue": 1,
-    "mixtral": 10,
+    "mixtral": 15,
     "slanet": 2,
     "suppression": 2,
     "switch": 3,
