@@ -294,10 +294,8 @@ void HostConverter::convertOp(Operation *op) {
       return replaceWith(createUtil(location, "util.null", {}, bufferView)->getResults());
     // A region call takes no null, although it does not read the value.
     if (tensor) {
-      SmallVector<int64_t> shape =
-          llvm::map_to_vector(tensor.getShape(), [](int64_t size) { return ShapedType::isDynamic(size) ? 1 : size; });
-      return replaceWith(
-          loadConstant(location, builder.getZeroAttr(tensor.clone(shape)), poisonDevices.lookup(poison)));
+      TypedAttr zero = builder.getZeroAttr(getStandInType(tensor, 1));
+      return replaceWith(loadConstant(location, zero, poisonDevices.lookup(poison)));
     }
     return replaceWith(arith::ConstantOp::create(builder, location, builder.getZeroAttr(type))->getResults());
   }

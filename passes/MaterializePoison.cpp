@@ -94,21 +94,23 @@ struct Undefined {
 /// both of its sides is two. Beyond that, nothing is known.
 constexpr size_t maxReached = 256;
 
-/// The operations that may compute with a poison, where control flow passes it there.
-SmallVector<Operation *> findReachedComputations(ub::PoisonOp poison) {
+/// The operations that may compute with a poison, where control flow passes it there, with or without a look at flags.
+SmallVector<Operation *> findReachedComputations(ub::PoisonOp poison, bool withFlags = true) {
   SmallVector<Operation *> computations;
   SmallVector<Undefined> reached = {{poison.getResult(), {}}};
   auto add = [&](Undefined next) {
+    if (!withFlags)
+      next.flags.clear();
     if (!llvm::is_contained(reached, next))
       reached.push_back(std::move(next));
   };
   for (size_t next = 0; next < reached.size(); ++next) {
-    if (next == maxReached)
-      return {findComputation(poison.getResult())};
+    if (withFlags && next == maxReached)
+      return findReachedComputations(poison, /*withFlags=*/false);
     Undefined undefined = reached[next];
     for (OpOperand &use : undefined.value.getUses()) {
       Operation *user = use.getOwner();
-      if (undefined.isNeverUsedBy(user))
+      if (withFlags && undefined.isNeverUsedBy(user))
         continue;
       llvm::SetVector<Value> values;
       if (!followControlFlow(use, values)) {
@@ -125,13 +127,6 @@ SmallVector<Operation *> findReachedComputations(ub::PoisonOp poison) {
     }
   }
   return computations;
-}
-
-/// The type with zero for each size that is dynamic.
-RankedTensorType withoutElements(RankedTensorType type) {
-  SmallVector<int64_t> shape =
-      llvm::map_to_vector(type.getShape(), [](int64_t size) { return ShapedType::isDynamic(size) ? 0 : size; });
-  return RankedTensorType::get(shape, type.getElementType());
 }
 
 struct MaterializePoisonPass : public dycl::impl::DyclMaterializePoisonPassBase<MaterializePoisonPass> {
@@ -151,7 +146,7 @@ struct MaterializePoisonPass : public dycl::impl::DyclMaterializePoisonPassBase<
       // Where only the size is asked for, any will do.
       const auto *computing =
           llvm::find_if(users, [&](Operation *user) { return !isDynamic || !isa<tensor::DimOp>(user); });
-      Type standInType = isDynamic ? withoutElements(tensor) : type;
+      Type standInType = isDynamic ? getStandInType(tensor, 0) : type;
       TypedAttr zero = !isDynamic || computing == users.end() ? builder.getZeroAttr(standInType) : TypedAttr();
       if (!zero) {
         InFlightDiagnostic diagnostic = poison.emitError()

@@ -63,6 +63,12 @@ Operation *dycl::findComputation(Value value) {
   return nullptr;
 }
 
+RankedTensorType dycl::getStandInType(RankedTensorType type, int64_t size) {
+  SmallVector<int64_t> shape = llvm::map_to_vector(
+      type.getShape(), [size](int64_t extent) { return ShapedType::isDynamic(extent) ? size : extent; });
+  return type.clone(shape);
+}
+
 static void numberBlock(Block &block, llvm::DenseMap<Operation *, unsigned> &predicates) {
   for (Operation &op : block.without_terminator()) {
     if (!isa<scf::IfOp, scf::WhileOp, scf::ForOp, scf::IndexSwitchOp>(op))

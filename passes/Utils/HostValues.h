@@ -21,6 +21,9 @@ mlir::Operation *findComputation(mlir::Value value);
 /// value is computed with instead.
 bool followControlFlow(mlir::OpOperand &use, llvm::SetVector<mlir::Value> &next);
 
+/// The type of a value that stands for one of `type` which no path reads: each dynamic size is `size`.
+mlir::RankedTensorType getStandInType(mlir::RankedTensorType type, int64_t size);
+
 /// The number of each decision that the program takes, in program order. Every host and the graph number them through
 /// this function, so that the k of `decide(k, …)` in host.py is the predicate k of the program description.
 llvm::DenseMap<mlir::Operation *, unsigned> numberPredicates(ProgramOp program);

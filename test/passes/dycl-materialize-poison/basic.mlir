@@ -166,3 +166,117 @@ func.func @main(%p: i1, %q: i1, %x: tensor<?xf32>) -> tensor<?xf32> {
   }
   return %5 : tensor<?xf32>
 }
+
+// -----
+
+// More values than are followed with what is known beside them, and none is computed with.
+// CHECK-LABEL: func.func @main
+// CHECK: ub.poison : tensor<?xf32>
+// CHECK-NOT: arith.constant dense
+func.func @main(%p0: i1, %p1: i1, %p2: i1, %p3: i1, %p4: i1, %p5: i1, %p6: i1, %p7: i1, %p8: i1) -> tensor<?xf32> {
+  %0 = ub.poison : tensor<?xf32>
+  %1 = scf.if %p0 -> (tensor<?xf32>) {
+    scf.yield %0 : tensor<?xf32>
+  } else {
+    scf.yield %0 : tensor<?xf32>
+  }
+  %2 = scf.if %p1 -> (tensor<?xf32>) {
+    scf.yield %1 : tensor<?xf32>
+  } else {
+    scf.yield %1 : tensor<?xf32>
+  }
+  %3 = scf.if %p2 -> (tensor<?xf32>) {
+    scf.yield %2 : tensor<?xf32>
+  } else {
+    scf.yield %2 : tensor<?xf32>
+  }
+  %4 = scf.if %p3 -> (tensor<?xf32>) {
+    scf.yield %3 : tensor<?xf32>
+  } else {
+    scf.yield %3 : tensor<?xf32>
+  }
+  %5 = scf.if %p4 -> (tensor<?xf32>) {
+    scf.yield %4 : tensor<?xf32>
+  } else {
+    scf.yield %4 : tensor<?xf32>
+  }
+  %6 = scf.if %p5 -> (tensor<?xf32>) {
+    scf.yield %5 : tensor<?xf32>
+  } else {
+    scf.yield %5 : tensor<?xf32>
+  }
+  %7 = scf.if %p6 -> (tensor<?xf32>) {
+    scf.yield %6 : tensor<?xf32>
+  } else {
+    scf.yield %6 : tensor<?xf32>
+  }
+  %8 = scf.if %p7 -> (tensor<?xf32>) {
+    scf.yield %7 : tensor<?xf32>
+  } else {
+    scf.yield %7 : tensor<?xf32>
+  }
+  %9 = scf.if %p8 -> (tensor<?xf32>) {
+    scf.yield %8 : tensor<?xf32>
+  } else {
+    scf.yield %8 : tensor<?xf32>
+  }
+  return %9 : tensor<?xf32>
+}
+
+// -----
+
+// ... nor where one computes with it besides asking for its size.
+func.func @main(%p0: i1, %p1: i1, %p2: i1, %p3: i1, %p4: i1, %p5: i1, %p6: i1, %p7: i1, %p8: i1) -> (index, tensor<?xf32>) {
+  %c0 = arith.constant 0 : index
+  // expected-error @+1 {{a value of type 'tensor<?xf32>' is undefined on this path, and no stand-in of that type can be made}}
+  %0 = ub.poison : tensor<?xf32>
+  %1 = scf.if %p0 -> (tensor<?xf32>) {
+    scf.yield %0 : tensor<?xf32>
+  } else {
+    scf.yield %0 : tensor<?xf32>
+  }
+  %2 = scf.if %p1 -> (tensor<?xf32>) {
+    scf.yield %1 : tensor<?xf32>
+  } else {
+    scf.yield %1 : tensor<?xf32>
+  }
+  %3 = scf.if %p2 -> (tensor<?xf32>) {
+    scf.yield %2 : tensor<?xf32>
+  } else {
+    scf.yield %2 : tensor<?xf32>
+  }
+  %4 = scf.if %p3 -> (tensor<?xf32>) {
+    scf.yield %3 : tensor<?xf32>
+  } else {
+    scf.yield %3 : tensor<?xf32>
+  }
+  %5 = scf.if %p4 -> (tensor<?xf32>) {
+    scf.yield %4 : tensor<?xf32>
+  } else {
+    scf.yield %4 : tensor<?xf32>
+  }
+  %6 = scf.if %p5 -> (tensor<?xf32>) {
+    scf.yield %5 : tensor<?xf32>
+  } else {
+    scf.yield %5 : tensor<?xf32>
+  }
+  %7 = scf.if %p6 -> (tensor<?xf32>) {
+    scf.yield %6 : tensor<?xf32>
+  } else {
+    scf.yield %6 : tensor<?xf32>
+  }
+  %8 = scf.if %p7 -> (tensor<?xf32>) {
+    scf.yield %7 : tensor<?xf32>
+  } else {
+    scf.yield %7 : tensor<?xf32>
+  }
+  %9 = scf.if %p8 -> (tensor<?xf32>) {
+    scf.yield %8 : tensor<?xf32>
+  } else {
+    scf.yield %8 : tensor<?xf32>
+  }
+  %size = tensor.dim %0, %c0 : tensor<?xf32>
+  // expected-note @+1 {{it is computed with here}}
+  %10 = math.exp %9 : tensor<?xf32>
+  return %size, %10 : index, tensor<?xf32>
+}
