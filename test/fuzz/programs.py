@@ -28,7 +28,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent / "unit"))
 
 import test_frontend_constructs
-from frontend_cases import assert_same
+from frontend_cases import Case, assert_same, run_eager
 
 from dycl.errors import DyclError
 from dycl.frontend.capture import capture
@@ -217,10 +217,7 @@ def outcome(seed: int) -> tuple[str, str]:
         except DyclError as refusal:
             return "refused", str(refusal).partition(": ")[2]
         for (x,) in INPUTS:
-            try:
-                expected: object = module.program(x.clone())
-            except (TypeError, UnboundLocalError) as error:
-                expected = error
+            expected = run_eager(Case(module.program, ()), (x.clone(),))
             got, _ = test_frontend_constructs.run_captured(program, (x.clone(),))
             try:
                 assert_same(got, expected, tolerance=1e-5)

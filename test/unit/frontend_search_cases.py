@@ -274,6 +274,23 @@ def optional_in_a_loop_on_data(x):
     return last * i
 
 
+@case(*XS)
+def finally_of_the_path_that_returns(x):
+    found = x[0] > 0
+    value = x * 2 if found else None
+    seen = torch.zeros(3)
+    try:
+        if found:
+            return x.sum(), seen
+        x = x - 1
+    finally:
+        if value is None:
+            seen.add_(1)
+        else:
+            seen.add_(value)
+    return x.sum(), seen
+
+
 # Lists of segments ---------------------------------------------------------------------------------------------------
 
 
@@ -509,7 +526,7 @@ def suppressed(x):
     return x[kept_apart(x, 1.0)[:3]]
 
 
-TOKENS = [(torch.tensor(row),) for row in ([1, 2, 3, 1, 2], [3, 3, 3, 1, 3], [1, 2, 1, 2, 2], [1, 1, 2, 2, 1])]
+TOKENS = vectors((1, 2, 3, 1, 2), (3, 3, 3, 1, 3), (1, 2, 1, 2, 2), (1, 1, 2, 2, 1))
 
 
 @case(*TOKENS, unreached=2)

@@ -116,3 +116,17 @@ def test_captured_program_decides_as_observed_in_eager(captured: tuple[Case, Cap
     assert agreement.decided + sum(agreement.own.values()) == sum(
         len(p.tokens(call)) for call in calls for p in predicates if p.node in call.by_node
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("all_runs", "first_runs", "first_runs_by_none", "runs_until_none_is_left", "peak_or_default"),
+        *("by_name", "by_other_name", "by_two_conditions", "finds_an_object", "finds_twice", "finds_or_makes"),
+        *("optional_pair", "optional_list_item", "flag_of_what_was_made", "one_of_two_flags", "truth_of_ints"),
+        *("helper_gives_sizes", "size_on_one_side", "speech_segments", "kept_pairs", "two_lists"),
+    ],
+)
+def test_nothing_is_taken_apart_where_a_condition_tells(name: str) -> None:
+    (case,) = [case for case in CASES if case.name == name]
+    capture(case.function, copy.deepcopy(case.inputs[0]), {}, Options(max_specializations=1), case.dynamic)

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from dycl.errors import DyclError, DyclWarning, UnsupportedConstructError
-from dycl.frontend import import_program, importer
+from dycl.frontend import import_program, importer, specialize
 from dycl.options import Options
 
 X = torch.tensor([1.0, -2.0, 3.0])
@@ -110,8 +110,24 @@ def test_more_disagreements_than_specializations():
         return total
 
     import_program(forward, (X,), {}, Options(max_specializations=64))
-    with pytest.raises(UnsupportedConstructError, match=r"the value is a .*`Options.max_specializations`"):
+    with pytest.raises(UnsupportedConstructError, match=r"the value is a tensor .*`Options.max_specializations`"):
         import_program(forward, (X,), {}, Options(max_specializations=8))
+
+
+def test_more_sides_than_are_traced(monkeypatch):
+    """What multiplies ends in a refusal that names the value."""
+    monkeypatch.setattr(specialize, "MAX_SIDES", 1)
+
+    def forward(x):
+        total = x
+        for i in range(6):
+            y = x if x.sum() > i else 1
+            total = total + y
+        return total
+
+    refused(
+        forward, X, match=r"the value is a tensor .*`Options.max_specializations`.* with 1 sides of conditions each"
+    )
 
 
 def test_loop_variable_of_too_many_kinds():

@@ -137,6 +137,10 @@ class Branches:
             return FrozenNode(tuple(map(thaw, items)), value.keys, items)
         return value
 
+    def _on_sides(self, predicate: torch.Tensor, values: Sequence[Any]) -> list[Any]:
+        """The same of a value at the end of each side, that where the predicate holds first."""
+        return [self._on_side(v, (predicate, holds)) for v, holds in zip(values, (True, False), strict=True)]
+
     def is_one_of(self, choice: Choice, alternatives: Sequence[int]) -> Number | bool:
         """Whether a choice is one of some alternatives."""
         possible = self._among(choice)
@@ -466,10 +470,6 @@ class Branches:
     ) -> Side:
         recorder = self.recorder
         join = Join(self.recorder, site, (a.graph, b.graph), makes_rows=self._makes_rows or self._loops_around > 0)
-
-        def on_sides(values: Sequence[Any]) -> list[Any]:
-            return [self._on_side(v, (predicate, holds)) for v, holds in zip(values, (True, False), strict=True)]
-
         # The deferred jumps of both sides, by target; a side that ends in a jump to elsewhere takes part.
         targets: list[Scope] = []
         for side in (a, b):
@@ -480,17 +480,17 @@ class Branches:
         flagged: list[tuple[Scope, Plan, Plan]] = []
         for target in targets:
             flags, values = zip(*(self._jump_of(side, target, base) for side in (a, b)), strict=True)
-            values = on_sides(values)
+            values = self._on_sides(predicate, values)
             flagged.append(
                 (target, join.raw(flags[0], flags[1]), join.plan(values[0], values[1], "the returned value"))
             )
-        base_values = on_sides([s.value if s.target is base else MISSING for s in (a, b)])
+        base_values = self._on_sides(predicate, [s.value if s.target is base else MISSING for s in (a, b)])
         what = "the returned value" if base is not None else "the value"
         value_plan = join.plan(base_values[0], base_values[1], what)
         changes: list[tuple[Location, Plan]] = []
         for key in {**a.delta, **b.delta}:
             location_, _ = a.delta.get(key) or b.delta[key]
-            changes.append((location_, self._plan_change(join, location_, (a, b), snapshot, on_sides)))
+            changes.append((location_, self._plan_change(join, location_, (a, b), snapshot, predicate)))
         results = join.emit(predicate, a.graph, b.graph)
         for place, plan in changes:
             snapshot.write(place, self._sited(plan(results), site))
@@ -516,7 +516,7 @@ class Branches:
         place: Location,
         sides: tuple[Side, Side],
         snapshot: Snapshot,
-        on_sides: Callable[[Sequence[Any]], list[Any]],
+        predicate: torch.Tensor,
     ) -> Plan:
         base = snapshot.base(place)
         a, b = (side.delta for side in sides)
@@ -527,7 +527,8 @@ class Branches:
         if isinstance(place, ForeignLocation):
             return self._plan_foreign(join, place, sides, base)
         unassigned = freeze(base, self.recorder)
-        values = on_sides([d[place.key][1] if place.key in d else after_side(unassigned, d) for d in (a, b)])
+        values = [d[place.key][1] if place.key in d else after_side(unassigned, d) for d in (a, b)]
+        values = self._on_sides(predicate, values)
         if isinstance(place, ContainerLocation):
             # A path that raises, out of the program, before the other has written: nobody sees what it holds there.
             for i, side in enumerate(sides):

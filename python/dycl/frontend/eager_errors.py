@@ -34,7 +34,7 @@ def note_if_eager_raises(error: Exception, function: Callable[..., Any], args: A
     except (_UnknownError, *ERRORS):
         return  # It cannot be asked.
     try:
-        with outside_modes():
+        with outside_modes(), torch.random.fork_rng(devices=[]):
             function(*args, **kwargs)
     except ERRORS as eager:
         if type(eager) is type(error):
@@ -52,7 +52,8 @@ def is_raised_by_eager(error: BaseException) -> bool:
 def _with_zeros(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         if not is_recorded(value):
-            return value
+            with outside_modes():
+                return value.detach().clone()  # The function may write to it.
         if not all(map(is_static, value.shape)):
             raise _UnknownError
         with outside_modes():

@@ -223,11 +223,6 @@ def _contains(node: ast.AST, kinds: tuple[type[ast.AST], ...]) -> bool:
     return any(isinstance(n, kinds) for n in ast.walk(node))
 
 
-def _is_plain_test(test: ast.expr) -> bool:
-    """Tests that never depend on data; they stay plain `if`s, for the reader's sake."""
-    return isinstance(test, ast.Constant)
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # The rewriter
 
@@ -427,7 +422,7 @@ class _Rewriter(ast.NodeTransformer):
         ]
 
     def visit_If(self, node: ast.If) -> list[ast.stmt] | ast.AST:
-        if _is_plain_test(node.test):
+        if isinstance(node.test, ast.Constant):  # It stays a plain `if`, for the reader's sake.
             node.test = self.visit(node.test)
             node.body = self._statements(node.body)
             node.orelse = self._statements(node.orelse)

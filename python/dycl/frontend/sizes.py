@@ -323,13 +323,9 @@ class Sizes:
             fresh: the symbols that were made for that, by what they stand for; added to.
         """
 
-        def is_inner(symbol: Any) -> bool:
-            origin = self._origins.get(symbol)
-            return origin is not None and origin.node.graph in inner
-
         def one(size: Any) -> Any:
             expr = expression(size)
-            if not any(is_inner(s) for s in expr.free_symbols):
+            if not self.is_made_in(size, inner):
                 return size
             return fresh[expr] if expr in fresh else fresh.setdefault(expr, self.fresh(low=self.at_least(expr)))
 
@@ -393,12 +389,12 @@ class Sizes:
 
     def is_made_in(self, size: Any, graphs: set[fx.Graph]) -> bool:
         """Whether a size is made of one that is known in some graphs only."""
-        origins = (self._origins.get(symbol) for symbol in self.env.replace(expression(size)).free_symbols)
+        origins = map(self._origins.get, expression(size).free_symbols)
         return any(origin is not None and origin.node.graph in graphs for origin in origins)
 
     def depends_on_data(self, size: Any) -> bool:
         """Whether a size is not made of those of inputs only."""
-        return not self.env.replace(expression(size)).free_symbols <= self._inputs.keys()
+        return not expression(size).free_symbols <= self._inputs.keys()
 
     # Guards ----------------------------------------------------------------------------------------------------------
 

@@ -105,10 +105,11 @@ def _check_elements(ops: Calls, tensor: torch.Tensor, shape: tuple[Any, ...]) ->
     if ops.control.recorder.sizes.decide(count % known == 0 if -1 in sizes else count == known):
         return
 
+    number = as_number(count)
+
     def fail() -> None:
         raise RuntimeError(ops.text(f"shape '{sizes}' is invalid for input of size ", (number, "", "")))
 
-    number = as_number(count)
     ops.raise_if(ops.arithmetic("Mod", number, known) != 0 if -1 in sizes else number != known, fail)
 
 
