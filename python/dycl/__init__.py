@@ -19,6 +19,7 @@ from dycl.errors import (
     CompileError,
     DyclError,
     InputError,
+    SizeMismatchError,
     SourceLocation,
     UnsupportedConstructError,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "InputError",
     "Options",
     "Program",
+    "SizeMismatchError",
     "SourceLocation",
     "Tuning",
     "UnsupportedConstructError",

@@ -187,6 +187,11 @@ examples:
     parser.add_argument(
         "--demote-f64", action="store_true", help="compute f64 as f32 for targets without f64, as vulkan"
     )
+    parser.add_argument(
+        "--no-checks",
+        action="store_true",
+        help="give a result where eager raises for an index out of range or a division of integers by zero",
+    )
     parser.add_argument("--json", action="store_true", help="report what was written as JSON")
     parser.set_defaults(run=_compile)
 
@@ -380,6 +385,7 @@ def _compile(given: argparse.Namespace) -> None:
         tuning=tuple(given.tuning),
         pack_weights=not given.no_pack_weights,
         demote_f64=given.demote_f64,
+        checks="off" if given.no_checks else "eager",
         place=tuple(given.place),
         device_models=tuple(given.device_model),
         jobs=given.jobs,

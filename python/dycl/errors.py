@@ -71,5 +71,12 @@ class BundleError(DyclError):
     """A bundle is not one, is damaged, or was made for something else."""
 
 
+class SizeMismatchError(DyclError, RuntimeError):
+    """Sizes that depend on tensor values do not agree, where eager raises a `RuntimeError` as well.
+
+    Its message names the user's line, but not the sizes.
+    """
+
+
 class InputError(DyclError):
     """The inputs of a call differ from what the program was compiled for (count, dtype, shape, constant)."""

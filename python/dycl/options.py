@@ -20,6 +20,9 @@ class Options:
         demote_f64: compute f64 as f32 for targets that have no f64 (Vulkan); results then have f32's precision. Without
             it such a program is refused for them.
         allow_random: accept random ops and layers in training mode, with what tracing makes of them.
+        checks: "eager" to raise what eager PyTorch raises where an index is out of range or an integer is divided by
+            zero, at the end of the call: what the model does after it is done with the nearest row, or a divisor of 1,
+            and lost. "off" to give such a result instead.
         embed_parameters: put the weights into the VMFBs that use them, not once into the bundle's parameter archive; a
             VMFB is then complete in itself, and a weight that several regions use is in each of them.
         tile: for CPUs, compute convolutions and products with tiles and an order of the weights that suit the vector
@@ -55,6 +58,7 @@ class Options:
     fold_batch_norm: bool = True
     demote_f64: bool = False
     allow_random: bool = False
+    checks: str = "eager"
     embed_parameters: bool = False
     tile: bool = True
     winograd: bool = True
@@ -73,6 +77,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.compile_to is not None and self.compile_to not in PHASES:
             raise ValueError(f"compile_to is {self.compile_to!r}; expected one of {', '.join(PHASES)}")
+        if self.checks not in ("eager", "off"):
+            raise ValueError(f"checks is {self.checks!r}; expected 'eager' or 'off'")
         for name in ("place", "device_models", "tuning"):
             if isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} is a string; expected a tuple of strings")

@@ -6,6 +6,9 @@ What gives positions (`nans.py`, `sorting.py`) clamps them, although they are in
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -37,6 +40,24 @@ _PASSING = {
 
 # What a constant's node has in its meta.
 _BOUND = "upper bound"
+
+
+_trusted: ContextVar[bool] = ContextVar("trusted", default=False)
+
+
+@contextmanager
+def trusted() -> Generator[None]:
+    """While it is entered, nothing is checked: indices and divisors of the front end's own, and of decompositions."""
+    token = _trusted.set(True)
+    try:
+        yield
+    finally:
+        _trusted.reset(token)
+
+
+def is_trusted() -> bool:
+    """Whether `trusted` is entered."""
+    return _trusted.get()
 
 
 def note_bound(node: Any, constant: torch.Tensor) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import fx
 
 from dycl.errors import DyclError, UnsupportedConstructError
+from dycl.frontend.checks import Checks
 from dycl.frontend.facts import Facts
 from dycl.frontend.holders import is_left_behind, is_made_elsewhere, is_variable_of_the_past
 from dycl.frontend.joining import Join, JoinedObject, Plan, constant
@@ -55,6 +56,7 @@ class Branches:
 
     Attributes:
         recorder: where ops go.
+        checks: what eager checks while it runs; None where the program does not. Set before the first use.
         journal: where stores to attributes and containers are reported.
         sites: how many conditions on data have been met.
         escaping: the exceptions that leave the program. Set before the first use; the runs of one capture share it.
@@ -71,6 +73,7 @@ class Branches:
         makes_rows: bool = False,
     ) -> None:
         self.recorder = recorder
+        self.checks: Checks | None = None
         self.journal = Journal()
         self.sites = 0
         self.escaping = Escaping()

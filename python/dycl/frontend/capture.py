@@ -23,6 +23,7 @@ from torch.utils import _pytree as pytree
 
 from dycl.errors import DyclError, UnsupportedConstructError
 from dycl.frontend.bounds import note_bound
+from dycl.frontend.checks import Checks
 from dycl.frontend.control import Control
 from dycl.frontend.dynamic_shapes import plain, shapes_of_inputs
 from dycl.frontend.function_mode import FunctionMode
@@ -245,6 +246,10 @@ class _Run:
             makes_rows=makes_rows,
         )
         self.control.escaping = escaping
+        if options.checks == "eager":
+            self.control.checks = Checks(self.recorder)
+            self.control.checks.handles = self.control.handles
+            self.recorder.before = self.control.checks.of_ops()
         self.operators = Operators(self.control, self._adopt, names.reported)
         self._root = self.recorder.graph
         self._inputs: list[_Input] = []
@@ -264,7 +269,7 @@ class _Run:
         self.changed_kinds: list[AttributeKinds] = []
 
     def execute(self) -> CapturedProgram:
-        with self._restored(), self.recorder.active(), FunctionMode(self.recorder):
+        with self._restored(), self.recorder.active(), FunctionMode(self.recorder, self.operators.raise_pending):
             structure = self._make_inputs()
             for attribute in self._numbers:
                 self._make_number(attribute)
@@ -277,8 +282,8 @@ class _Run:
             named = [*zip(names, args, strict=False), *kwargs.items()]
             self._arguments_reach = [Reachable(value, name) for name, value in named]
             arguments = self._inputs[:]
-            result, raised = self._call(args, kwargs)
-            return self._finish(structure, arguments, result, raised)
+            result, raised, exceptions = self._call(args, kwargs)
+            return self._finish(structure, arguments, result, raised, exceptions)
 
     @contextmanager
     def _restored(self) -> Generator[None]:
@@ -293,7 +298,7 @@ class _Run:
             for restore in reversed(self._restore):
                 restore()
 
-    def _call(self, args: Any, kwargs: dict[str, Any]) -> tuple[Any, list[Number]]:
+    def _call(self, args: Any, kwargs: dict[str, Any]) -> tuple[Any, list[Number], list[tuple[Any, ...]]]:
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", category=UserWarning, module="torch")
@@ -465,7 +470,12 @@ class _Run:
     # Results ---------------------------------------------------------------------------------------------------------
 
     def _finish(
-        self, structure: Structure, arguments: list[_Input], result: Any, raised: list[Number]
+        self,
+        structure: Structure,
+        arguments: list[_Input],
+        result: Any,
+        raised: list[Number],
+        exceptions: list[tuple[Any, ...]],
     ) -> CapturedProgram:
         outputs: list[torch.Tensor] = []
         output_structure = self._output_structure(result, outputs)
@@ -514,7 +524,7 @@ class _Run:
             mutated_inputs=tuple(written),
             state=tuple(_spec(s.name, s.raw) for s in state),
             parameter_names=tuple(positional_names(self._model)),
-            exceptions=tuple(self.control.escaping.entries) if raised else (),
+            exceptions=tuple(exceptions),
             exception_values=len(raised) - 1 if raised else 0,
             sizes=self.recorder.sizes.constraints([(a.name, a.raw) for a in arguments]),
         )

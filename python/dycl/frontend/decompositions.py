@@ -18,7 +18,7 @@ from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
 from dycl.frontend import attention, elementwise, nans, repetition, sorting
 from dycl.frontend.bounds import from_the_start
-from dycl.frontend.sizes import is_static, may_be_zero
+from dycl.frontend.sizes import is_static, may_be_zero, same_sizes
 
 aten = torch.ops.aten
 
@@ -42,6 +42,8 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     table[aten.index.Tensor] = _index
     table[aten.index_put.default] = _index_put
     table[aten.masked_select.default] = _masked_select
+    table[aten.masked_scatter.default] = _masked_scatter
+    table[aten.where.self] = _where
     table[aten.cumsum.default] = table[aten.cumprod.default] = _cumulative
     table[aten.unique_consecutive.default] = _unique_consecutive
     for ours in (attention, elementwise, nans, repetition, sorting):
@@ -52,6 +54,24 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
 def _masked_select(tensor: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     tensor, mask = torch.broadcast_tensors(tensor, mask)
     return tensor[mask]
+
+
+def _masked_scatter(tensor: torch.Tensor, mask: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+    """Element i of the source where the mask holds for the i-th time, in row-major order."""
+    tensor, mask = torch.broadcast_tensors(tensor, mask)
+    # One element more, so that there always is one.
+    given = torch.cat([source.reshape(-1), torch.zeros((1,), dtype=source.dtype)])
+    place = mask.reshape(-1).to(torch.int64).cumsum(0) - 1
+    return torch.where(mask, given[place.clamp(0, source.numel())].reshape(tensor.shape), tensor)
+
+
+def _where(condition: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> Any:
+    """Torch asks whether sizes that depend on data agree, where other ops take it for granted, to be checked."""
+    if all(is_static(size) for tensor in (condition, a, b) for size in tensor.shape):
+        return NotImplemented
+    shape = torch.broadcast_shapes(condition.shape, a.shape, b.shape)
+    spread = [t if same_sizes(t.shape, shape) else t.expand(shape) for t in (condition, a, b)]
+    return NotImplemented if spread[0] is condition and spread[1] is a and spread[2] is b else aten.where.self(*spread)
 
 
 def _cumulative(tensor: torch.Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Any:  # noqa: ARG001 (the op's)
@@ -140,8 +160,11 @@ def _index_put(
     if values.dim() > len(rest) and not (is_static(values.shape[0]) and int(values.shape[0]) == 1):
         # Row i of the values goes to where the mask holds for the i-th time. One row more, so that there always is one.
         rows = torch.cat([values, torch.zeros((1, *values.shape[1:]), dtype=values.dtype)])
-        place = mask.reshape(-1).to(torch.int64).cumsum(0) - 1
-        values = rows[place.clamp(min=0)].reshape(mask.shape + values.shape[1:])
+        place = (mask.reshape(-1).to(torch.int64).cumsum(0) - 1).clamp(min=0)
+        if not is_static(values.shape[0]):
+            # A single row goes to all places.
+            place = place * (torch.ones((), dtype=torch.int64) * values.shape[0] != 1)
+        values = rows[place.clamp(max=values.shape[0])].reshape(mask.shape + values.shape[1:])
     elif values.dim() > len(rest):
         values = values[0]
     return torch.where(chosen, values.to(tensor.dtype), tensor)

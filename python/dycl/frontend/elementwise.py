@@ -58,6 +58,10 @@ def _div_mode(a: Any, b: Any, *, rounding_mode: str | None = None) -> Any:
     return _floor_divide(a, b) if rounding_mode == "floor" else NotImplemented
 
 
+def _remainder_of_number(a: float, b: torch.Tensor) -> torch.Tensor:
+    return torch.remainder(torch.full((), a, dtype=torch.result_type(a, b)), b)
+
+
 def _fmod(a: torch.Tensor, b: Any) -> Any:
     """The remainder with the sign of `a`; torch-mlir's `remainder`, with that of `b`, is exact."""
     dtype = torch.result_type(a, b)
@@ -184,6 +188,7 @@ DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     aten.floor_divide.Scalar: _floor_divide,
     aten.div.Tensor_mode: _div_mode,
     aten.div.Scalar_mode: _div_mode,
+    aten.remainder.Scalar_Tensor: _remainder_of_number,
     aten.fmod.Tensor: _fmod,
     aten.fmod.Scalar: _fmod,
     aten.pow.Tensor_Scalar: _pow_of_number,
@@ -202,6 +207,8 @@ PREPARED: dict[Any, Callable[..., tuple[Any, ...]]] = {
     aten.remainder.Tensor: lambda a, b: (a, _safe_divisor(a, b)),
     aten.fmod.Tensor: lambda a, b: (a, _safe_divisor(a, b)),
     aten.div.Tensor_mode: lambda a, b: (a, _safe_divisor(a, b)),
+    # Below, it writes where a negative number points.
+    aten.bincount.default: lambda x, *rest: (x.clamp(min=0), *rest),
     aten.sin.default: lambda x: (_within_half_a_turn(x),),
     aten.cos.default: lambda x: (_within_half_a_turn(x),),
     aten.tan.default: lambda x: (_within_half_a_turn(x),),

@@ -89,19 +89,29 @@ class Exceptions(Specialization):
             return act(first) if is_first else self._by_number(number, others, act)
         return self.if_(predicate, lambda: act(first), lambda: self._by_number(number, others, act), ())
 
-    def program(self, body: Callable[[], Any]) -> tuple[Any, list[Number]]:
+    def program(self, body: Callable[[], Any]) -> tuple[Any, list[Number], list[tuple[Any, ...]]]:
         """Runs the whole program; exceptions that no path handles land at its end.
 
         Returns:
-            its result, and where some path raises, numbers: the values in the arguments of what is raised, and last 0,
-            or one more than the index in `escaping` of what is raised instead of returning the result.
+            its result; where some path raises or a check may fail, numbers: the values in the arguments of what is
+            raised, and last 0, or one more than the index of what is raised instead of returning the result; and the
+            exceptions, as `Signature.exceptions` has them.
         """
+        if self.checks is not None:
+            self.checks.begin()
         with self._scope("raise") as scope:
             side = self._apart(lambda: self._program_path(body, scope))
         result, *raised = thaw(side.value)
-        if result is MISSING:
-            return None, [Number.of(n) for n in raised]  # every path raises
-        return result, [Number.of(n) for n in raised] if isinstance(raised[-1], Number) else []
+        numbers, exceptions = list[Number](), list[tuple[Any, ...]]()
+        if result is MISSING or isinstance(raised[-1], Number):
+            numbers, exceptions = [Number.of(n) for n in raised], self.escaping.entries
+        if self.checks is not None:
+            numbers, exceptions = self.checks.added_to(numbers, exceptions)
+        return (None if result is MISSING else result), numbers, exceptions  # None where every path raises
+
+    def handles(self, kind: type[Exception]) -> bool:
+        """Whether a `try` around what runs now handles the exceptions of a class."""
+        return any(_matching(scope, kind("")) is not None for scope in self._scopes)
 
     def _program_path(self, body: Callable[[], Any], scope: Scope) -> Side:
         """The program from the state as it is; the value of the side is its result (if any), and what it raises."""

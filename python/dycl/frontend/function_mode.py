@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,15 +21,21 @@ class FunctionMode(TorchFunctionMode):
 
     Args:
         recorder: what is recorded.
+        after: what is called after each function, while no function runs: it may make branches.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, after: Callable[[], None]) -> None:
         super().__init__()
+        self._after = after
         self._numbers = NumberArguments(recorder)
         self._resizing = Resizing(is_recorded, outside_modes)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
+        result = self._call(func, args, kwargs or {})
+        self._after()
+        return result
+
+    def _call(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         if func is interpolate:
             resized = self._resizing.resize(*args, **kwargs)
             if resized is not None:

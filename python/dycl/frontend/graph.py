@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import fx
 
-from dycl.frontend.recorder import COND, WHILE, graph_outputs, nested_graphs
+from dycl.frontend.recorder import ASSERT, COND, WHILE, graph_outputs, nested_graphs
 from dycl.signature import Signature
 
 DTYPE_NAMES = {
@@ -74,12 +74,13 @@ def all_graphs(graph: fx.Graph) -> Iterator[fx.Graph]:
 def eliminate_dead_code(graph: fx.Graph) -> None:
     """Removes nodes, branch results and loop-carried values that nothing reads, in all nested graphs.
 
-    Every recorded op is pure, so a node without users has no effect.
+    Every recorded op but assertions is pure, so a node without users has no effect. Assertions are for the ops that
+    they stand beside: they go with their graph.
     """
     for node in reversed(list(graph.nodes)):
         if node.op in ("placeholder", "output"):
             continue
-        if not node.users:
+        if not node.users and node.target is not ASSERT:
             for inner in nested_graphs(node):
                 _forget(inner)
             graph.erase_node(node)
@@ -167,8 +168,9 @@ def _drop_unread_carries(node: fx.Node) -> None:
     placeholders = [n for n in body.nodes if n.op == "placeholder"]
     condition, *nexts = graph_outputs(body)
     needed = {index for index, item in _items(node) if item.users}
+    assertions = [n for n in _all_nodes(body) if n.target is ASSERT]
     while True:
-        roots = [condition, *(nexts[i] for i in sorted(needed))]
+        roots = [condition, *(nexts[i] for i in sorted(needed)), *assertions]
         reached = _reached(roots)
         grown = needed | {i for i, p in enumerate(placeholders) if p in reached}
         if grown == needed:

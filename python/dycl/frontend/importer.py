@@ -36,7 +36,7 @@ from torch_mlir.passmanager import PassManager
 from dycl.compiler.tools import run_filter
 from dycl.errors import CompileError, SourceLocation, UnsupportedConstructError
 from dycl.frontend.graph import Graph
-from dycl.frontend.recorder import COND, POISON, WHILE, graph_outputs, nested_graphs
+from dycl.frontend.recorder import ASSERT, COND, POISON, WHILE, graph_outputs, nested_graphs
 from dycl.frontend.sizes import is_static
 
 _MAX_TRIPS = 2**63 - 1
@@ -99,6 +99,8 @@ class _NodeImporter(GraphNodeImporter):
                 self._import_while(loc, node)
             elif node.target is POISON:
                 self.bind_node_value(node, self.poison[_type_key(node.meta["val"])])
+            elif node.target is ASSERT:
+                self._import_assertion(loc, node)
             else:
                 with ir.InsertionPoint(self._b):
                     if node.target is operator.getitem:
@@ -182,6 +184,16 @@ class _NodeImporter(GraphNodeImporter):
             func_dialect.FuncOp(name, function_type, visibility="private")
         call = func_dialect.CallOp([result], ir.FlatSymbolRefAttr.get(name, self._c), operands, loc=loc)
         self.bind_node_value(node, call.results[0])
+
+    def _import_assertion(self, loc: ir.Location, node: fx.Node) -> None:
+        holds, message = node.args
+        with ir.InsertionPoint(self._b):
+            ir.Operation.create(
+                "torch.runtime.assert",
+                operands=[self.resolve_node_value(holds)],
+                attributes={"message": ir.StringAttr.get(message, self._c)},
+                loc=loc,
+            )
 
     def _import_while(self, loc: ir.Location, node: fx.Node) -> None:
         first, *inits = [self.resolve_node_value(n) for n in node.args]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Indices on data stay inside of the tensor that they index.
 
-Eager raises where one does not; a program does not check that, but reads or writes the nearest row there: what IREE
-makes of an index outside of the tensor is an access outside of its memory.
+Eager raises where one does not, and so does the program at its end (`checks.py`); until then it reads or writes the
+nearest row: what IREE makes of an index outside of the tensor is an access outside of its memory.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ aten = torch.ops.aten
 # dimension (None: the first) and the indices.
 _ALONG: dict[Any, tuple[int, int | None, int]] = {
     aten.embedding.default: (0, None, 1),
+    aten._embedding_bag.default: (0, None, 1),
+    aten._embedding_bag_forward_only.default: (0, None, 1),
     aten.gather.default: (0, 1, 2),
     aten.index_select.default: (0, 1, 2),
     aten.scatter.src: (0, 1, 2),

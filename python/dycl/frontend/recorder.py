@@ -19,7 +19,7 @@ import operator
 import types
 import warnings
 import weakref
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -38,6 +38,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend import elementwise, narrow_integers
+from dycl.frontend.bounds import is_trusted, trusted
 from dycl.frontend.decompositions import decompositions
 from dycl.frontend.indices import in_bounds, is_indexing, is_write
 from dycl.frontend.locations import here
@@ -58,6 +59,15 @@ loop-carried values and whose outputs are (next condition, *next values)."""
 def POISON() -> torch.Tensor:  # noqa: N802 (a node's target needs a callable with a name)
     """Target of a node whose value no path reads."""
     raise AssertionError("poison is never run")
+
+
+def ASSERT(holds: bool, message: str) -> None:  # noqa: N802 (likewise)
+    """Target of a node that ends the program where what an op takes for granted does not hold.
+
+    It is recorded before the op, which may read or write outside of memory otherwise.
+    """
+    if not holds:
+        raise RuntimeError(message)
 
 
 BATCH_NORM = aten._native_batch_norm_legit_no_training.default
@@ -189,6 +199,8 @@ class Recorder(TorchDispatchMode):
         graph: the graph that ops are recorded into now.
         lift: called with a real tensor that is not known yet; gives its node. Set by `capture.py`.
         allow_random: whether random ops are recorded, not refused.
+        before: for each op that eager checks, what records the check; called with its arguments, recorded ones. Set by
+            `capture.py`.
     """
 
     def __init__(self, *, allow_random: bool) -> None:
@@ -203,9 +215,12 @@ class Recorder(TorchDispatchMode):
         self.graph = fx.Graph()
         self.lift: Callable[[torch.Tensor], fx.Node] | None = None
         self.allow_random = allow_random
+        self.before: Mapping[Any, Callable[[Sequence[Any], dict[str, Any]], None]] = {}
         self._nodes: dict[int, fx.Node] = {}
         self._kept: list[torch.Tensor] = []  # keeps the ids in _nodes unique
         self._table = decompositions()
+        self._required: set[tuple[fx.Graph, Any]] = set()
+        self.sizes.env.require = self._require
 
     @contextmanager
     def active(self) -> Generator[None]:
@@ -353,6 +368,15 @@ class Recorder(TorchDispatchMode):
         node.meta["val"] = value
         node.meta["location"] = here()
 
+    def _require(self, equation: Any) -> None:
+        """Sizes have to agree for what is recorded next."""
+        if (self.graph, equation) not in self._required:
+            self._required.add((self.graph, equation))
+            location = here()
+            message = "sizes that depend on tensor values do not agree" + (f", at {location}" if location else "")
+            node = self.graph.call_function(ASSERT, (self.sizes.emit_equation(self.graph, equation), message))
+            node.meta.update(val=None, location=location)
+
     @contextmanager
     def into(self, graph: fx.Graph) -> Generator[None]:
         """Records into another graph while this is entered."""
@@ -378,13 +402,17 @@ class Recorder(TorchDispatchMode):
             self.bind(out, self.node_of(args[0]))
             return out
         self._refuse_training(func, args)
+        check = self.before.get(func)
+        if check is not None and not is_trusted():
+            with self, trusted():
+                check(args, kwargs)
         if func is BATCH_NORM and not self._is_of_weights(args[1:5]):
             with self:
                 return _batch_norm(*args)
         if func not in _KEPT:
             decomposition = self._table.get(func)
             if decomposition is not None:
-                with self:
+                with self, trusted():
                     out = decomposition(*args, **kwargs)
                 if out is not NotImplemented:
                     return out

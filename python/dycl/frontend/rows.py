@@ -16,6 +16,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from dycl.errors import UnsupportedConstructError
+from dycl.frontend.bounds import trusted
 from dycl.frontend.locations import here
 from dycl.frontend.sizes import is_static
 from dycl.frontend.values import Number
@@ -55,7 +56,8 @@ class Rows:
     def item(self, index: Number) -> Any:
         """The item at an index, which is known to be from 0 to below the length."""
         spec, kinds = self.form
-        leaves = [stack[index.tensor.reshape(1)].squeeze(0) for stack in self.stacks]
+        with trusted():
+            leaves = [stack[index.tensor.reshape(1)].squeeze(0) for stack in self.stacks]
         return pytree.tree_unflatten(
             [v if kind is None else Number(v, kind) for v, kind in zip(leaves, kinds, strict=True)], spec
         )

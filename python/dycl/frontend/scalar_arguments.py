@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from dycl.frontend.bounds import from_the_start
+from dycl.frontend.bounds import from_the_start, trusted
 
 SCALAR_FORMS: dict[str, Callable[..., Any]] = {}
 """The functions, by torch's name."""
@@ -169,7 +169,8 @@ def roll(x: Any, shifts: Any, dims: Any = ()) -> Any:
 def rotate(x: Any, shift: Any, dim: int) -> Any:
     """`roll` along one dimension, by any count: rows at places that are counted round."""
     size = x.size(dim)
-    return torch.index_select(x, dim, torch.remainder(torch.arange(size) - shift, torch.sym_max(size, 1)))
+    with trusted():
+        return torch.index_select(x, dim, torch.remainder(torch.arange(size) - shift, torch.sym_max(size, 1)))
 
 
 SCALAR_FORMS["subtract"] = sub

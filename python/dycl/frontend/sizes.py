@@ -31,6 +31,7 @@ from torch.fx.experimental.symbolic_shapes import (
     GuardOnDataDependentSymNode,
     RelaxedUnspecConstraint,
     ShapeEnv,
+    free_unbacked_symbols,
     statically_known_true,
 )
 from torch.utils._sympy import functions as torch_sympy
@@ -157,6 +158,8 @@ class _Environment(ShapeEnv):
         self.sites: dict[Any, Site] = {}
         self.answers: dict[Any, SourceLocation | None] = {}
         """What was said to hold of sizes when code that dycl does not rewrite asked, and where."""
+        self.require: Callable[[Any], None] = lambda _: None
+        """Called with an equation of sizes, one of which depends on data, that an op takes for granted."""
 
     def evaluate_sym_node(self, sym_node: Any, size_oblivious: bool = False, fallback_value: Any = None) -> Any:
         condition = sym_node.expr
@@ -173,14 +176,18 @@ class _Environment(ShapeEnv):
     def guard_or_defer_runtime_assert(  # pyright: ignore[reportIncompatibleVariableOverride] (cached by torch)
         self, orig_expr: Any, msg: str, fx_node: Any = None
     ) -> bool:
-        """Two sizes have to agree, one of which depends on data: checked when the program runs.
+        """Sizes have to agree, one of which depends on data: checked when the program runs.
 
-        Where it depends on a condition, each side of that is traced by itself instead, on which it may be known.
+        Where they depend on a condition, each side of that is traced by itself instead, on which they may be known.
         """
         condition = self.simplify(self.replace(orig_expr))
         site = next((self.sites[s] for s in condition.free_symbols if s in self.sites), None)
-        if site is not None and self._maybe_evaluate_static(condition) != sympy.true:
+        known = self._maybe_evaluate_static(condition)
+        if site is not None and known != sympy.true:
             raise UnknownSizeError(condition, site, self._places(condition))
+        can_be_checked = condition.free_symbols <= self._origins.keys() and bool(free_unbacked_symbols(condition))
+        if known is None and isinstance(condition, sympy.Eq) and can_be_checked:
+            self.require(condition)
         return super().guard_or_defer_runtime_assert(orig_expr, msg, fx_node)
 
     def _make_data_dependent_error(
@@ -385,6 +392,12 @@ class Sizes:
         node = graph.call_function(function, args)
         # What torch-mlir needs is the type.
         node.meta.update(val=1, location=here())
+        return node
+
+    def emit_equation(self, graph: fx.Graph, equation: Any) -> fx.Node:
+        """The node, in `graph`, of whether two expressions of sizes are equal; a Python bool."""
+        node = self._op(graph, aten.eq.int, *(self._emit(graph, side) for side in equation.args))
+        node.meta["val"] = True
         return node
 
     def is_made_in(self, size: Any, graphs: set[fx.Graph]) -> bool:

@@ -23,6 +23,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from dycl.errors import SourceLocation, UnsupportedConstructError
+from dycl.frontend.bounds import trusted
 from dycl.frontend.elementwise import int_power
 from dycl.frontend.locations import here
 from dycl.frontend.scalar_arguments import SCALAR_FORMS
@@ -367,9 +368,11 @@ def python_arithmetic(
     if name == "%" and kind is float:
         return Number(a - torch.floor(a / b) * b, kind)
     if name == "//":
-        return Number(torch.floor(a / b) if kind is float else torch.div(a, b, rounding_mode="floor"), kind)
+        with trusted():  # A division by zero has raised before.
+            return Number(torch.floor(a / b) if kind is float else torch.div(a, b, rounding_mode="floor"), kind)
     if name == "%":
-        return Number(torch.remainder(a, b), kind)
+        with trusted():
+            return Number(torch.remainder(a, b), kind)
     return Number(function(a, b), kind)
 
 

@@ -88,6 +88,9 @@ _CPU_FLAGS = {
 # What IREE's bindings raise, one for each kind of status.
 IREE_ERRORS = (ValueError, RuntimeError, OSError, LookupError, MemoryError)
 
+# What comes before the message of an assertion, in what they raise.
+_ASSERTION = "FAILED_PRECONDITION; "
+
 Decision = tuple[int, Any]
 Shape = Sequence[int | None]
 
@@ -102,6 +105,10 @@ class InputProblem(Exception):  # noqa: N818 - likewise
 
 class RegionProblem(Exception):  # noqa: N818 - likewise
     """IREE reported an error while a region ran."""
+
+
+class SizeProblem(RegionProblem):
+    """Sizes that depend on data do not agree: what a region asserts does not hold."""
 
 
 class _ProgramRaises(Exception):  # noqa: N818 - likewise
@@ -1010,13 +1017,21 @@ class Session:
             "invoke": _patient(context.invoke) if device.is_pool else context.invoke,
             "function": function,
             "unread": lambda i: device.unread(inputs[i]),
-            "problem": lambda error: RegionProblem(f"region {name} failed: {error}"),
+            "problem": lambda error: problem_of(f"region {name}", error),
             **_CALL_NAMES,
         }
         exec(_call_source(inputs, region["results"]), names)
         call = names.pop("call")  # These are its globals: a cycle would keep a dropped region in memory.
         call.__name__ = name
         return call
+
+
+def problem_of(what: str, error: Exception) -> RegionProblem:
+    """The problem that IREE reports of a region, or of the host program."""
+    _, is_assertion, message = str(error).partition(_ASSERTION)
+    if is_assertion:
+        return SizeProblem(f"{message.rstrip('; ')} ({what})")
+    return RegionProblem(f"{what} failed: {error}")
 
 
 class _MappedWeights:

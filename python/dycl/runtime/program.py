@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from iree.runtime import system_setup
 
 from dycl.bundle import Bundle, pack, read_bundle
-from dycl.errors import BundleError, DyclError
+from dycl.errors import BundleError, DyclError, SizeMismatchError
 from dycl.runtime import arrays, host_runtime
 from dycl.runtime.binding import flatten, takes_tensors
 from dycl.runtime.bundle_reader import BundleProblem
@@ -352,6 +352,8 @@ class Program:
         start = time.perf_counter() if profile is not None else 0.0
         try:
             flat = loaded.main(regions, decide, *uploaded, *self._state)
+        except loaded.size_problem as problem:
+            raise SizeMismatchError(str(problem)) from problem
         except loaded.region_problem as problem:
             raise DyclError(str(problem)) from problem
         except (loaded.bundle_problem, BundleProblem) as problem:  # of a region that is loaded in this call
@@ -431,6 +433,7 @@ class _Loaded:
         self.upload = self.session.upload
         self.recorder = runtime.recorder
         self.region_problem = runtime.RegionProblem
+        self.size_problem = runtime.SizeProblem
         self.target: str = self.session.target["target"]
         self._state = list(zip(state, [spec.dtype for spec in signature.state], strict=True))
 

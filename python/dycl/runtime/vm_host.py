@@ -17,7 +17,7 @@ from dycl.errors import BundleError
 from dycl.runtime import host_runtime
 from dycl.runtime.bundle_reader import BundleProblem
 from dycl.runtime.graph import runs_on
-from dycl.runtime.host_runtime import IREE_ERRORS, RegionProblem, Session
+from dycl.runtime.host_runtime import IREE_ERRORS, Session, problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -105,7 +105,7 @@ def link_main(session: Session, signature: Signature) -> Callable[..., tuple[Any
         try:
             invoke(function, arguments, results)
         except IREE_ERRORS as error:
-            raise RegionProblem(f"the host failed: {error}") from error
+            raise problem_of("the host", error) from error
         decisions = results.get_as_list(n_results)
         for i in range(0, decisions.size, 2):
             predicate, decision = decisions.get_variant(i), decisions.get_variant(i + 1)

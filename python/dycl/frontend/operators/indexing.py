@@ -17,7 +17,8 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from dycl.errors import UnsupportedConstructError
-from dycl.frontend.bounds import from_the_start, upper_bound
+from dycl.frontend.bounds import from_the_start, trusted, upper_bound
+from dycl.frontend.checks import Checks, Failing, out_of_bounds
 from dycl.frontend.locations import here
 from dycl.frontend.number_lists import stacked
 from dycl.frontend.operators.core import nothing, user_method
@@ -43,6 +44,17 @@ class Indexing(Patterns):
             raise AssertionError("an operation on a value that it rejects did not fail")
 
         self.if_(bad, failing, nothing, ())
+
+    def raise_pending(self) -> None:
+        """Raises what eager checks and the model handles, where it fails."""
+        checks = self.control.checks
+        while checks is not None and checks.pending:
+            failing = checks.pending.pop(0)
+
+            def fail(failing: Failing = failing) -> None:
+                raise failing.error()
+
+            self.raise_if(failing.holds(), fail)
 
     def getitem(self, owner: Any, index: Any) -> Any:
         """`owner[index]`."""
@@ -92,7 +104,7 @@ class Indexing(Patterns):
                 owner, index = apply_data_slices(self.control.recorder, owner, index)
             stored = value.tensor.to(owner.dtype) if isinstance(value, Number) else value
             if _has_data(index):
-                view, position = _at(owner, index)
+                view, position = _at(owner, index, self.control.checks)
                 _write(view, position, stored)
             else:
                 owner[_index(index)] = stored
@@ -207,8 +219,9 @@ class Indexing(Patterns):
         return keys, [key == k for k in keys]
 
     def _tensor_item(self, owner: torch.Tensor, index: Any) -> torch.Tensor:
-        view, position = _at(owner, index)
-        return view[position].squeeze(0)
+        view, position = _at(owner, index, self.control.checks)
+        with trusted():
+            return view[position].squeeze(0)
 
 
 def as_position(index: Any) -> Number | None:
@@ -256,7 +269,7 @@ def _write(view: torch.Tensor, position: Sequence[torch.Tensor], value: Any) -> 
     view.copy_(torch.where(chosen, written, view))
 
 
-def _at(owner: torch.Tensor, index: Any) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+def _at(owner: torch.Tensor, index: Any, checks: Checks | None) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
     """A view of a tensor whose first dimensions are those that ints on data index, and these, of one element each.
 
     Indexing the view with them gives a dimension of size one before those of `owner[index]`.
@@ -270,9 +283,11 @@ def _at(owner: torch.Tensor, index: Any) -> tuple[torch.Tensor, tuple[torch.Tens
     static: list[Any] = []
     dims: list[int] = []
     positions: list[torch.Tensor] = []
-    dim = 0
+    indexed: list[int] = []
+    dim = of_owner = 0
     for part in parts:
         if _is_data_int(part):
+            indexed.append(of_owner)
             raw = (part.tensor if isinstance(part, Number) else part).to(torch.int64).reshape(1)
             dims.append(dim)
             positions.append(raw)
@@ -280,8 +295,12 @@ def _at(owner: torch.Tensor, index: Any) -> tuple[torch.Tensor, tuple[torch.Tens
         else:
             static.append(part)
         dim += owner.dim() - used if part is Ellipsis else 0 if type(part) is int else 1
+        of_owner += owner.dim() - used if part is Ellipsis else 0 if part is None else 1
     view = owner[tuple(static)]
     sizes = [view.shape[d] for d in dims]
+    if checks is not None:
+        for raw, size, dim in zip(positions, sizes, indexed, strict=True):
+            checks.in_range(None, raw, size, IndexError, out_of_bounds(dim), wraps=True)
     wrapped = tuple(from_the_start(p, size) for p, size in zip(positions, sizes, strict=True))
     return view.movedim(dims, list(range(len(dims)))), wrapped
 

@@ -12,6 +12,7 @@ import torch
 from torch import fx
 
 from dycl.errors import UnsupportedConstructError
+from dycl.frontend.bounds import trusted
 from dycl.frontend.control import cell_locations
 from dycl.frontend.locations import here
 from dycl.frontend.operators.core import Body
@@ -131,8 +132,14 @@ def as_sequence(items: Any) -> Any:
         rows = rows_of(items)
         return DataSequence(rows.length, lambda i: rows.item(Number.of(i, int)))
     if isinstance(items, torch.Tensor) and items.dim() and not is_static(items.shape[0]):
-        return DataSequence(as_number(items.shape[0]), lambda i: items[Number.of(i, int).tensor.reshape(1)].squeeze(0))
+        return DataSequence(as_number(items.shape[0]), lambda i: _row(items, i))
     return items
+
+
+def _row(tensor: torch.Tensor, index: Any) -> torch.Tensor:
+    """A row of a tensor at an index that is in range."""
+    with trusted():
+        return tensor[Number.of(index, int).tensor.reshape(1)].squeeze(0)
 
 
 class DataRange:

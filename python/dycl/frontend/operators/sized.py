@@ -11,9 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 
+from dycl.frontend.bounds import trusted
+from dycl.frontend.checks import Slot
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.replacements import replaces
+from dycl.frontend.scalar_arguments import SCALAR_FORMS
 from dycl.frontend.size_numbers import as_number, as_size, number_unless_size
+from dycl.frontend.sizes import is_static
 from dycl.frontend.values import Number
 
 _WITH_SIZES: tuple[Callable[..., Any], ...] = (
@@ -180,9 +184,26 @@ def narrow(ops: Calls, tensor: torch.Tensor, dim: int, start: Any, length: Any) 
     begin = ops.if_exp(start < 0, lambda: start + size, lambda: start)
     ops.raise_if(ops.or_(begin < 0, lambda: length < 0, lambda: begin + length > size), fail)
     if not isinstance(length, Number):
-        return torch.narrow(tensor, dim, begin, length)  # of a static size: see `scalar_arguments.py`
+        with trusted():
+            return torch.narrow(tensor, dim, begin, length)  # of a static size: see `scalar_arguments.py`
     first, count = (as_size(v, ops.control.recorder, 0) if isinstance(v, Number) else v for v in (begin, length))
     return torch.narrow(tensor, dim, first, count)  # type: ignore[arg-type]
+
+
+@replaces(torch.select, torch.Tensor.select)
+def select(ops: Calls, tensor: torch.Tensor, dim: int, index: Any) -> torch.Tensor:
+    """`torch.select` with an int on data."""
+    number = _number(index)
+    if not isinstance(number, Number):
+        return torch.select(tensor, dim, index)
+    dim %= tensor.dim()
+    checks = ops.control.checks
+    if checks is not None:
+        shape = ", ".join(str(n) if is_static(n) else "?" for n in tensor.shape)
+        message = ("select(): index ", Slot.VALUE, f" out of range for tensor of size [{shape}] at dimension {dim}")
+        checks.in_range(None, number.tensor, tensor.shape[dim], IndexError, message, wraps=True)
+    with trusted():
+        return SCALAR_FORMS["select"](tensor, dim, number)
 
 
 @replaces(torch.repeat_interleave, torch.Tensor.repeat_interleave)
@@ -201,7 +222,9 @@ def repeat_interleave(
             raise RuntimeError("repeats must have the same size as input along dim")
 
         ops.raise_if(repeats.shape[0] != tensor.shape[dim], fail)
-        return tensor.index_select(dim, _repeated_rows(ops, repeats, output_size))
+        rows = _repeated_rows(ops, repeats, output_size)
+        with trusted():
+            return tensor.index_select(dim, rows)
     if isinstance(repeats, torch.Tensor):
         repeats = repeats.reshape(())
     count = _sizes(ops, repeats, are_sizes=True)
@@ -259,6 +282,11 @@ def one_hot(ops: Calls, tensor: torch.Tensor, num_classes: Any = -1) -> torch.Te
     """`F.one_hot` of as many classes as data or sizes say, or as the largest makes."""
     classes = as_number(_number(num_classes))
     if not isinstance(classes, Number) and classes != -1:
+        checks = ops.control.checks
+        if checks is not None:
+            checks.require(None, (tensor < 0).any(), RuntimeError, ("Class values must be non-negative.",))
+            message = "Class values must be smaller than num_classes."
+            checks.require(None, (tensor >= classes).any(), RuntimeError, (message,))
         return F.one_hot(tensor, num_classes)
 
     def raises(message: str) -> Callable[[], None]:

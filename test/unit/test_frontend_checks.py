@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What eager raises of values (`Options.checks`), captured and run by the graph interpreter."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from check_cases import CASES, MASKED, known_to_be_in_range
+from frontend_cases import assert_same
+from test_frontend_constructs import run_captured
+
+from dycl import Options, UnsupportedConstructError
+from dycl.frontend.capture import capture
+
+
+def eager(function, inputs):
+    """Eager's result, or its exception without what torch adds to the message for developers of its own."""
+    try:
+        return function(*copy.deepcopy(inputs))
+    except (RuntimeError, IndexError, ValueError) as error:
+        return type(error)(str(error).partition("\n")[0])
+
+
+@pytest.mark.parametrize(("function", "inputs", "dynamic"), CASES, ids=[c[0].__name__ for c in CASES])
+def test_raises_what_eager_raises(function, inputs, dynamic):
+    program = capture(function, inputs[0], {}, Options(), dynamic)
+    for given in inputs:
+        result, _ = run_captured(program, copy.deepcopy(given))
+        assert_same(result, eager(function, given), tolerance=1e-6)
+
+
+def test_cases_raise_and_do_not():
+    """Each case has inputs of both kinds, but for those that never raise."""
+    for function, inputs, _ in CASES:
+        raising = [isinstance(eager(function, given), Exception) for given in inputs]
+        assert not raising[0], function
+        never = function.__name__ in ("known_to_be_in_range", "float_divided")
+        assert any(raising) is not never or function.__name__ == "handled", function
+
+
+def test_what_is_in_range_is_not_checked():
+    assert capture(known_to_be_in_range, (torch.tensor([2, 1]),), {}, Options()).signature.exceptions == ()
+
+
+@pytest.mark.parametrize("function", [c[0] for c in CASES if c[1] is MASKED or c[0].__name__.startswith("by_")])
+def test_off_makes_no_check(function):
+    ((_, inputs, dynamic),) = [c for c in CASES if c[0] is function]
+    program = capture(function, inputs[0], {}, Options(checks="off"), dynamic)
+    assert program.signature.exceptions == ()
+    assert_same(run_captured(program, copy.deepcopy(inputs[0]))[0], eager(function, inputs[0]))
+
+
+def test_checks_is_one_of_two():
+    with pytest.raises(ValueError, match="checks is 'all'; expected 'eager' or 'off'"):
+        Options(checks="all")
+
+
+def test_a_write_whose_failure_is_handled_is_refused():
+    def forward(x, i):
+        try:
+            x[i] = 1.0
+        except IndexError:
+            return x - 1
+        return x
+
+    with pytest.raises(UnsupportedConstructError, match="a write at an index that may be out of range") as error:
+        capture(forward, (torch.zeros(3), torch.tensor([1])), {}, Options())
+    assert error.value.location is not None
+    assert error.value.location.line == forward.__code__.co_firstlineno + 2
+
+
+def adds(x, v):
+    return x[x > 0] + v[v > 0]
+
+
+def multiplies(x, v):
+    return torch.ones(2, 3)[:, x > 0] @ torch.ones(3, 2)[v > 0]
+
+
+def stacks(x, v):
+    return torch.stack([x[x > 0], v[v > 0]])
+
+
+def concatenates(x, v):
+    return torch.cat([torch.ones(2, 3)[:, x > 0], torch.ones(2, 3)[:, v > 0]])
+
+
+def chooses(x, v):
+    return torch.where(x[x > 0] > 1, v[v > 0], 0.0)
+
+
+def fills(x, v):
+    y = torch.zeros(3)[x > 0]
+    y.copy_(v[v > 0])
+    return y
+
+
+def puts(x, v):
+    return x.index_put((torch.nonzero(x > 0).squeeze(1),), v[v > 0])
+
+
+SIZES_THAT_AGREE = [adds, multiplies, stacks, concatenates, chooses, fills, puts]
+
+
+@pytest.mark.parametrize("function", SIZES_THAT_AGREE)
+def test_sizes_on_data_have_to_agree(function):
+    """The error is of eager's class and names the line, but not the sizes."""
+    program = capture(function, MASKED[0], {}, Options())
+    for x, v in (MASKED[0], MASKED[1], MASKED[4]):
+        expected = eager(function, (x, v))
+        if isinstance(expected, Exception):
+            line = function.__code__.co_firstlineno + (2 if function is fills else 1)
+            with pytest.raises(RuntimeError, match=rf"do not agree, at .*test_frontend_checks.py:{line} "):
+                run_captured(program, (x, v))
+        else:
+            assert_same(run_captured(program, (x, v))[0], expected)
+
+
+def test_sizes_agree_on_one_side_only():
+    """What one side takes for granted is not known on the other, where the sizes differ."""
+
+    def forward(x, v):
+        a, b = x[x > 0], v[v > 0]
+        if a.shape[0] == b.shape[0]:
+            return a + b, a
+        return a * 2, torch.ones(a.shape[0], 2), torch.ones(b.shape[0])
+
+    program = capture(forward, MASKED[0], {}, Options())
+    for inputs in MASKED:
+        assert_same(run_captured(program, inputs)[0], forward(*inputs))
