@@ -39,6 +39,7 @@ from torch.utils._sympy.value_ranges import bound_sympy
 
 from dycl.errors import SourceLocation, UnsupportedConstructError
 from dycl.frontend.locations import here
+from dycl.frontend.size_conditions import is_same_for_all, sizes_without
 from dycl.frontend.values import DisagreementError, Site
 from dycl.signature import DynamicSize
 
@@ -49,8 +50,8 @@ Symbolic = (torch.SymInt, torch.SymFloat, torch.SymBool)
 LARGEST = 2**31 - 1
 """No input's size is larger."""
 
-_TRIED = 256
-"""Up to which size a condition on one size is tried, to learn which sizes it excludes."""
+_MAX_EXCLUDED = 16
+"""How many sizes a program may exclude that lie between others."""
 
 
 def is_static(size: int | torch.SymInt) -> bool:
@@ -163,7 +164,7 @@ class _Environment(ShapeEnv):
 
     def evaluate_sym_node(self, sym_node: Any, size_oblivious: bool = False, fallback_value: Any = None) -> Any:
         condition = sym_node.expr
-        if not _asks_python() and _tells_one_apart(condition):
+        if not _asks_python() and self._tells_one_apart(condition):
             # Torch's C++ asks how a tensor lies in memory: a size of 1 makes it contiguous. Here that does not matter.
             with self.suppress_guards():
                 return super().evaluate_sym_node(sym_node, size_oblivious, fallback_value)
@@ -172,6 +173,14 @@ class _Environment(ShapeEnv):
             # Torch itself does not note what it takes for granted of a dynamic size: that it is none that is special.
             self.answers.setdefault(condition if answer else sympy.Not(condition), here())
         return answer
+
+    def _tells_one_apart(self, condition: Any) -> bool:
+        """Whether a condition on one size is the same for all that it may be, but perhaps 1 (and 0: no elements)."""
+        if len(condition.free_symbols) != 1:
+            return False
+        (symbol,) = condition.free_symbols
+        low, high = _bounds(self.var_to_range[symbol])
+        return is_same_for_all(condition, max(low, 2), high)
 
     def guard_or_defer_runtime_assert(  # pyright: ignore[reportIncompatibleVariableOverride] (cached by torch)
         self, orig_expr: Any, msg: str, fx_node: Any = None
@@ -216,21 +225,9 @@ def _asks_python() -> bool:
     return frame is not None and frame.f_code.co_name == "bool_"
 
 
-def _at(condition: Any, symbol: Any, size: int) -> Any:
-    """A condition on one size for a number; false where that divides by zero."""
-    try:
-        return condition.subs(symbol, size)
-    except ZeroDivisionError:
-        return sympy.false
-
-
-def _tells_one_apart(condition: Any) -> bool:
-    """Whether a condition on one size is the same for all sizes but perhaps 1."""
-    if len(condition.free_symbols) != 1:
-        return False
-    (symbol,) = condition.free_symbols
-    found = {_at(condition, symbol, n) for n in (2, 3, 4, 7, 16, 1023)}
-    return len(found) == 1 and found <= {sympy.true, sympy.false}
+def _bounds(sizes: Any) -> tuple[int, int]:
+    """A range of torch's, as ints that no size is beyond."""
+    return int(max(sizes.lower, 0)), int(min(sizes.upper, LARGEST))
 
 
 class Sizes:
@@ -479,11 +476,9 @@ class Sizes:
             if len(symbols) != 1:
                 raise _needs(expr, location)
             (symbol,) = symbols
-            allowed = self.env.var_to_range[symbol]
-            tried = [*range(1, _TRIED), *(_TRIED * 10**k for k in range(6))]
-            within = [n for n in tried if allowed.lower <= n <= allowed.upper]
-            wrong = [n for n in within if _at(expr, symbol, n) != sympy.true]
-            if len(wrong) > 16 or within[-1] in wrong:
+            low, high = _bounds(self.env.var_to_range[symbol])
+            wrong = sizes_without(expr, low, high, _MAX_EXCLUDED)
+            if wrong is None:
                 raise _needs(expr, location)
             excluded.setdefault(symbol, set()).update(wrong)
         return excluded
