@@ -10,6 +10,7 @@ import argument_cases  # noqa: F401 (registers its cases)
 import frontend_class_cases  # noqa: F401 (registers its cases)
 import frontend_container_cases  # noqa: F401
 import frontend_finally_cases  # noqa: F401
+import frontend_iterator_cases  # noqa: F401
 import frontend_library_cases  # noqa: F401
 import frontend_more_cases  # noqa: F401
 import frontend_number_cases  # noqa: F401

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -21,6 +20,7 @@ from dycl.frontend.kinds import MISSING, has_choice, same_shape
 from dycl.frontend.locations import here
 from dycl.frontend.paths import Context, Deferred, Escaping, Fork, Scope, Side, Signal, Stop, Unwind
 from dycl.frontend.recorder import Recorder
+from dycl.frontend.references import is_held
 from dycl.frontend.rows import gathered, has_rows
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.state import (
@@ -203,7 +203,7 @@ class Branches:
         made = self._joined.get(id(owner))
         if made is None or made.value is not owner:
             return
-        if any(sys.getrefcount(original) > made.references for original in made.originals):
+        if any(is_held(made.originals, index) for index in range(len(made.originals))):
             raise DisagreementError(
                 f"a write to a {type(owner).__name__} that on one side of a condition is another variable's too",
                 hint="make a copy of it first",

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from dycl.errors import UnsupportedConstructError
+from dycl.frontend.iterators import FollowedIterator
 from dycl.frontend.locations import here
 
 
@@ -34,6 +35,7 @@ class ForeignKind:
         keep: a copy of what an object holds.
         put: puts such a copy back.
         same: whether two copies are equal.
+        name: as a message says it; None for the name of the object's own class.
     """
 
     cls: type
@@ -41,6 +43,7 @@ class ForeignKind:
     keep: Callable[[Any], Any]
     put: Callable[[Any, Any], Any]
     same: Callable[[Any, Any], bool] = operator.eq
+    name: str | None = None
 
     def changes(self, method: str) -> bool:
         """Whether a method in C of that name may change an object."""
@@ -81,6 +84,10 @@ def _put_buffer(owner: Any, kept: tuple[Any, int]) -> None:
     owner.seek(kept[1])
 
 
+def _put_place(owner: FollowedIterator, place: int) -> None:
+    owner.place = place
+
+
 _InC: Any = random.Random.__base__
 """What a `Random` is before it is initialized, without the attribute that it has in Python."""
 
@@ -109,6 +116,7 @@ _KINDS = (
         lambda owner: pickle.dumps(owner.bit_generator.state),
         lambda owner, kept: setattr(owner.bit_generator, "state", pickle.loads(kept)),
     ),
+    ForeignKind(FollowedIterator, None, operator.attrgetter("place"), _put_place, name="an iterator"),
 )
 
 

@@ -8,7 +8,6 @@ holds cannot be seen on the open path. A variable of a running function counts a
 from __future__ import annotations
 
 import gc
-import sys
 import types
 import weakref
 from collections.abc import Iterable
@@ -16,6 +15,7 @@ from typing import Any
 
 from torch._subclasses.functional_tensor import FunctionalTensor
 
+from dycl.frontend.references import is_held
 from dycl.frontend.values import Choice, Number, Unusable
 
 _KNOWN_HOLDERS = (types.CellType, list, tuple, dict)
@@ -60,25 +60,33 @@ def _only_dycl_holds(cluster: list[Any], *, through_variables: bool = False) -> 
     seen = {id(cluster[0])}
     position = 0
     while position < len(cluster):
-        accounted = 3  # the list, the call's argument, and the variable below
-        one = cluster[position]
-        for holder in gc.get_referrers(one):
-            if holder is cluster:
-                continue
-            accounted += _count(gc.get_referents(holder), one)
-            if isinstance(holder, (types.FunctionType, types.ModuleType)):
-                return False
-            if isinstance(holder, types.CellType) and not through_variables:
-                return False
-            if through_variables and not (type(holder) in _KNOWN_HOLDERS or _is_dycls(holder)):
-                return False
-            if not _is_dycls(holder) and id(holder) not in seen:
-                seen.add(id(holder))
-                cluster.append(holder)
-        if sys.getrefcount(one) > accounted or len(cluster) > _MAX_CLUSTER:
+        accounted = _account(cluster, position, seen, through_variables)
+        if accounted is None or is_held(cluster, position, known=accounted) or len(cluster) > _MAX_CLUSTER:
             return False
         position += 1
     return True
+
+
+def _account(cluster: list[Any], position: int, seen: set[int], through_variables: bool) -> int | None:
+    """How many references to an object the holders have that `gc` names, which are added to the cluster.
+
+    None where one of them is no record of dycl's. When this has returned, no variable of it holds a holder.
+    """
+    accounted = 0
+    for holder in gc.get_referrers(cluster[position]):
+        if holder is cluster:
+            continue
+        accounted += [id(item) for item in gc.get_referents(holder)].count(id(cluster[position]))
+        if isinstance(holder, (types.FunctionType, types.ModuleType)):
+            return None
+        if isinstance(holder, types.CellType) and not through_variables:
+            return None
+        if through_variables and not (type(holder) in _KNOWN_HOLDERS or _is_dycls(holder)):
+            return None
+        if not _is_dycls(holder) and id(holder) not in seen:
+            seen.add(id(holder))
+            cluster.append(holder)
+    return accounted
 
 
 def _is_dycls(holder: Any) -> bool:
@@ -88,7 +96,3 @@ def _is_dycls(holder: Any) -> bool:
     """
     one = holder[0] if type(holder) is tuple and holder else holder
     return type(one).__module__.startswith("dycl.frontend.") and not issubclass(type(one), (Number, Unusable, Choice))
-
-
-def _count(items: list[Any], one: Any) -> int:
-    return [id(item) for item in items].count(id(one))

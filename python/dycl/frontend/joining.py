@@ -79,9 +79,6 @@ class JoinedObject:
     originals: list[Any]
     site: Site
 
-    references = 3
-    """How many references an original has that only this object knows: the list's, and two of a check's."""
-
 
 class Join:
     """The `cond` node that joins two sides: collects pairs of tensors, then rebuilds values from its results.

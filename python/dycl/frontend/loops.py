@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,20 +70,25 @@ class Loops(Exceptions):
 
     def for_(
         self,
-        items: Iterable[Any],
+        source: list[Iterator[Any]],
         body: Callable[[Any], Signal | None],
         orelse: Callable[[], Signal | None] | None,
         cells: Sequence[CellLocation],
     ) -> Signal | None:
-        """A `for` over what Python iterates: unrolled."""
-        iterator = iter(items)
+        """A `for` over what Python iterates: unrolled.
+
+        Args:
+            source: the iterator. It is taken out at the end, so that dycl does not hold it where paths meet.
+            body, orelse: what is run, given an item, and at the end.
+            cells: the variables that they may write.
+        """
 
         def step() -> Callable[[], Signal | None] | None:
-            for item in iterator:
+            for item in source[0]:
                 return lambda: body(item)
             return None
 
-        return self._unrolled(step, orelse, cells)
+        return self._unrolled(step, orelse, cells, at_end=source.clear)
 
     def while_(
         self,
@@ -128,6 +133,7 @@ class Loops(Exceptions):
         orelse: Callable[[], Signal | None] | None,
         cells: Sequence[CellLocation],
         is_last: Callable[[], bool] = lambda: False,
+        at_end: Callable[[], None] = lambda: None,
     ) -> Signal | None:
         with self.writing(cells):
             with self._scope("break") as loop:
@@ -154,6 +160,7 @@ class Loops(Exceptions):
                     if is_last():
                         exhausted = True
                         break
+            at_end()
             if exhausted and orelse is not None:
                 # The else clause is outside the loop: a `break` there leaves the loop around this one.
                 target, value = self._follow(orelse, loop)
@@ -200,11 +207,11 @@ class Loops(Exceptions):
         return run() if first is None else self.if_(first, run, lambda: None, ())
 
     def _record_loop(
-        self, first: torch.Tensor | None, loop: Loop, *, is_peeled: bool
+        self, first: torch.Tensor | None, loop: Loop, *, is_peeled: bool, rounds: int = 0
     ) -> tuple[list[Deferred], bool] | None:
         """Records the loop; gives the jumps that leave it to beyond it, and whether some path breaks.
 
-        Gives None where the first iteration is to be traced apart.
+        Gives None where the first iteration is to be traced apart. `rounds` counts how often lists were found to grow.
         """
         location = here()
         snapshot = self._snapshot()
@@ -215,8 +222,8 @@ class Loops(Exceptions):
         shrinking: set[Any] = set()
         for _ in range(MAX_LOOP_ROUNDS):
             traced = self._trace_loop_body(loop.test, loop.body, carried, snapshot, shrinking, end)
-            if self._make_rows(traced.delta, snapshot):
-                return self._record_loop(first, loop, is_peeled=is_peeled)
+            if rounds < MAX_LOOP_ROUNDS and self._make_rows(traced.delta, snapshot):
+                return self._record_loop(first, loop, is_peeled=is_peeled, rounds=rounds + 1)
             fresh = self._newly_carried(traced.delta, carried, snapshot, location)
             carried.update(fresh)
             # Sizes only once the kinds are known, which tell how the values before and after compare.

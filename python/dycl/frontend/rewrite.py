@@ -736,7 +736,7 @@ class _Rewriter(ast.NodeTransformer):
         outer, self._pending = self._pending, None
         self.generic_visit(node)
         self._pending = outer
-        return node
+        return _locate(_call("iterator", node), node)
 
     def _first_match(self, node: ast.Call) -> ast.expr | None:
         """`next(x for x in xs if test, default)`: a loop that returns."""

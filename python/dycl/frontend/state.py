@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextvars
 import dataclasses
-import sys
 import types
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
@@ -27,6 +26,7 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.frontend.foreign import ForeignKind
 from dycl.frontend.recorder import Recorder
+from dycl.frontend.references import is_held
 from dycl.frontend.rows import Rows
 from dycl.frontend.values import Choice, Number, Unusable
 
@@ -145,7 +145,8 @@ class ForeignLocation(Location):
     @staticmethod
     def of(owner: Any, kind: ForeignKind) -> ForeignLocation:
         cls = type(owner).__name__
-        return ForeignLocation(("foreign", id(owner)), f"{'an' if cls[0] in 'aeiou' else 'a'} {cls}", owner, kind)
+        name = kind.name or f"{'an' if cls[0] in 'aeiou' else 'a'} {cls}"
+        return ForeignLocation(("foreign", id(owner)), name, owner, kind)
 
     def get(self) -> Any:
         return ForeignContents(self.kind, self.kind.keep(self.owner))
@@ -318,7 +319,7 @@ def _is_forgotten(location: Location) -> bool:
     """Whether nothing but the journal knows the owner any more: a list that a helper made, filled and dropped."""
     if not isinstance(location, (AttributeLocation, ContainerLocation, ForeignLocation)):
         return False
-    return sys.getrefcount(location.owner) <= 2  # the location's, and the argument of this call
+    return not is_held([location.owner], known=1)  # the location's
 
 
 Delta = dict[tuple[Any, ...], tuple[Location, Any]]

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 import types
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +24,6 @@ from dycl.frontend.foreign import foreign_kind
 from dycl.frontend.locations import here, is_internal
 from dycl.frontend.operators.core import CONTAINERS, user_method
 from dycl.frontend.operators.growing import known_items
-from dycl.frontend.operators.iteration import PlacedIterator
 from dycl.frontend.operators.objects import Objects
 from dycl.frontend.operators.replacements import replacement_of
 from dycl.frontend.operators.selection import Selection
@@ -57,6 +55,9 @@ class Calls(Objects):
 
     def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """A call in user code: user code behind it is rewritten too, and built-ins learn about data."""
+        return self.iterator(self._call(function, args, kwargs))
+
+    def _call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         function, args = known(function), tuple(map(known, args))
         kwargs = {name: known(value) for name, value in kwargs.items()}
         if id(function) in _MOVING:
@@ -233,14 +234,6 @@ class Calls(Objects):
             self.touch(owner)
             return function(*args, **kwargs)
         self._touch_foreign(owner, function.__name__)
-        is_of_this_path = args and isinstance(args[0], PlacedIterator) and args[0].graph is self.control.recorder.graph
-        if function is next and self.control.is_conditional and sys.getrefcount(args[0]) > 2 and not is_of_this_path:
-            # One that somebody holds, not a temporary as in `next(self.parameters())`.
-            raise UnsupportedConstructError(
-                "`next` of an iterator under a condition on a tensor: the other side would find it moved on",
-                hint="make a list of it first, and index that",
-                location=here(),
-            )
         return function(*args, **kwargs)
 
     def _call_tensor_method(

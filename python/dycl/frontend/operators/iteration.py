@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-import operator
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import fx
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.bounds import trusted
@@ -49,18 +46,10 @@ class Iteration(Stores):
             sequence = items
             indices = DataRange(0, sequence.length, 1)
             return self._for_range(indices, lambda i: body(sequence.item(i)), orelse, cells)
-        # One that somebody holds, not a temporary such as `enumerate(...)`.
-        is_held_iterator = hasattr(items, "__next__") and sys.getrefcount(items) > 2
-        sites = self.control.sites
-        signal = self.control.for_(items, body, orelse, cells)
-        if is_held_iterator and self.control.sites != sites:
-            raise UnsupportedConstructError(
-                "a `for` over an iterator in a variable, with a condition on a tensor inside: on each path it would "
-                "stand elsewhere afterwards",
-                hint="make a list of it first",
-                location=here(),
-            )
-        return signal
+        # In a list that the loop empties at its end: where its paths meet, only the user's program may hold it.
+        source = [self.iterator(iter(items))]
+        del items
+        return self.control.for_(source, body, orelse, cells)
 
     def _for_range(
         self,
@@ -104,26 +93,6 @@ class DataSequence:
             hint="write a `for` loop over it",
             location=here(),
         )
-
-
-class PlacedIterator:
-    """What `iter` gives: an iterator that knows on which path of the program it was made.
-
-    Attributes:
-        graph: the graph of that path. While it is the current one, no other path has the iterator.
-    """
-
-    def __init__(self, inner: Any, graph: fx.Graph) -> None:
-        self._inner, self.graph = inner, graph
-
-    def __iter__(self) -> PlacedIterator:
-        return self
-
-    def __next__(self) -> Any:
-        return next(self._inner)
-
-    def __length_hint__(self) -> int:
-        return operator.length_hint(self._inner)
 
 
 def as_sequence(items: Any) -> Any:

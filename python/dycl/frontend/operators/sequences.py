@@ -12,7 +12,7 @@ from dycl.errors import UnsupportedConstructError
 from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.growing import fail_if_empty, has_rows, known_items, rows_of
-from dycl.frontend.operators.iteration import DataRange, DataSequence, PlacedIterator, as_sequence
+from dycl.frontend.operators.iteration import DataRange, DataSequence, as_sequence
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.operators.special_methods import operator_method
 from dycl.frontend.recorder import outside_modes
@@ -48,8 +48,7 @@ def iter_(ops: Calls, items: Any, *sentinel: Any) -> Any:
     method = operator_method(items, "__iter__")
     if sentinel or isinstance(_sequence(items), DataSequence):
         return iter(items, *sentinel)
-    made = ops.call(method, items) if method is not None else iter(known_items(items))
-    return made if made is items else PlacedIterator(made, ops.control.recorder.graph)
+    return ops.call(method, items) if method is not None else iter(known_items(items))
 
 
 @replaces(torch.stack)
