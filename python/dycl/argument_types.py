@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 
 def positive(text: str) -> int:
@@ -12,6 +13,16 @@ def positive(text: str) -> int:
 
 def not_negative(text: str) -> int:
     return _at_least(0, text)
+
+
+def not_negative_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return seconds
 
 
 def _at_least(least: int, text: str) -> int:

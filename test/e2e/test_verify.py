@@ -18,6 +18,7 @@ import dycl.zoo
 from dycl.frontend.operators.conditions import Conditions
 from dycl.report.coverage import NATURAL
 from dycl.report.inputs import factory_inputs
+from dycl.report.search import Search
 
 NET = """\
 import torch
@@ -245,6 +246,87 @@ def test_what_no_input_takes_is_searched_and_then_forced(narrow):
     assert first == {"if h.mean() > 0.6:": "searched", "if (h * 0).sum() > 1:": "forced"}
     assert report.coverage["regions"]["forced"] == 1
     assert "1 by forced inputs" in str(report)
+
+
+# A search that ends ---------------------------------------------------------------------------------------------------
+
+
+class Gated(nn.Module):
+    """Its gates never open: a share is at most 1, and nothing is more than 0 times something."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.blocks = nn.ModuleList(nn.Linear(8, 8) for _ in range(4))
+        self.gate = nn.Linear(8, 2)
+
+    def forward(self, x):
+        for block in self.blocks:
+            if self.gate(x).softmax(-1).max() > 1.5:
+                x = x - 1
+            x = block(x).relu() + x
+        if (x.floor() * 0).sum() > 1:
+            x = -x
+        return x
+
+
+@pytest.fixture(scope="module")
+def gated():
+    model = Gated().eval()
+    return model, dycl.compile(model, (torch.randn(1, 8),))
+
+
+def gated_inputs():
+    generator = torch.Generator().manual_seed(0)
+    return [(torch.randn(1, 8, generator=generator),) for _ in range(5)]
+
+
+def test_no_search_for_what_cannot_be(gated, monkeypatch):
+    model, program = gated
+    sought = []
+    candidates = Search._candidates
+    monkeypatch.setattr(Search, "_candidates", lambda self, p: sought.append(p.location.line) or candidates(self, p))
+    report = dycl.verify(program, model, gated_inputs())
+    assert report.ok, str(report)
+    assert not report.untaken
+    # Blocks that decide alike in all calls are told apart where one is forced.
+    assert [e.calls.first() for e in report.edges if e.label == "true"] == ["forced"] * 5
+    assert sought == []
+    assert f"search       {report.search_calls} calls of the program in " in str(report)
+
+
+def test_gates_that_are_not_forced_say_why_no_input_opens_them(gated, monkeypatch):
+    model, program = gated
+    monkeypatch.setattr(Search, "_force", lambda *_: "not tried")
+    shown = str(dycl.verify(program, model, gated_inputs(), search=70))
+    assert shown.count("no input like these: it compares what lies between 0 and 1 with what lies between 1.5 and") == 4
+
+
+def test_search_ends_by_time(gated):
+    model, program = gated
+    report = dycl.verify(program, model, gated_inputs(), search_time_s=0.0)
+    assert report.ok
+    assert report.search_calls == 0
+    assert len([e for e in report.untaken if e.place]) == 5
+    assert [note.partition(" when ")[2] for note in report.notes] == [
+        "the search ended, after 0 s (--search-time) and 0 of 1000 calls: more time may find inputs",
+        "the forcing ended, after 0 s (--search-time) and 0 of 1000 calls: more time may find inputs",
+    ]
+
+
+def test_progress_says_what_is_done(gated, capsys):
+    model, program = gated
+    dycl.verify(program, model, gated_inputs(), search=70, progress=True)
+    said = capsys.readouterr().err
+    for words in (
+        "comparing call 5 of 5",
+        "drawing inputs like those: 0 of 70 calls, 0 of 60 s",
+        "searching test_verify.py:",
+        "(1 of 5 not taken)",
+        "forcing test_verify.py:",
+        "comparing all decisions",
+    ):
+        assert words in said
 
 
 class Masked(nn.Module):

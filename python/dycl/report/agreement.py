@@ -203,11 +203,13 @@ def compare_decisions(predicates: Iterable[Predicate], calls: Sequence[Call]) ->
     predicates = list(predicates)
     result = Agreement()
     misfits: list[tuple[Predicate, _Meaning | None, list[int]]] = []
+    aligned = [_aligned(predicates, call) for call in calls]
     for predicate in predicates:
         executed = [i for i, call in enumerate(calls) if predicate.node in call.by_node]
         fitting, best, failing = _fit(predicate, calls, executed, result)
         if fitting:
             result.meanings[predicate.node] = fitting
+            _narrow(predicate, [aligned[i] for i in executed], result)
         elif executed:
             misfits.append((predicate, best, failing))
     for predicate, best, failing in misfits:
@@ -247,6 +249,35 @@ def _fit(
     if fitting and predicate.is_once and contexts:
         result.contexts[predicate.node] = contexts
     return fitting, best[1], best[2]
+
+
+def _aligned(predicates: Sequence[Predicate], call: Call) -> Mapping[Node, Any]:
+    """For predicates outside of loops on data the context that each stands for in a call, by their order.
+
+    Only where a construct was decided as often by eager as by the program.
+    """
+    nodes: dict[Construct, list[Node]] = defaultdict(list)
+    once = {p.node: p for p in predicates if p.is_once and p.kind == "if" and len(p.constructs) == 1}
+    for node, _ in call.decisions:
+        if node in once:
+            nodes[once[node].constructs[0]].append(node)
+    found: dict[Node, Any] = {}
+    for construct, reached in nodes.items():
+        taken = [t for t in call.by_role.get(Role(construct), ()) if t.on_data]
+        if len(taken) == len(reached):
+            found.update({node: t.context for node, t in zip(reached, taken, strict=True)})
+    return found
+
+
+def _narrow(predicate: Predicate, aligned: Sequence[Mapping[Node, Any]], result: Agreement) -> None:
+    """Of several contexts that fit a predicate in all calls, the one that its order says.
+
+    Calls in which all blocks of a network decide alike do not tell which predicate is which block's.
+    """
+    possible = result.contexts.get(predicate.node, ())
+    by_order = {found[predicate.node] for found in aligned if predicate.node in found}
+    if len(possible) > 1 and len(by_order) == 1 and by_order <= set(possible):
+        result.contexts[predicate.node] = by_order
 
 
 def _match(

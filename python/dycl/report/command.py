@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dycl.argument_types import not_negative, positive
+from dycl.argument_types import not_negative, not_negative_seconds, positive
 
 if TYPE_CHECKING:
     from dycl.report.inputs import Inputs
@@ -65,6 +65,13 @@ examples:
         metavar="N",
         help="calls to spend on what no input took; 0: neither search nor force (default: 1000)",
     )
+    parser.add_argument(
+        "--search-time",
+        type=not_negative_seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="stop that search after so long, and forcing after as long again (default: 60)",
+    )
     parser.add_argument("--target", metavar="TARGET", help="what to compile for, as for `dycl compile`")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--html", metavar="FILE", help="write the report as a page")
@@ -96,6 +103,7 @@ def run(given: argparse.Namespace) -> int:
         tolerance=given.tolerance,
         noise=given.noise,
         search=given.search,
+        search_time_s=given.search_time,
     )
     if given.html is not None:
         report.to_html(given.html)

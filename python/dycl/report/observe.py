@@ -48,6 +48,7 @@ class Taken:
         read: the truth that it read, by number, where it read one and asked for nothing else.
         turned: the read, by number, and what it would have to be for the other way; None where that is not known.
         operands: what was compared, or the tensor whose number was, where that is kept.
+        is_alone: whether nothing but these operands decided it.
     """
 
     role: Role
@@ -58,6 +59,7 @@ class Taken:
     read: int | None = None
     turned: tuple[int, Any] | None = None
     operands: tuple[Any, Any] | None = None
+    is_alone: bool = False
 
 
 @dataclass
@@ -194,6 +196,7 @@ class _Frame:
         self._loops: dict[Construct, int] = {}
         self._matches: dict[tuple[int, int, int, int], int] = {}
         self._pending: Jump | None = None
+        self._begun = 0
         self._reads_at_jump = 0
         self._where: Where | None = None
 
@@ -217,7 +220,7 @@ class _Frame:
     def _on_instruction(self, frame: FrameType) -> None:
         offset = frame.f_lasti
         if self._pending is not None:
-            if offset == self._pending.own:
+            if self._begun < offset <= self._pending.own:
                 return
             jump, self._pending = self._pending, None
             self._after(jump, offset != jump.falls_to, frame)
@@ -229,7 +232,7 @@ class _Frame:
             self._loops[loop] = self._loops.get(loop, 0) + 1
         jump = self._plan.jumps.get(offset)
         if jump is not None:
-            self._pending = jump
+            self._pending, self._begun = jump, offset
             self._reads_at_jump = len(self._observer.truths.reads)
 
     # Tests -----------------------------------------------------------------------------------------------------------
@@ -292,6 +295,7 @@ class _Frame:
             taken.margin = asking.margin
             if asking.reads:
                 taken.operands = asking.reads[-1].operands
+                taken.is_alone = len(asking.known) == len(asking.reads) == 1 and asking.reads[-1].is_alone
                 if len(asking.known) == 1 and asking.reads[-1].is_truth:
                     taken.read = asking.reads[-1].number
             taken.turned = asking.turned

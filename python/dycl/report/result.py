@@ -70,6 +70,8 @@ class VerifyReport:
         failures: what differs.
         coverage: for regions, edges and loop_trips: how many there are, and how many were taken, by origin.
         edges, regions, loops: the same one by one.
+        search_calls: calls of the program that were spent on what no input took.
+        search_s: how long that took, in seconds.
         notes: what else the reader should know.
     """
 
@@ -93,6 +95,8 @@ class VerifyReport:
     edges: list[EdgeCoverage] = field(default_factory=list[EdgeCoverage])
     regions: list[RegionCoverage] = field(default_factory=list[RegionCoverage])
     loops: list[LoopCoverage] = field(default_factory=list[LoopCoverage])
+    search_calls: int = 0
+    search_s: float = 0.0
     notes: list[str] = field(default_factory=list[str])
     nodes: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +27,7 @@ from dycl.report.coverage import FORCED, SEARCHED, EdgeCoverage, LoopCoverage
 from dycl.report.dead import decided_names
 from dycl.report.inputs import Arguments, random_like
 from dycl.report.observe import Observation, Taken
+from dycl.report.ranges import range_of
 
 if TYPE_CHECKING:
     from dycl.report.verify import Record, Verifier
@@ -35,9 +39,14 @@ _NEAREST = 3
 """How many calls, those closest to the other way, a search starts from."""
 _STEPS = 12
 """Steps along a gradient."""
+_PATIENCE = 4
+"""After how many of them that come no closer it is given up."""
 _AROUND = 16
 """Random inputs around one."""
 _FORCED_TRIES = 4
+_SAY_EVERY_S = 0.1
+_ROUNDING = 1e-6
+"""By how much, of their magnitude, rounding may move compared operands out of their ranges."""
 
 
 class Search:
@@ -48,10 +57,22 @@ class Search:
         budget: how many calls of the program may be made.
         seed: of the random ones.
         more: inputs of where the calls' come from, without end; up to half of the budget goes to them.
+        time_s: after how many seconds the search ends, and forcing after as many again.
+
+    Attributes:
+        tried: how many candidates were run.
+        spent_s: how long searching and forcing took, in seconds.
+        notes: what the report has to say of it.
     """
 
     def __init__(
-        self, verifier: Verifier, budget: int, seed: int, more: Callable[[], Iterator[Arguments]] | None = None
+        self,
+        verifier: Verifier,
+        budget: int,
+        seed: int,
+        more: Callable[[], Iterator[Arguments]] | None = None,
+        *,
+        time_s: float = math.inf,
     ) -> None:
         self._verifier = verifier
         self._budget = budget
@@ -62,30 +83,78 @@ class Search:
         self._names = decided_names(verifier.program.host_source, verifier.hcfg)
         self._ranges = _integer_ranges(verifier.records)
         self.tried = 0
-        """Candidates that were run."""
+        self.spent_s = 0.0
+        self.notes: list[str] = []
+        self._time_s = time_s
+        self._started = 0.0
+        self._doing = ""
+        self._said = -math.inf
 
     def run(self) -> None:
-        """Searches until all is taken, nothing new is found any more, or the budget is spent."""
-        if not self._open():
-            return
+        """Searches until all is taken, nothing new is found any more, or the budget or the time is spent."""
+        with self._timed("search"):
+            if self._open():
+                self._search()
+            self._iterations()
+
+    def _search(self) -> None:
         if self._more is not None:
+            self._do("drawing more inputs")
             self._try_all(itertools.islice(self._more(), self._budget // 2))
+        self._do("drawing inputs like those")
         self._try_all(random_like(self._any().arguments, self._signature, self._generator) for _ in range(_FRESH))
         found = True
-        while found and self._open() and self.tried < self._budget:
+        while found and self._open() and not self._is_spent():
             found = False
+            self._do("comparing all decisions")
             self._agreement = self._verifier.judge()
-            for edge in self._open():
-                if not edge.is_taken and self.tried < self._budget:
-                    self._verifier.say(f"searching {edge.place} {edge.label}: {self.tried} of {self._budget} calls")
+            for number, edge in enumerate(self._open()):
+                if edge.is_taken or self._is_spent():
+                    continue
+                self._do(f"searching {edge.place} {edge.label} ({number + 1} of {len(self._open())} not taken)")
+                edge.why = self._unreachable(self._by_node[edge.source])
+                if not edge.why:
                     self._try_all(self._candidates(self._by_node[edge.source]), edge)
-                    found |= edge.is_taken
-        self._iterations()
+                found |= edge.is_taken
+
+    # The budget ------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _timed(self, what: str) -> Generator[None]:
+        """What is done while it is entered ends after the time that was given."""
+        self._started = time.monotonic()
+        yield
+        now = time.monotonic() - self._started
+        self.spent_s += now
+        if now >= self._time_s and (left := len(self._open())):
+            self.notes.append(
+                f"{left} edges were not taken when the {what} ended, after {self._time_s:g} s (--search-time) and "
+                f"{self.tried} of {self._budget} calls: more time may find inputs"
+            )
+
+    def _is_late(self) -> bool:
+        return time.monotonic() - self._started >= self._time_s
+
+    def _is_spent(self) -> bool:
+        return self.tried >= self._budget or self._is_late()
+
+    def _do(self, what: str) -> None:
+        self._doing, self._said = what, -math.inf
+        self._say()
+
+    def _say(self) -> None:
+        now = time.monotonic()
+        if now - self._said < _SAY_EVERY_S:
+            return
+        self._said = now
+        seconds = f"{now - self._started:.0f} of {self._time_s:g} s"
+        self._verifier.say(f"{self._doing}: {self.tried} of {self._budget} calls, {seconds}")
 
     def _iterations(self) -> None:
         """Looks for other numbers of iterations."""
         for loop in self._verifier.coverage.loops.values():
-            if not loop.is_taken and self._verifier.coverage.reached(loop.node):
+            if not loop.is_taken and self._verifier.coverage.reached(loop.node) and not self._is_spent():
+                self._do(f"searching {loop.place} for other numbers of iterations")
                 self._try_all(self._candidates(self._by_node[loop.node]), loop)
 
     @property
@@ -104,7 +173,7 @@ class Search:
     def _try_all(self, candidates: Iterator[Arguments], sought: EdgeCoverage | LoopCoverage | None = None) -> None:
         """Tries candidates until what is sought is taken (None for all edges), or the budget spent."""
         for candidate in candidates:
-            if self.tried >= self._budget or (sought.is_taken if sought is not None else not self._open()):
+            if self._is_spent() or (sought.is_taken if sought is not None else not self._open()):
                 return
             self._try(candidate)
 
@@ -112,6 +181,7 @@ class Search:
         """Runs the program, and compares the call if it takes something new."""
         verifier = self._verifier
         self.tried += 1
+        self._say()
         verifier.start()
         try:
             verifier.run_program(copy.deepcopy(candidate))
@@ -191,12 +261,10 @@ class Search:
 
     def _along_gradient(self, predicate: Predicate, record: Record) -> Iterator[Arguments]:
         """Inputs along the gradient of what a predicate compares, towards the other way."""
-        tokens = predicate.tokens(record.call)
-        start = self._agreement.counterpart(predicate, record.call, len(tokens) - 1) if tokens else None
-        if start is None:
+        found = self._last_test(predicate, record)
+        if found is None:
             return
-        start = _test_of(start, record)
-        nth = [t for t in record.call.eager.taken if t.role == start.role].index(start)
+        start, nth = found
         if start.margin is not None:
             yield from self._steps(record, start, nth, 0.0)
         else:
@@ -206,12 +274,9 @@ class Search:
     def _steps(self, record: Record, start: Taken, nth: int, direction: float) -> Iterator[Arguments]:
         """Newton steps to where compared operands are equal and a little further; or along one operand, which way."""
         arguments = copy.deepcopy(record.arguments)
+        closest, closest_at = math.inf, 0
         for step in range(_STEPS):
-            leaves = [
-                leaf.detach().clone().requires_grad_()
-                for leaf in pytree.tree_leaves(arguments)
-                if isinstance(leaf, torch.Tensor) and leaf.is_floating_point()
-            ]
+            leaves = _float_leaves(arguments)
             if not leaves:  # Integers have no gradient.
                 return
             value = self._compared(record, arguments, leaves, start, nth)
@@ -222,6 +287,10 @@ class Search:
             if not squared or squared != squared:
                 return
             now = value.item()
+            if abs(now) < 0.99 * closest:
+                closest, closest_at = abs(now), step
+            if not direction and step - closest_at >= _PATIENCE:
+                return
             if direction:
                 change = direction * (abs(now) + 1) * 0.25 * 1.5**step
             else:
@@ -234,6 +303,20 @@ class Search:
         self, record: Record, arguments: Arguments, leaves: Sequence[torch.Tensor], start: Taken, nth: int
     ) -> torch.Tensor | None:
         """What a decision compares, as one number: the difference of its operands where they are closest."""
+        again = self._observed(record, arguments, leaves, start, nth)
+        if again is None or again.operands is None:
+            return None
+        left, right = map(_as_number, again.operands)
+        with torch.enable_grad():
+            found = left if right is None else left - right
+            if not isinstance(found, torch.Tensor) or not found.is_floating_point() or not found.numel():
+                return None
+            return found.flatten()[int(found.detach().abs().argmin())]
+
+    def _observed(
+        self, record: Record, arguments: Arguments, leaves: Sequence[torch.Tensor], start: Taken, nth: int
+    ) -> Taken | None:
+        """The decision of a call again, for other arguments, with what it compares and how that was computed."""
         rest = iter(leaves)
         tracked = _with_floats(arguments, lambda _: next(rest) * 1)
         model = copy.deepcopy(record.before) if self._verifier.has_state else record.before
@@ -242,27 +325,57 @@ class Search:
         except RuntimeError:
             return None
         alike = [t for t in eager.taken if t.role == start.role]
-        if nth >= len(alike) or alike[nth].operands is None:
+        return alike[nth] if nth < len(alike) else None
+
+    def _last_test(self, predicate: Predicate, record: Record) -> tuple[Taken, int] | None:
+        """The last decision of a predicate in a call, and the how manyth it is of its role."""
+        tokens = predicate.tokens(record.call)
+        start = self._agreement.counterpart(predicate, record.call, len(tokens) - 1) if tokens else None
+        if start is None:
             return None
-        left, right = map(_as_number, alike[nth].operands or (None, None))
-        with torch.enable_grad():
-            found = left if right is None else left - right
-            if not isinstance(found, torch.Tensor) or not found.is_floating_point() or not found.numel():
-                return None
-            return found.flatten()[int(found.detach().abs().argmin())]
+        start = _test_of(start, record)
+        return start, [t for t in record.call.eager.taken if t.role == start.role].index(start)
+
+    # What cannot be --------------------------------------------------------------------------------------------------
+
+    def _unreachable(self, predicate: Predicate) -> str:
+        """Why no input that gets to a predicate as the nearest ones do turns it; empty where that is not known."""
+        why = ""
+        for record in self._nearest(predicate):
+            found = self._last_test(predicate, record)
+            leaves = _float_leaves(record.arguments)
+            if found is None or found[0].margin is None or not leaves:
+                return ""
+            again = self._observed(record, record.arguments, leaves, *found)
+            if again is None or again.operands is None or not again.is_alone:
+                return ""
+            left, right = (range_of(operand, leaves) for operand in again.operands)
+            finite = [abs(bound) for bound in (*left, *right) if math.isfinite(bound)]
+            noise = _ROUNDING * max([1.0, *finite])
+            if left[0] <= right[1] + noise and left[1] >= right[0] - noise:
+                return ""
+            why = (
+                f"no input like these: it compares what lies between {left[0]:.3g} and {left[1]:.3g} with what lies "
+                f"between {right[0]:.3g} and {right[1]:.3g}"
+            )
+        return why
 
     # Forcing ---------------------------------------------------------------------------------------------------------
 
     def force(self) -> None:
         """Forces, in both programs alike, what no input took; an edge that could not be says why."""
-        progress = True
-        while progress:
-            progress = False
-            self._agreement = self._verifier.judge()
-            for edge in self._open():
-                if not edge.is_taken:
+        with self._timed("forcing"):
+            progress = True
+            while progress and not self._is_late():
+                progress = False
+                self._do("comparing all decisions")
+                self._agreement = self._verifier.judge()
+                for edge in self._open():
+                    if edge.is_taken or self._is_late():
+                        continue
+                    self._do(f"forcing {edge.place} {edge.label}")
                     why = self._force_edge(self._by_node[edge.source])
-                    edge.why = "" if edge.is_taken else why
+                    edge.why = "" if edge.is_taken else edge.why or why
                     progress |= edge.is_taken
 
     def _force_edge(self, predicate: Predicate) -> str:
@@ -352,6 +465,15 @@ def _test_of(taken: Taken, record: Record) -> Taken:
         return taken
     tests = [t for t in record.call.eager.taken if t.role == replace(taken.role, part="") and t.on_data]
     return tests[-1] if tests else taken
+
+
+def _float_leaves(arguments: Arguments) -> list[torch.Tensor]:
+    """The tensors of floats in arguments, each a new one that gradients are computed for."""
+    return [
+        leaf.detach().clone().requires_grad_()
+        for leaf in pytree.tree_leaves(arguments)
+        if isinstance(leaf, torch.Tensor) and leaf.is_floating_point()
+    ]
 
 
 def _as_number(operand: Any) -> Any:

@@ -37,6 +37,8 @@ def _lines(report: VerifyReport) -> Iterator[str]:
         how = "eager does the same, decided the other way" if tie.confirmed else "not confirmed: on a Python number"
         yield f"  call {tie.call}: {tie.place}: margin {tie.margin:.3g}, noise {tie.noise:.3g}; {how}"
     yield from _coverage(report)
+    if report.search_calls:
+        yield f"search       {report.search_calls} calls of the program in {report.search_s:.1f} s"
     yield from _not_of_the_user(report)
     if report.failures:
         yield f"failures     {len(report.failures)}"

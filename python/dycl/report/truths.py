@@ -57,6 +57,7 @@ class Read:
         is_truth: whether it is the truth that a condition asks for, not a number.
         margin: of the comparison that made it; None where it is none that is known.
         operands: the compared tensors, where they are kept.
+        is_alone: whether nothing but these was compared for it.
     """
 
     number: int
@@ -64,6 +65,7 @@ class Read:
     is_truth: bool
     margin: Margin | None = None
     operands: tuple[Any, Any] | None = None
+    is_alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ class Truths(TorchFunctionMode):
         read = Read(len(self.reads), value, is_truth, margin)
         if self._keep:
             read.operands = pairs[0] if pairs else (tensor, None)
+            read.is_alone = len(pairs) == 1
         self.reads.append(read)
         if read.number in self._forced:
             read.value = value = self._forced[read.number]

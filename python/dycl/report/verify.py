@@ -43,6 +43,7 @@ def verify(
     noise: float = 1e-5,
     sequence: int = 4,
     search: int = 1000,
+    search_time_s: float = 60.0,
     progress: bool | None = None,
 ) -> VerifyReport:
     """Compare a compiled program to the model that it was compiled from, run in eager as it is.
@@ -66,6 +67,7 @@ def verify(
             differ: such calls are reported apart, and are no failures.
         sequence: of a program with state, how many calls follow each other from the initial state.
         search: how many calls of the program to spend on what no input took; 0: neither search nor force.
+        search_time_s: after how many seconds the search ends, and forcing after as many again. The report says so.
         progress: say on standard error what is done; None for "on a terminal only".
 
     Raises:
@@ -80,12 +82,17 @@ def verify(
     for index, arguments in enumerate(chosen.arguments):
         verifier.say(f"comparing call {index + 1} of {len(chosen.arguments)}")
         verifier.call(arguments, NATURAL, starts=index % max(sequence, 1) == 0)
+    looking = None
     if search:
-        looking = Search(verifier, search, seed, chosen.more)
+        looking = Search(verifier, search, seed, chosen.more, time_s=search_time_s)
         looking.run()
         if program.host == "python":
             looking.force()
+        verifier.say("comparing all decisions")
     report = verifier.report(chosen.origin)
+    if looking is not None:
+        report.search_calls, report.search_s = looking.tried, looking.spent_s
+        report.notes += looking.notes
     verifier.say("")
     return report
 
