@@ -18,6 +18,7 @@ import frontend_object_cases  # noqa: F401
 import frontend_operator_cases  # noqa: F401
 import frontend_search_cases  # noqa: F401
 import frontend_syntax_cases  # noqa: F401
+import frontend_torch_cases  # noqa: F401
 import frontend_value_cases  # noqa: F401
 import frontend_with_cases  # noqa: F401
 import pytest

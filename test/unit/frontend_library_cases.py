@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import types
 from collections import OrderedDict
 
 import torch
@@ -200,3 +202,84 @@ def expressions_that_end_further_left(x):
     )
                 return y
 # fmt: on
+
+
+class Scale:
+    """Something that is made once for each factor."""
+
+    def __init__(self, factor):
+        self.factor = factor
+        self.kind = torch.float32
+
+    def __call__(self, x):
+        return x.to(self.kind) * self.factor
+
+
+SCALES = {}
+NAMES = set()
+BACKENDS = {}
+
+
+def scale_of(factor):
+    if factor not in SCALES:
+        SCALES[factor] = Scale(factor)
+        NAMES.add(f"by {factor}")
+    return SCALES[factor]
+
+
+@case((X,), (N,), (Z,), (B,))
+def remembered_on_each_side(x):
+    if x.sum() > 0:
+        return scale_of(2)(x)
+    return scale_of(3)(x) + scale_of(2)(x)
+
+
+@case((X,), (N,), (Z,), (B,))
+def remembered_on_one_side(x):
+    if x.sum() > 0:
+        x = scale_of(5)(x)
+    return scale_of(5)(x) - scale_of(6)(x)
+
+
+@case((X,), (N,), (Z,), (B,))
+def remembered_by_type(x):
+    backend = BACKENDS.get(type(x))
+    if backend is None:
+        backend = BACKENDS[type(x)] = types.SimpleNamespace(name="torch")
+        backend.relu = torch.relu
+    if backend.name == "torch" and x.sum() > 0:
+        return backend.relu(x)
+    return x - backend.relu(-x)
+
+
+class Remembering(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.function = None
+        self.table = {}
+
+    def forward(self, x):
+        if self.function is None:
+            self.function = torch.tanh
+        self.table.setdefault("relu", torch.relu)
+        return self.function(x) if x.sum() > 0 else self.table["relu"](x)
+
+
+REMEMBERING = Remembering()
+
+
+@case((X,), (N,), (Z,), (B,))
+def remembered_in_attributes(x):
+    return REMEMBERING(x) * 2
+
+
+@functools.lru_cache
+def steps_of(n):
+    return torch.arange(n), {"count": n}
+
+
+@case((X,), (N,), (Z,), (B,))
+def cached_function(x):
+    if x.sum() > 0:
+        return x + steps_of(3)[0]
+    return x * steps_of(3)[1]["count"] - steps_of(n=3)[0]

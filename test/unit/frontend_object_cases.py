@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import types
 
 import torch
@@ -231,3 +232,74 @@ DOUBLING, CALLS_ABOVE = Doubling(), CallsAbove()
 def call_of_a_module_as_a_method(x):
     run = DOUBLING.__call__
     return run(x), CALLS_ABOVE(x)
+
+
+class Sums:
+    def __init__(self, x):
+        self.x = x
+
+    @functools.cached_property
+    def total(self):
+        return self.x.sum() * 2 if self.x.sum() > 0 else self.x.sum()
+
+    @functools.cached_property
+    def twice(self):
+        return self.total * 2
+
+
+@case((X,), (N,), (Z,), (B,), unreached=1)
+def cached_properties_of_each_other(x):
+    sums = Sums(x)
+    if x.mean() > 0.5:
+        y = sums.total
+    else:
+        sums.total = x.mean()
+        y = sums.twice
+    return y, sums.twice, sums.total
+
+
+class Positive:
+    """A descriptor of the user's that decides on data."""
+
+    def __set_name__(self, owner, name):
+        self.name = f"_{name}"
+
+    def __get__(self, owner, cls):
+        value = getattr(owner, self.name)
+        return value if value.sum() > 0 else -value
+
+    def __set__(self, owner, value):
+        setattr(owner, self.name, value * 2 if value.mean() > 1 else value)
+
+    def __delete__(self, owner):
+        setattr(owner, self.name, torch.ones(3))
+
+
+class Once:
+    """A descriptor that computes an attribute when it is read first."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __get__(self, owner, cls):
+        value = self.function(owner)
+        owner.__dict__[self.function.__name__] = value
+        return value
+
+
+class Described:
+    extent = Positive()
+
+    @Once
+    def doubled(self):
+        return self.extent * 2 if self.extent.max() > 5 else self.extent
+
+
+@case((X,), (N,), (Z,), (B,))
+def descriptors(x):
+    one = Described()
+    one.extent = x
+    y = one.doubled
+    if x[0] > 0:
+        del one.extent
+    return y, one.extent, one.doubled

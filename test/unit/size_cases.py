@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Functions with sizes that are not known at compile time: declared dynamic, or depending on data."""
 
-# ruff: noqa: B008, B905, RUF005 (written as users write it)
+# ruff: noqa: B008, B905, RUF005, UP031, UP032 (written as users write it)
 from __future__ import annotations
 
 import torch
@@ -704,3 +704,20 @@ def totals_of_a_selection(x):
 def extremes_of_a_selection(x):
     chosen = x[x > -1].tolist()
     return x * max(chosen) - min(chosen)
+
+
+@case(*_both(3), *_both(1), *_both(7), dynamic=({0: A_FEW},))
+def sizes_in_a_message(x):
+    if x.sum() > 0:
+        raise ValueError(f"{x.shape[0]:3d} of {x.shape}, {tuple(x.shape)} {list(x.shape)!r} " + "%d, %s" % (len(x), 2))
+    if x[0] > -1:
+        raise ValueError("{} and {!r}".format(x.shape, x.shape[0]), x.shape[0], str(x.size(0)) + repr(x.shape))
+    return x
+
+
+@case(*NUMBERS)
+def sizes_of_data_in_a_message(x):
+    chosen = x[x > 0]
+    if x[0] > 1:
+        raise ValueError(f"{chosen.shape} {len(chosen)} {(len(chosen),)}", chosen.shape[0])
+    return chosen

@@ -620,3 +620,30 @@ def test_context_variable_that_is_left_with_another_value():
         return x * LEFT.get()
 
     refused(forward, X, match="the context variable `LEFT` is left with another value")
+
+
+SEEN: dict[str, object] = {}
+
+
+def test_what_a_first_call_does_otherwise_is_no_memo():
+    def on_one_side(x):
+        if x.sum() > 0:
+            SEEN["a"] = 1
+        return x + 1 if "a" in SEEN else x - 1
+
+    def first(x):
+        is_first = "a" not in SEEN
+        SEEN["a"] = True
+        return x + is_first
+
+    def counted(x):
+        SEEN[str(len(SEEN))] = True
+        return x
+
+    def of_data(x):
+        SEEN["a"] = x + 1
+        return x
+
+    for model in (on_one_side, first, counted, of_data):
+        refused(model, X, match="`SEEN` holds after a call other items than before")
+        assert not SEEN

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# pyright: reportPrivateUsage=false
 """Between which values an index on data lies: what an argmax gave needs no check where it indexes a list.
 
 What gives positions (`nans.py`, `sorting.py`) clamps them, although they are in range, so that it can be seen here.
@@ -6,12 +7,16 @@ What gives positions (`nans.py`, `sorting.py`) clamps them, although they are in
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import fx
+from torch._subclasses.functional_tensor import FunctionalTensor
+from torch.utils._python_dispatch import _disable_current_modes
 
 if TYPE_CHECKING:
     from dycl.frontend.recorder import Recorder
@@ -60,8 +65,44 @@ def is_trusted() -> bool:
     return _trusted.get()
 
 
-def note_bound(node: Any, constant: torch.Tensor) -> None:
-    """Notes what can be seen of indices that are a constant."""
+_CONSTANT = "constant"
+_MAX_CONSTANT = 4096
+_MAX_OPS = 64
+
+
+def folded(recorder: Recorder, tensor: torch.Tensor) -> torch.Tensor | None:
+    """The values of a tensor of the program that is made of literals alone, by few ops; None for others."""
+    if not isinstance(tensor, FunctionalTensor):
+        return tensor
+    node: Any = recorder.node_of(recorder.unwrap(tensor))  # type: ignore[arg-type]
+    order: list[Any] = []
+    if not _list_ops(node, order):
+        return None
+    values: dict[Any, Any] = {}
+    with _disable_current_modes():
+        for one in order:
+            args, kwargs = fx.map_arg((one.args, one.kwargs), values.__getitem__)
+            values[one] = one.meta[_CONSTANT] if _CONSTANT in one.meta else one.target(*args, **kwargs)
+    return values[node]
+
+
+def _list_ops(node: Any, order: list[Any]) -> bool:
+    """Lists the ops that make a node, each after what it takes; False where there are other inputs, or too many."""
+    if node in order:
+        return True
+    is_op = isinstance(node.target, torch._ops.OpOverload) and torch.Tag.nondeterministic_seeded not in node.target.tags
+    if _CONSTANT not in node.meta and not (is_op or node.target is operator.getitem):
+        return False
+    if _CONSTANT not in node.meta and not all(_list_ops(one, order) for one in node.all_input_nodes):
+        return False
+    order.append(node)
+    return len(order) <= _MAX_OPS
+
+
+def note_constant(node: Any, constant: torch.Tensor) -> None:
+    """Notes the values of a literal, and what can be seen of them as indices."""
+    if constant.numel() <= _MAX_CONSTANT:
+        node.meta[_CONSTANT] = constant.detach().clone()
     if constant.dtype is torch.int64 and constant.numel() and int(constant.min()) >= 0:
         node.meta[_BOUND] = int(constant.max()) + 1
 

@@ -22,7 +22,7 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 from torch.utils import _pytree as pytree
 
 from dycl.errors import DyclError, UnsupportedConstructError
-from dycl.frontend.bounds import note_bound
+from dycl.frontend.bounds import note_constant
 from dycl.frontend.checks import Checks
 from dycl.frontend.control import Control
 from dycl.frontend.dynamic_shapes import plain, shapes_of_inputs
@@ -39,6 +39,7 @@ from dycl.frontend.graph import (
 from dycl.frontend.joining import constant
 from dycl.frontend.kinds import alternatives, describe
 from dycl.frontend.locations import raised_at
+from dycl.frontend.memos import Memo, filled, memo_of, same_program
 from dycl.frontend.operators import Operators
 from dycl.frontend.operators.growing import has_rows, rows_of
 from dycl.frontend.paths import Escaping, Restart
@@ -151,30 +152,42 @@ def _capture(
     """
     numbers: list[_StateAttribute] = []
     kinds: dict[tuple[int, str], AttributeKinds] = {}
+    memos: list[Memo] = []
+    first: CapturedProgram | None = None
+    tried = 0
     names = _Names()
     escaping = Escaping()
     while True:
-        attempt = _Run(
-            model,
-            args,
-            kwargs,
-            options,
-            tuple(numbers),
-            tuple(kinds.values()),
-            names,
-            escaping,
-            dynamic_shapes,
-            max_lengths,
-            makes_rows,
-        )
         try:
-            program = attempt.execute()
+            with filled(memos, tried):
+                attempt = _Run(
+                    model,
+                    args,
+                    kwargs,
+                    options,
+                    tuple(numbers),
+                    tuple(kinds.values()),
+                    names,
+                    escaping,
+                    dynamic_shapes,
+                    max_lengths,
+                    makes_rows,
+                )
+                program = attempt.execute()
         except Restart:
             continue
         # Attributes that turn out to be numbers that change have to be inputs from the start: run again.
         known = [(n.owner, n.attribute) for n in numbers]
         fresh = [a for a in attempt.changed_numbers if (a.owner, a.attribute) not in known]
         if not fresh and not attempt.changed_kinds:
+            if first is None and attempt.memos:
+                first, memos = program, attempt.memos
+                continue
+            if attempt.memos or (first is not None and not same_program(first, program)):
+                raise [*attempt.memos, *memos][0].refusal
+            tried += 1
+            if tried < max((len(memo.values) for memo in memos), default=0):
+                continue
             return program
         numbers.extend(fresh)
         kinds.update({attribute.key: attribute for attribute in attempt.changed_kinds})
@@ -267,6 +280,24 @@ class _Run:
         self._of_kinds: dict[tuple[int, str], tuple[StateOfKinds, list[_Input]]] = {}
         self.changed_numbers: list[_StateAttribute] = []
         self.changed_kinds: list[AttributeKinds] = []
+        self.memos: list[Memo] = []
+        self.control.journal.keeps_as_memo = self._keeps_as_memo
+
+    def _keeps_as_memo(self, location: Location, old: Any, now: Any) -> bool:
+        """Whether a dict or set from outside that a side of a condition adds to is a memo: the other side lacks it."""
+        if not isinstance(location, ContainerLocation) or isinstance(location.owner, list):
+            return False
+        path = self._reachable.path_of(location.owner)
+        if path is None:
+            return False
+        return self._note_memo(location, old, now, _unsupported_state(f"`{path}`", "other items than before"))
+
+    def _note_memo(self, location: Location, old: Any, now: Any, refusal: UnsupportedConstructError) -> bool:
+        written = [place for place, _ in self.control.journal.since(0).values()]
+        memo = memo_of(location, old, now, refusal, written)
+        if memo is not None:
+            self.memos.append(memo)
+        return memo is not None
 
     def execute(self) -> CapturedProgram:
         with self._restored(), self.recorder.active(), FunctionMode(self.recorder, self.operators.raise_pending):
@@ -462,7 +493,7 @@ class _Run:
             if name not in self._constants:
                 self._constants[name] = made = self._placeholder(name, real)
                 with outside_modes():
-                    note_bound(self.recorder.node_of(made.raw), real)
+                    note_constant(self.recorder.node_of(made.raw), real)
             known = self._weights[id(real)] = self._constants[name]
             self._constant_tensors.append(real)
         return self.recorder.node_of(known.raw)
@@ -609,16 +640,25 @@ class _Run:
             path = self._reachable.path_of(getattr(location, "owner", None))
             if path is None:
                 continue
-            if isinstance(location, ContainerLocation):
-                self._container_state(path, old, now, state, new_state)
-            elif isinstance(location, ForeignLocation):
-                if not now.same(old):
-                    raise _unsupported_state(f"`{path}`", "something else than before")
-            elif isinstance(location, AttributeLocation):
-                name = f"{path}.{location.key[2]}".lstrip(".")
-                attribute = (location.owner, location.key[2])
-                if not self._kinds_state(name, now, state, new_state, attribute):
-                    self._value_state(name, old, now, state, new_state, attribute)
+            try:
+                self._location_state(path, location, old, now, state, new_state)
+            except UnsupportedConstructError as refusal:
+                if not self._note_memo(location, old, now, refusal):
+                    raise
+
+    def _location_state(
+        self, path: str, location: Location, old: Any, now: Any, state: list[_Input], new_state: list[torch.Tensor]
+    ) -> None:
+        if isinstance(location, ContainerLocation):
+            self._container_state(path, old, now, state, new_state)
+        elif isinstance(location, ForeignLocation):
+            if not now.same(old):
+                raise _unsupported_state(f"`{path}`", "something else than before")
+        elif isinstance(location, AttributeLocation):
+            name = f"{path}.{location.key[2]}".lstrip(".")
+            attribute = (location.owner, location.key[2])
+            if not self._kinds_state(name, now, state, new_state, attribute):
+                self._value_state(name, old, now, state, new_state, attribute)
 
     def _kinds_state(
         self, path: str, now: Any, state: list[_Input], new_state: list[torch.Tensor], attribute: tuple[Any, str]

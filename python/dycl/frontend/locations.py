@@ -28,12 +28,23 @@ _INTERNAL_ROOTS = (
 )
 # User code that happens to be shipped with dycl, or with torch.
 _USERS = (f"{_DYCL / 'zoo'}{os.sep}", f"{_TORCH}_export{os.sep}db{os.sep}examples{os.sep}")
+# What of torch is rewritten: it is Python that decides on data, in the checks of its arguments for the most part.
+_FOLLOWED = tuple(
+    f"{_TORCH}{name.replace('/', os.sep)}"
+    for name in ("distributions/", "nn/utils/rnn.py", "nn/modules/transformer.py")
+)
 
 
 @lru_cache(maxsize=4096)
 def is_internal(filename: str) -> bool:
     """Whether a file belongs to torch, to dycl or to Python, so that its lines mean nothing to a user."""
     return filename.startswith(_INTERNAL_ROOTS) and not filename.startswith(_USERS)
+
+
+@lru_cache(maxsize=4096)
+def runs_as_it_is(filename: str) -> bool:
+    """Whether code of a file is called without being rewritten: dycl's, and most of torch's and of Python's."""
+    return is_internal(filename) and not filename.startswith(_FOLLOWED)
 
 
 @lru_cache(maxsize=65536)
@@ -70,7 +81,7 @@ def raised_at(error: BaseException) -> SourceLocation | None:
 
 
 def raised_in_library(error: BaseException) -> bool:
-    """Whether torch, or Python's own library, raised, not a `raise` or a plain Python operation of the user's."""
+    """Whether code that is not rewritten raised, not a `raise` or a plain Python operation of the user's."""
     traceback = error.__traceback__
     filename = ""
     while traceback is not None:
@@ -78,7 +89,7 @@ def raised_in_library(error: BaseException) -> bool:
         if not code.co_filename.startswith(_FRONTEND):
             filename = code.co_filename
         traceback = traceback.tb_next
-    return is_internal(filename)
+    return runs_as_it_is(filename)
 
 
 def _innermost(error: BaseException) -> types.TracebackType | None:

@@ -201,6 +201,7 @@ class Recorder(TorchDispatchMode):
         allow_random: whether random ops are recorded, not refused.
         before: for each op that eager checks, what records the check; called with its arguments, recorded ones. Set by
             `capture.py`.
+        is_mha_fused: whether eager takes its fused transformer layers where it can.
     """
 
     def __init__(self, *, allow_random: bool) -> None:
@@ -216,6 +217,7 @@ class Recorder(TorchDispatchMode):
         self.lift: Callable[[torch.Tensor], fx.Node] | None = None
         self.allow_random = allow_random
         self.before: Mapping[Any, Callable[[Sequence[Any], dict[str, Any]], None]] = {}
+        self.is_mha_fused = torch.backends.mha.get_fastpath_enabled()
         self._nodes: dict[int, fx.Node] = {}
         self._kept: list[torch.Tensor] = []  # keeps the ids in _nodes unique
         self._table = decompositions()
@@ -232,9 +234,9 @@ class Recorder(TorchDispatchMode):
             stack.enter_context(_quiet())
             # oneDNN and the fused transformer paths are opaque ops that nothing below could compile.
             stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
-            fastpath = torch.backends.mha.get_fastpath_enabled()
+            self.is_mha_fused = torch.backends.mha.get_fastpath_enabled()
             torch.backends.mha.set_fastpath_enabled(False)
-            stack.callback(torch.backends.mha.set_fastpath_enabled, fastpath)
+            stack.callback(torch.backends.mha.set_fastpath_enabled, self.is_mha_fused)
             stack.enter_context(self.sizes.assuming_nothing())
             # Torch's decompositions in C++ take sizes for constants; those in Python do not.
             stack.enter_context(enable_python_dispatcher())

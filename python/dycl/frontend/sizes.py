@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import sympy
 import torch
@@ -469,7 +469,7 @@ class Sizes:
         excluded: dict[Any, set[int]] = {}
         noted: dict[Any, SourceLocation | None] = {guard.expr: None for guard in self.env.guards}
         for condition, location in {**noted, **self.env.answers}.items():
-            expr = self.env.simplify(self.env.replace(condition))
+            expr = self._reduced(self.env.simplify(self.env.replace(condition)))
             symbols = [s for s in expr.free_symbols if s in self._inputs]
             if expr == sympy.true or self._holds(expr) or len(symbols) < len(expr.free_symbols):
                 continue  # always, or of a size that depends on data, for which torch assumes nothing
@@ -482,6 +482,16 @@ class Sizes:
                 raise _needs(expr, location)
             excluded.setdefault(symbol, set()).update(wrong)
         return excluded
+
+    def _reduced(self, condition: Any) -> Any:
+        """An equation of sizes without the factors that are not 0: `2 * n * m != m` is `2 * n != 1`."""
+        if not isinstance(condition, (sympy.Eq, sympy.Ne)) or len(condition.free_symbols) < 2:
+            return condition
+        left, right = cast("tuple[Any, Any]", condition.args)
+        product: Any = sympy.factor(left - right)
+        factors = cast("tuple[Any, ...]", sympy.Mul.make_args(product))
+        kept = [factor for factor in factors if not self._holds(sympy.Gt(factor, 0))]
+        return type(condition)(sympy.Mul(*kept), 0)
 
     def _holds(self, condition: Any) -> bool:
         """Whether a condition on sizes holds for all in their ranges."""

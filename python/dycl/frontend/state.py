@@ -17,7 +17,7 @@ import contextvars
 import dataclasses
 import types
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -99,7 +99,10 @@ class AttributeLocation(Location):
         return AttributeLocation(("attribute", id(owner), attribute), f"`{type(owner).__name__}.{attribute}`", owner)
 
     def get(self) -> Any:
-        return getattr(self.owner, self.key[2], UNDEFINED)
+        name = self.key[2]
+        if is_computed(self.owner, name):
+            return UNDEFINED  # Reading it would compute it.
+        return getattr(self.owner, name, UNDEFINED)
 
     def set(self, value: Any) -> None:
         buffers = self.owner._buffers if isinstance(self.owner, nn.Module) else {}  # pyright: ignore[reportPrivateUsage]
@@ -107,8 +110,27 @@ class AttributeLocation(Location):
             buffers[self.key[2]] = value  # a module takes tensors only, and a choice is none
         elif value is not UNDEFINED:
             setattr(self.owner, self.key[2], value)
-        elif hasattr(self.owner, self.key[2]):
+        elif self.get() is not UNDEFINED:
             delattr(self.owner, self.key[2])
+
+
+def is_computed(owner: Any, name: str) -> bool:
+    """Whether an attribute has no value of its own yet, and reading it runs code that may give it one.
+
+    So do `functools.cached_property`, and descriptors like it.
+    """
+    accessor = _class_attribute(type(owner), name)
+    if isinstance(accessor, _PLAIN_ACCESSORS) or not hasattr(type(accessor), "__get__"):
+        return False
+    return not hasattr(type(accessor), "__set__") and name not in getattr(owner, "__dict__", ())
+
+
+_PLAIN_ACCESSORS = (type(None), types.FunctionType, classmethod, staticmethod, type)
+
+
+def _class_attribute(cls: type, name: str) -> Any:
+    """What a class or one of its bases says of an attribute; None if nothing."""
+    return next((vars(c)[name] for c in cls.__mro__ if name in vars(c)), None)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -286,6 +308,8 @@ class Journal:
         self._mark = 0
         # One location for each place, so that the journal holds one reference to its owner.
         self._locations: dict[tuple[Any, ...], Location] = {}
+        self.keeps_as_memo: Callable[[Location, Any, Any], bool] = lambda *_: False
+        """Says of a place, what it held and what it holds whether it is a memo (`memos.py`), and keeps that."""
 
     def mark(self) -> int:
         self._mark = len(self.entries)
@@ -359,7 +383,7 @@ class Snapshot:
             if _is_forgotten(location):
                 continue
             now = location.get()
-            if _differs(now, base):
+            if _differs(now, base) and not self._journal.keeps_as_memo(location, base, now):
                 changed[key] = (location, freeze(now, self._recorder))
         return changed
 

@@ -14,10 +14,13 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import torch
+from torch.utils import _pytree as pytree
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.locations import here
 from dycl.frontend.rows import Rows
+from dycl.frontend.size_numbers import as_number
+from dycl.frontend.sizes import Symbolic
 from dycl.frontend.values import Number
 
 
@@ -38,7 +41,21 @@ UNKNOWN = Unknown()
 
 
 def is_on_data(value: Any) -> bool:
-    return isinstance(value, (Number, torch.Tensor, Text, Rows))
+    return isinstance(value, (Number, torch.Tensor, Text, Rows, *Symbolic))
+
+
+def holds_data(value: Any) -> bool:
+    """Whether a value depends on data, or is a tuple, list or dict of some that do."""
+    if is_on_data(value):
+        return True
+    leaves = tuple(value) if isinstance(value, torch.Size) else pytree.tree_leaves(value, is_leaf=_is_whole)
+    return any(
+        is_on_data(leaf) or (leaf is not value and isinstance(leaf, torch.Size) and holds_data(leaf)) for leaf in leaves
+    )
+
+
+def _is_whole(value: Any) -> bool:
+    return is_on_data(value) or isinstance(value, torch.Size)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -111,6 +128,7 @@ def is_shortened(argument: Any) -> bool:
 
 def with_numbers(argument: Any, change: Callable[[Number], Number]) -> Any:
     """An argument of an exception with other numbers on data in it."""
+    argument = as_number(argument)
     if isinstance(argument, Number):
         return change(argument)
     if not isinstance(argument, Text):
@@ -126,6 +144,7 @@ def portable(argument: Any, value_of: Callable[[Number], dict[str, Any]]) -> tup
         argument: what the exception was made with.
         value_of: what stands for a number on data.
     """
+    argument = as_number(argument)
     if argument is None or type(argument) in (str, int, float, bool):
         return (argument,)
     if isinstance(argument, Number):
@@ -145,6 +164,7 @@ def portable(argument: Any, value_of: Callable[[Number], dict[str, Any]]) -> tup
 
 def text_of(value: Any, conversion: str, spec: str = "") -> Text:
     """What `f"{value!conversion:spec}"` gives of a value that depends on data."""
+    value = as_number(value)
     if isinstance(value, Number):
         return Text((Piece(value, conversion, spec),))
     if isinstance(value, Text) and conversion in ("", "s") and not spec:
@@ -152,4 +172,49 @@ def text_of(value: Any, conversion: str, spec: str = "") -> Text:
     # Torch formats a 0-d tensor as the number in it, unless a conversion asks for the tensor's own text.
     if isinstance(value, torch.Tensor) and not value.dim() and not conversion:
         return Text((Piece(Number.of_tensor(value), "", spec),))
+    if type(value) in _BRACKETS and not spec and conversion != "a":
+        return _text_of_items(value, *_BRACKETS[type(value)])
     return Text((UNKNOWN,))
+
+
+_BRACKETS: dict[type, tuple[str, str]] = {torch.Size: ("torch.Size([", "])"), list: ("[", "]"), tuple: ("(", ")")}
+
+
+_PRINTF = re.compile(r"%(?:(%)|(0?\d*(?:\.\d+)?)([sdirfeg]))")
+
+
+def printf_text(template: str, values: tuple[Any, ...]) -> Text:
+    """What `template % values` gives, where some depend on data; unknown as a whole where it has other directives."""
+    result, end, rest = Text(()), 0, list(map(as_number, values))
+    for found in _PRINTF.finditer(template):
+        result, end = result + template[end : found.start()], found.end()
+        percent, width, kind = found.groups()
+        if percent or not rest:
+            result = result + "%"
+            continue
+        value = rest.pop(0)
+        if not holds_data(value):
+            result = result + found.group() % (value,)
+        elif kind in "sr" and not width:
+            result = result + text_of(value, kind)
+        elif (
+            isinstance(value, Number)
+            and (value.type is int if kind in "di" else value.type is float)
+            and kind not in "sr"
+        ):
+            result = result + text_of(value, "", width + ("d" if kind == "i" else kind))
+        else:
+            return Text((UNKNOWN,))
+    tail = template[end:]
+    return Text((UNKNOWN,)) if "%" in tail or rest else result + tail
+
+
+def _text_of_items(items: Any, start: str, end: str) -> Text:
+    """The text of a list, tuple or shape."""
+    result = Text((start,))
+    for place, item in enumerate(items):
+        separator = ", " if place else ""
+        if isinstance(item, Rows):
+            return Text((UNKNOWN,))  # How many items these are is not known.
+        result = result + separator + (text_of(item, "r") if holds_data(item) else repr(item))
+    return result + ("," + end if type(items) is tuple and len(items) == 1 else end)

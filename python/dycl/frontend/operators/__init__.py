@@ -19,6 +19,7 @@ from dycl.frontend.operators import (
     sized,
     text_functions,
     torch_functions,
+    transformers,
 )
 from dycl.frontend.operators.calls import Calls
 
@@ -33,6 +34,7 @@ __all__ = [
     "sized",
     "text_functions",
     "torch_functions",
+    "transformers",
 ]
 
 

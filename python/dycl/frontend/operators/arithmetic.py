@@ -17,7 +17,7 @@ from dycl.frontend.elementwise import int_power
 from dycl.frontend.locations import here
 from dycl.frontend.operators.indexing import Indexing
 from dycl.frontend.operators.special_methods import operator_method
-from dycl.frontend.text import UNKNOWN, Text, is_on_data
+from dycl.frontend.text import holds_data, printf_text
 from dycl.frontend.values import Number, known, python_arithmetic
 
 _DIVISIONS = {"Div": (operator.truediv, "/"), "FloorDiv": (operator.floordiv, "//"), "Mod": (operator.mod, "%")}
@@ -66,7 +66,7 @@ class Arithmetic(Indexing):
         function, symbol = {**_DIVISIONS, **_SHIFTS}[name]
         if name == "Mod" and isinstance(left, str):
             values = right if type(right) is tuple else (right,)
-            return Text((UNKNOWN,)) if any(map(is_on_data, values)) else left % right
+            return printf_text(left, values) if any(map(holds_data, values)) else left % right
         if not are_numbers_on_data(left, right):
             return function(left, right)
         if float in (kind_of(left), kind_of(right)) and name in _SHIFTS:

@@ -21,7 +21,7 @@ from torch.nn.modules.module import (
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.convert import NoSourceError
 from dycl.frontend.foreign import foreign_kind
-from dycl.frontend.locations import here, is_internal
+from dycl.frontend.locations import here, runs_as_it_is
 from dycl.frontend.operators.core import CONTAINERS, user_method
 from dycl.frontend.operators.growing import known_items
 from dycl.frontend.operators.objects import Objects
@@ -50,6 +50,12 @@ _MUTATING_MODULES = {"_heapq", "_bisect", "_operator", "_random"}
 """Whose functions write to the containers that they are given."""
 
 
+def _is_constant(value: Any) -> bool:
+    if isinstance(value, (tuple, frozenset)):
+        return all(map(_is_constant, value))
+    return isinstance(value, (str, bytes, bool, int, float, complex, type(None), torch.dtype))
+
+
 class Calls(Objects):
     """Adds calls."""
 
@@ -76,8 +82,7 @@ class Calls(Objects):
         if isinstance(function, nn.Module):
             return self._call_module(function, args, kwargs)
         if isinstance(function, functools._lru_cache_wrapper):  # pyright: ignore[reportPrivateUsage]
-            # Its cache would keep traced tensors after the capture.
-            return self.call(function.__wrapped__, *args, **kwargs)
+            return self._call_cached(function.__wrapped__, args, kwargs)
         if isinstance(function, functools.partial):
             return self.call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
         if isinstance(function, (types.BuiltinFunctionType, types.BuiltinMethodType)):
@@ -97,6 +102,18 @@ class Calls(Objects):
             return self.call(method, function, *args, **kwargs)
         return function(*args, **kwargs)
 
+    def _call_cached(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What a function behind `functools.lru_cache` gives. The cache would keep traced tensors after the capture.
+
+        Of constants it is a constant, so that no path is in it; it is as it is, but where it meets data elsewhere.
+        """
+        if all(map(_is_constant, (*args, *kwargs.values()))):
+            try:
+                return function(*args, **kwargs)
+            except UnsupportedConstructError:
+                pass
+        return self.call(function, *args, **kwargs)
+
     def super_(self, function: Any, arguments: Callable[[], tuple[type, Any]]) -> Any:
         """`super()`; `arguments` gives those that Python takes from the frame, unless the name is the user's own."""
         if function is not super:
@@ -106,7 +123,7 @@ class Calls(Objects):
 
     def _call_function(self, function: types.FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         wrapped = getattr(function, "__wrapped__", None)
-        if is_internal(function.__code__.co_filename):
+        if runs_as_it_is(function.__code__.co_filename):
             # `@torch.no_grad()` and the like: torch's wrapper around a user's function. Gradients are off anyhow.
             is_grad_context = function.__code__.co_filename.endswith("_contextlib.py")
             if is_grad_context and isinstance(wrapped, types.FunctionType):
@@ -164,7 +181,7 @@ class Calls(Objects):
         return (
             method.__name__ == "forward"
             and code is not None
-            and is_internal(code.co_filename)
+            and runs_as_it_is(code.co_filename)
             and self._holds_user_code(module)
         )
 
@@ -172,7 +189,10 @@ class Calls(Objects):
         known = self.foreign.get(id(module))
         if known is None:
             holds = any(
-                m._forward_hooks or m._forward_pre_hooks or not is_internal(inspect.getfile(type(m)))
+                m._forward_hooks
+                or m._forward_pre_hooks
+                or replacement_of(type(m).forward) is not None
+                or not runs_as_it_is(inspect.getfile(type(m)))
                 for m in module.modules()
                 if type(m) is not nn.Module
             )

@@ -12,17 +12,16 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.utils import _pytree as pytree
 
 from dycl.frontend.control import cell_locations
 from dycl.frontend.convert import NoSourceError
-from dycl.frontend.locations import is_internal
+from dycl.frontend.locations import runs_as_it_is
 from dycl.frontend.operators.core import Body, nothing, user_method, written_outer_cells
 from dycl.frontend.operators.growing import known_items
 from dycl.frontend.operators.special_methods import SpecialMethods, operator_method
 from dycl.frontend.paths import Arrested, Handler, Signal
 from dycl.frontend.state import UNDEFINED
-from dycl.frontend.text import Text, is_on_data, text_of
+from dycl.frontend.text import Text, holds_data, text_of
 from dycl.frontend.values import Number, TruthOnly, Unusable, is_single, known
 
 _COMPARE = {
@@ -229,8 +228,7 @@ class Conditions(SpecialMethods):
     @staticmethod
     def _formatted(value: Any, conversion: str, spec: Any) -> Any:
         value = known(value)
-        leaves = pytree.tree_leaves(value, is_leaf=is_on_data)
-        if any(map(is_on_data, leaves)):
+        if holds_data(value):
             return text_of(value, conversion, spec)
         converted = {"r": repr, "s": str, "a": ascii}.get(conversion, lambda v: v)(value)
         return format(converted, spec)
@@ -268,7 +266,7 @@ class Conditions(SpecialMethods):
         enter, leave = user_method(manager, "__enter__"), user_method(manager, "__exit__")
         if enter is not None and leave is not None and not _is_of_pythons_library(type(manager)):
             return self._with_methods(manager, enter, leave, body, names)
-        is_plain = is_internal(inspect.getfile(type(manager))) if type(manager).__module__ != "builtins" else True
+        is_plain = runs_as_it_is(inspect.getfile(type(manager))) if type(manager).__module__ != "builtins" else True
         is_plain = is_plain or isinstance(manager, contextlib.nullcontext)
         with manager if is_plain else _Context(manager, self) as value:
             return body(value)

@@ -18,7 +18,7 @@ from dycl.frontend.control import Control
 from dycl.frontend.convert import Converter
 from dycl.frontend.foreign import foreign_kind, refuse_global_generator
 from dycl.frontend.iterators import FollowedIterator, is_followed
-from dycl.frontend.locations import here, is_internal
+from dycl.frontend.locations import here, runs_as_it_is
 from dycl.frontend.paths import BREAK, CONTINUE, Signal
 from dycl.frontend.state import UNDEFINED, CellLocation, ContainerLocation, ForeignLocation
 from dycl.frontend.values import Unusable, known, refuse
@@ -155,7 +155,7 @@ def user_method(owner: Any, name: str) -> Any:
 def method_of_class(cls: type, name: str) -> Any:
     """The special method of a class, if it is the user's."""
     method = next((vars(c)[name] for c in cls.__mro__ if name in vars(c)), None)
-    is_users = isinstance(method, types.FunctionType) and not is_internal(method.__code__.co_filename)
+    is_users = isinstance(method, types.FunctionType) and not runs_as_it_is(method.__code__.co_filename)
     return method if is_users else None
 
 

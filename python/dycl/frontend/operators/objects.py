@@ -11,14 +11,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from dycl.frontend.locations import is_internal
+from dycl.frontend.locations import runs_as_it_is
+from dycl.frontend.operators.core import user_method
 from dycl.frontend.operators.iteration import Iteration
 from dycl.frontend.operators.selection import Selection
 from dycl.frontend.values import known
 
 
 def _is_users(function: Any) -> bool:
-    return isinstance(function, types.FunctionType) and not is_internal(function.__code__.co_filename)
+    return isinstance(function, types.FunctionType) and not runs_as_it_is(function.__code__.co_filename)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -45,6 +46,9 @@ class Objects(Iteration):
             self.touch(vars(owner))
             vars(owner)[name] = value
             return value
+        getter = user_method(accessor, "__get__")
+        if getter is not None and (hasattr(type(accessor), "__set__") or name not in getattr(owner, "__dict__", ())):
+            return self.call(getter, accessor, owner, type(owner))
         fallback = _defined(type(owner), "__getattr__")
         if accessor is None and _is_users(fallback):
             try:

@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from dycl.frontend.locations import is_internal
+from dycl.frontend.locations import runs_as_it_is
 from dycl.frontend.operators.arithmetic import CHECKED, Arithmetic
 from dycl.frontend.operators.core import user_method
 from dycl.frontend.state import AttributeLocation
@@ -39,14 +39,23 @@ class Stores(Arithmetic):
         self.control.check_joined(owner)
         accessor = next((vars(c)[name] for c in type(owner).__mro__ if name in vars(c)), None)
         setter = accessor.fset if isinstance(accessor, property) else None
-        if isinstance(setter, types.FunctionType) and not is_internal(setter.__code__.co_filename):
+        if isinstance(setter, types.FunctionType) and not runs_as_it_is(setter.__code__.co_filename):
             self.call(setter, owner, value)
+            return
+        setter = user_method(accessor, "__set__")
+        if setter is not None:
+            self.call(setter, accessor, owner, value)
             return
         self.control.journal.touch(AttributeLocation.of(owner, name))
         setattr(owner, name, value)
 
     def delattr_(self, owner: Any, name: str) -> None:
         owner = known(owner)
+        accessor = next((vars(c)[name] for c in type(owner).__mro__ if name in vars(c)), None)
+        deleter = user_method(accessor, "__delete__")
+        if deleter is not None:
+            self.call(deleter, accessor, owner)
+            return
         self.control.journal.touch(AttributeLocation.of(owner, name))
         delattr(owner, name)
 

@@ -17,17 +17,16 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.utils import _pytree as pytree
 
 from dycl.errors import DyclWarning, UnsupportedConstructError
 from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.replacements import replaces
-from dycl.frontend.text import Text, is_on_data, text_of
+from dycl.frontend.text import Text, holds_data, text_of
 
 
 def _hold_data(*values: Any) -> bool:
-    return any(is_on_data(v) for v in pytree.tree_leaves(values, is_leaf=is_on_data))
+    return any(map(holds_data, values))
 
 
 @replaces(str)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false
 """Functions of torch's that take Python numbers on data."""
 
 from __future__ import annotations
@@ -8,13 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.distributions import kl, kl_divergence
 
 from dycl.errors import UnsupportedConstructError
+from dycl.frontend.bounds import folded
 from dycl.frontend.locations import here
 from dycl.frontend.number_lists import PYTHON_DTYPES, stacked
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.growing import has_rows, rows_of
 from dycl.frontend.operators.replacements import replaces
+from dycl.frontend.recorder import outside_modes
 from dycl.frontend.rows import rows_of_tensor
 from dycl.frontend.sizes import is_static
 from dycl.frontend.values import Number
@@ -80,6 +84,29 @@ def equal(ops: Calls, tensor: torch.Tensor, other: torch.Tensor) -> Any:  # noqa
 def allclose(ops: Calls, tensor: torch.Tensor, other: torch.Tensor, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001
     """`torch.allclose(a, b)`: a bool on data."""
     return Number.of_tensor(torch.isclose(tensor, other, *args, **kwargs).all())
+
+
+@replaces(torch._is_all_true)
+def is_all_true(ops: Calls, tensor: torch.Tensor) -> Any:
+    """What distributions ask of their parameters; of constants, it is known."""
+    found = folded(ops.control.recorder, tensor)
+    if found is None:
+        return torch._is_all_true(tensor)
+    with outside_modes():
+        return bool(torch._is_all_true(found))
+
+
+@replaces(kl_divergence)
+def divergence(ops: Calls, p: Any, q: Any) -> torch.Tensor:
+    """`kl_divergence`: torch remembers which function it is for which classes."""
+    return ops.call(_of_classes(type(p), type(q)), p, q)
+
+
+def _of_classes(p: type, q: type) -> Callable[..., torch.Tensor]:
+    function = kl._dispatch_kl(p, q)
+    if function is NotImplemented:
+        raise NotImplementedError(f"No KL(p || q) is implemented for p type {p.__name__} and q type {q.__name__}")
+    return function
 
 
 class _Context:
