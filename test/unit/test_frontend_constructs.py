@@ -19,6 +19,7 @@ import frontend_more_cases  # noqa: F401
 import frontend_number_cases  # noqa: F401
 import frontend_object_cases  # noqa: F401
 import frontend_operator_cases  # noqa: F401
+import frontend_recurrent_cases  # noqa: F401
 import frontend_search_cases  # noqa: F401
 import frontend_syntax_cases  # noqa: F401
 import frontend_torch_cases  # noqa: F401
