@@ -254,6 +254,12 @@ examples:
         metavar="BYTES",
         help="VMFBs and weights loaded at a time, as 500000 or 64M; the regions not called for longest are dropped",
     )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="what random numbers are drawn by, as torch.manual_seed (default: a fresh one)",
+    )
     _add_trial(parser)
     _add_require_signed(parser)
     parser.add_argument(
@@ -449,6 +455,11 @@ def _run(given: argparse.Namespace) -> None:
         require_signed=given.require_signed,
         trial=given.trial,
     )
+    if given.seed is not None:
+        try:
+            program.manual_seed(given.seed)
+        except ValueError as problem:
+            raise InputError(str(problem)) from problem
     signature = program.signature
     try:
         check_output_count(len(given.output), output_count(signature.output_structure.to_json()))

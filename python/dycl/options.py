@@ -19,7 +19,9 @@ class Options:
             compile time; changes results by rounding only.
         demote_f64: compute f64 as f32 for targets that have no f64 (Vulkan); results then have f32's precision. Without
             it such a program is refused for them.
-        allow_random: accept random ops and layers in training mode, with what tracing makes of them.
+        allow_random: accept batch norms in training mode, and record every random op as it is, with what the compiler
+            below makes of it: its own numbers, or an error. Without it, a program draws the numbers that eager draws
+            after the same seed (`Program.manual_seed`), and what cannot be drawn so is refused.
         checks: "eager" to raise what eager PyTorch raises where an index is out of range or an integer is divided by
             zero, at the end of the call: what the model does after it is done with the nearest row, or a divisor of 1,
             and lost. "off" to give such a result instead.

@@ -267,7 +267,8 @@ class Signature:
         outputs: flat tensor outputs, in the order of the host's leading results.
         output_structure: how the caller's result is made of `outputs`.
         mutated_inputs: indices of `inputs` that the program writes; their new values follow the outputs.
-        state: buffers and attributes that carry over from call to call; trailing arguments, and trailing results.
+        state: buffers and attributes that carry over from call to call, and the random number generator
+            (`host_runtime.GENERATOR`); trailing arguments, and trailing results.
         exceptions: what the program may raise instead of returning: the name of a built-in exception, or
             "module:qualname(BUILTIN)" of one that derives from it, and its arguments. One is a constant, or where it
             depends on data, a dict of JSON: `{"value": k, "type": "int"}` is the exception value k as that Python type,

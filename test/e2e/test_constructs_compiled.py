@@ -23,14 +23,16 @@ import frontend_torch_cases  # noqa: F401
 import frontend_value_cases  # noqa: F401
 import frontend_with_cases  # noqa: F401
 import pytest
+import random_cases  # noqa: F401 (registers its cases)
 import size_cases  # noqa: F401 (registers its cases)
 import torch
-from frontend_cases import CASES, Case, assert_same, generated_inputs, run_eager
+from frontend_cases import CASES, SEED, Case, assert_same, generated_inputs, run_eager
 
 import dycl
 
 
 def run_compiled(program: dycl.Program, inputs: tuple[torch.Tensor, ...]) -> object:
+    program.manual_seed(SEED)
     try:
         return program(*inputs)
     except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError, AssertionError, NameError) as error:

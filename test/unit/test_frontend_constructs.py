@@ -26,9 +26,10 @@ import frontend_torch_cases  # noqa: F401
 import frontend_value_cases  # noqa: F401
 import frontend_with_cases  # noqa: F401
 import pytest
+import random_cases  # noqa: F401 (registers its cases)
 import size_cases  # noqa: F401 (registers its cases)
 import torch
-from frontend_cases import CASES, Case, assert_same, generated_inputs, run_eager
+from frontend_cases import CASES, SEED, Case, assert_same, generated_inputs, run_eager
 from torch import fx
 
 from dycl.frontend.capture import CapturedProgram, capture
@@ -37,7 +38,7 @@ from dycl.frontend.recorder import WHILE, nested_graphs
 from dycl.options import Options
 from dycl.report.agreement import Agreement, Call, Predicate, compare_decisions
 from dycl.report.observe import observe
-from dycl.runtime.host_runtime import exception_of, size_problem
+from dycl.runtime.host_runtime import exception_of, seeded, size_problem
 
 
 def run_captured(program: CapturedProgram, inputs: tuple[torch.Tensor, ...]) -> tuple[object, list[Decision]]:
@@ -47,8 +48,10 @@ def run_captured(program: CapturedProgram, inputs: tuple[torch.Tensor, ...]) -> 
     names = [spec.name for spec in signature.inputs]
     assert size_problem([size.to_json() for size in signature.sizes], names, shapes) is None
     interpreter = Interpreter(program)
-    flat = interpreter.run(inputs)
-    for index, value in zip(signature.mutated_inputs, flat[len(signature.outputs) :], strict=True):
+    generator = {name: torch.from_numpy(value) for name, value in seeded(SEED).items()}
+    flat = interpreter.run(inputs, [generator[spec.name] for spec in signature.state])
+    written = flat[len(signature.outputs) : len(flat) - len(signature.state)]
+    for index, value in zip(signature.mutated_inputs, written, strict=True):
         inputs[index].copy_(value)
     code = flat[len(signature.outputs) - 1].item() if signature.exceptions else 0
     if code:
@@ -78,6 +81,7 @@ def compared(case: Case, program: CapturedProgram, every: int = 12) -> tuple[lis
     files = {p.location.file for p in predicates if p.location}
     calls: list[Call] = []
     for inputs in [*case.inputs, *generated_inputs(case.inputs[0])[::every]]:
+        torch.manual_seed(SEED)
         eager = observe(case.function, copy.deepcopy(inputs), {}, files)
         _, decisions = run_captured(program, copy.deepcopy(inputs))
         calls.append(Call(eager, [(d.node, d.value) for d in decisions]))  # type: ignore[misc]

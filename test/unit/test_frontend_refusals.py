@@ -23,6 +23,7 @@ from dycl.frontend import import_program, importer, specialize
 from dycl.options import Options
 
 X = torch.tensor([1.0, -2.0, 3.0])
+GENERATOR = torch.Generator()
 
 
 def refused(model: object, *args: object, match: str) -> UnsupportedConstructError:
@@ -452,8 +453,48 @@ def test_arithmetic_that_is_not_done_exactly(compute, match):
     refused(forward, X, match=match)
 
 
-def test_dropout_in_training_mode():
-    refused(nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5)), X, match="gives other values at every run")
+@pytest.mark.parametrize(
+    ("draw", "match"),
+    [
+        (torch.poisson, "`poisson` is random, .* rejects"),
+        (torch._standard_gamma, "`_standard_gamma` is random"),
+        (lambda x: torch.binomial(x, x / 9), "`binomial` is random"),
+        (lambda x: nn.functional.rrelu(x, training=True), "`rrelu_with_noise_functional` is random"),
+        (lambda x: torch.randn(3, dtype=torch.complex64).real + x, "`randn` is random"),
+        (lambda x: torch.rand(3, generator=GENERATOR) + x, "`torch.Generator` that is made outside"),
+        (lambda x: GENERATOR.manual_seed(3) and x, "`torch.Generator` that is made outside"),
+        (lambda x: torch.manual_seed(int(x[0])) and x, "a seed that depends on tensor values"),
+        (lambda x: torch.seed() + x, "`torch.seed` in a compiled program"),
+        (lambda x: x + torch.get_rng_state()[0], "`torch.get_rng_state` in a compiled program"),
+        (lambda x: torch.randperm(30_000)[:3] + x, "`randperm` of 30000 numbers"),
+        (lambda x: torch.normal(x[0].item(), 1.0, (3,)), "`normal` with a Python number"),
+    ],
+)
+def test_random_numbers_that_are_not_eagers(draw, match):
+    refused(draw, X, match=match)
+
+
+def test_generators_state_around_a_block():
+    def forward(x):
+        with torch.random.fork_rng():
+            y = torch.rand(3)
+        return x + y
+
+    refused(forward, X, match="`torch.random.fork_rng` in a compiled program")
+
+
+@pytest.mark.parametrize(
+    ("draw", "match"),
+    [
+        (lambda x: x.bernoulli_(1.5), "bernoulli_ expects p to be in"),
+        (lambda x: x.uniform_(2, 1), "uniform_ expects to return"),
+        (lambda x: x + torch.randint(5, 2, (3,)), "random_ expects 'from' to be less than 'to'"),
+        (lambda x: x + torch.rand(3, dtype=torch.int64), "not implemented for 'Long'"),
+    ],
+)
+def test_random_numbers_of_which_eager_makes_an_error(draw, match):
+    with pytest.raises(DyclError, match=match):
+        import_program(draw, (X.clone(),))
 
 
 def test_batch_norm_in_training_mode():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dycl.bench.timing import Turn, Turns, rates, summary, take_turns, turn_of
 from dycl.errors import BundleError, DyclError
+from dycl.runtime.host_runtime import GENERATOR
 
 if TYPE_CHECKING:
     from dycl.bench.inputs import Call
@@ -106,6 +107,7 @@ class Contender:
         self._callee = callee
         self._writes = bool(signature.mutated_inputs)
         self._has_state = bool(signature.state)
+        self._is_random = any(spec.name in GENERATOR for spec in signature.state)
 
     def __call__(self, call: Call) -> Any:
         """What a call gives."""
@@ -116,6 +118,8 @@ class Contender:
 
     def _prepare(self, call: Call) -> tuple[Any, Call]:
         callee = self._callee
+        if self._is_random:
+            _seed(callee)
         if self._has_state and hasattr(callee, "reset_state"):
             callee.reset_state()
         elif self._has_state:
@@ -130,6 +134,16 @@ class Contender:
             raise
         except Exception as error:  # The model's own, of any built-in type.
             return error
+
+
+def _seed(callee: Any) -> None:
+    """Has a program or a model draw the same random numbers in each call."""
+    if hasattr(callee, "manual_seed"):
+        callee.manual_seed(0)
+    else:
+        import torch
+
+        torch.manual_seed(0)
 
 
 def find_paths(program: Program, inputs: Sequence[Call]) -> list[PathTimes]:

@@ -25,6 +25,7 @@ from dycl.errors import DyclError, UnsupportedConstructError
 from dycl.frontend.bounds import note_constant
 from dycl.frontend.checks import Checks
 from dycl.frontend.control import Control
+from dycl.frontend.draws import Draws, new_state
 from dycl.frontend.dynamic_shapes import plain, shapes_of_inputs
 from dycl.frontend.function_mode import FunctionMode
 from dycl.frontend.graph import (
@@ -61,6 +62,7 @@ from dycl.frontend.state import (
 from dycl.frontend.state_kinds import AttributeKinds, StateOfKinds, with_kinds
 from dycl.frontend.values import DisagreementError, Number, Unusable, refuse, same_constant, which_alternative
 from dycl.options import Options
+from dycl.runtime.host_runtime import DEFAULT_SEED, GENERATOR
 from dycl.signature import Signature, Structure, TensorSpec, structure_of
 
 
@@ -276,6 +278,7 @@ class _Run:
         self._names: set[str] = set()
         self._outside_names = names
         self._constants: dict[str, _Input] = {}
+        self._generator: list[_Input] = []
         self._constant_tensors: list[torch.Tensor] = []  # keeps the ids in _weights unique
         self._of_kinds: dict[tuple[int, str], tuple[StateOfKinds, list[_Input]]] = {}
         self.changed_numbers: list[_StateAttribute] = []
@@ -306,6 +309,8 @@ class _Run:
                 self._make_number(attribute)
             for attribute in self._kinds:
                 self._make_of_kinds(attribute)
+            if not self._options.allow_random:
+                self._make_generator()
             if isinstance(self._model, nn.Module):
                 self._adopt(self._model, "")
             args, kwargs = structure.build(lambda leaf: self._inputs[leaf.index].seen)
@@ -441,6 +446,12 @@ class _Run:
 
         self._of_kinds[attribute.key] = StateOfKinds(attribute, self.recorder, new_input), inputs
 
+    def _make_generator(self) -> None:
+        with outside_modes():
+            initial = new_state(DEFAULT_SEED)
+        self._generator = [self._new_input(name, real) for name, real in zip(GENERATOR, initial, strict=True)]
+        self.recorder.functional.draws = Draws(self.recorder, [part.seen for part in self._generator])
+
     def _set_restoring(self, owner: Any, attribute: str, value: Any) -> None:
         old = getattr(owner, attribute)
         self._restore.append(lambda: setattr(owner, attribute, old))
@@ -521,7 +532,7 @@ class _Run:
         written = [i for i, a in enumerate(arguments) if self.recorder.unwrap(a.seen) is not a.raw]
         state: list[_Input] = []
         new_state: list[torch.Tensor] = []
-        for weight in self._weights.values():
+        for weight in [*self._weights.values(), *self._generator]:
             if weight.tensor is None:
                 continue
             now = self.recorder.unwrap(weight.seen)

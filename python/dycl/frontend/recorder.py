@@ -40,6 +40,7 @@ from dycl.errors import UnsupportedConstructError
 from dycl.frontend import elementwise, narrow_integers
 from dycl.frontend.bounds import is_trusted, trusted
 from dycl.frontend.decompositions import decompositions
+from dycl.frontend.draws import Draws, is_random, refusal
 from dycl.frontend.indices import in_bounds, is_indexing, is_write
 from dycl.frontend.locations import here
 from dycl.frontend.memory import Memory, Write
@@ -139,6 +140,7 @@ class _TrackingFunctionalMode(FunctionalTensorMode):
         super().__init__()
         self.live: dict[int, weakref.ref[FunctionalTensor]] = {}
         self.memory = Memory()
+        self.draws: Draws | None = None
 
         # For the storage of a tensor: copies that eager makes as views of it, or what this one is such a copy of.
         self.copies: weakref.WeakKeyDictionary[Any, list[weakref.ref[FunctionalTensor]]] = weakref.WeakKeyDictionary()
@@ -177,6 +179,11 @@ class _TrackingFunctionalMode(FunctionalTensorMode):
             self._check_writes(func, args, kwargs or {})
         if func.overloadpacket is aten.squeeze:
             _decide_squeezed(*args)
+        if self.draws is not None and func.namespace == "aten" and is_random(func):
+            with trusted():
+                drawn = self.draws.run(func, args, kwargs or {})
+            if drawn is not NotImplemented:
+                return drawn
         out = super().__torch_dispatch__(func, types, args, kwargs)
         if any(isinstance(value, FakeTensor) for value in _items(out)) and not any(
             result.alias_info for result in func._schema.returns
@@ -198,7 +205,7 @@ class Recorder(TorchDispatchMode):
         sizes: the symbols of sizes that are not known yet.
         graph: the graph that ops are recorded into now.
         lift: called with a real tensor that is not known yet; gives its node. Set by `capture.py`.
-        allow_random: whether random ops are recorded, not refused.
+        allow_random: whether random ops, and training mode, are recorded as they are.
         before: for each op that eager checks, what records the check; called with its arguments, recorded ones. Set by
             `capture.py`.
         is_mha_fused: whether eager takes its fused transformer layers where it can.
@@ -379,6 +386,16 @@ class Recorder(TorchDispatchMode):
             node = self.graph.call_function(ASSERT, (self.sizes.emit_equation(self.graph, equation), message))
             node.meta.update(val=None, location=location)
 
+    def loop(
+        self, condition: torch.Tensor, inits: Sequence[torch.Tensor], body: Callable[..., Sequence[torch.Tensor]]
+    ) -> Sequence[torch.Tensor]:
+        """Records a loop of recorded tensors: see `random_numbers.Loop`."""
+        graph = fx.Graph()
+        with self.into(graph):
+            carried = [self.placeholder(f"carried_{i}", init) for i, init in enumerate(inits)]
+            graph.output(tuple(map(self.node_of, body(*carried))))
+        return self.emit(WHILE, [self.node_of(value) for value in (condition, *inits)], inits, body=graph)
+
     @contextmanager
     def into(self, graph: fx.Graph) -> Generator[None]:
         """Records into another graph while this is entered."""
@@ -531,13 +548,8 @@ class Recorder(TorchDispatchMode):
             )
 
     def _refuse_random(self, func: Any) -> None:
-        if torch.Tag.nondeterministic_seeded in func.tags and not self.allow_random:
-            raise UnsupportedConstructError(
-                f"`{func.overloadpacket.__name__}` gives other values at every run",
-                hint="call model.eval() if it comes from a dropout layer, or take the random tensor as an input; "
-                "eager PyTorch could not be reproduced",
-                location=here(),
-            )
+        if not self.allow_random and is_random(func):
+            raise refusal(func)
 
 
 @contextmanager

@@ -182,6 +182,7 @@ class Search:
         verifier = self._verifier
         self.tried += 1
         self._say()
+        verifier.reseed()
         verifier.start()
         try:
             verifier.run_program(copy.deepcopy(candidate))
@@ -405,7 +406,7 @@ class Search:
         number, value = taken.turned
         turned = {number: value}
         if verifier.has_state:
-            verifier.start()
+            verifier.start(record.seed)
         model = copy.deepcopy(record.before) if verifier.has_state else record.before
         eagers, mine = copy.deepcopy(record.arguments), copy.deepcopy(record.arguments)
         eager = verifier.observe(model, eagers, forced=turned)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,7 @@ from dycl.report.outputs import Difference, Scales, difference, exceptions_diffe
 from dycl.report.result import Failure, NearTie, VerifyReport
 from dycl.report.search import Search
 from dycl.runtime.arrays import to_torch
+from dycl.runtime.host_runtime import GENERATOR
 
 if TYPE_CHECKING:
     from dycl.runtime.graph import Node
@@ -78,10 +80,13 @@ def verify(
     else:
         chosen = inputs if isinstance(inputs, Inputs) else given_inputs(inputs)
     says = sys.stderr.isatty() if progress is None else progress
-    verifier = Verifier(program, model, dict(kwargs or {}), tolerance, noise, sequence, says)
+    verifier = Verifier(program, model, dict(kwargs or {}), tolerance, noise, sequence, seed, says)
     for index, arguments in enumerate(chosen.arguments):
         verifier.say(f"comparing call {index + 1} of {len(chosen.arguments)}")
-        verifier.call(arguments, NATURAL, starts=index % max(sequence, 1) == 0)
+        starts = index % max(sequence, 1) == 0
+        if starts:
+            verifier.reseed()
+        verifier.call(arguments, NATURAL, starts=starts)
     looking = None
     if search:
         looking = Search(verifier, search, seed, chosen.more, time_s=search_time_s)
@@ -105,6 +110,7 @@ class Record:
         arguments: as they were before it.
         before: the model as it was before it.
         call: what was decided.
+        seed: of the random numbers, where the program draws some.
         differences: of the outputs, the arguments and the state, by these kinds.
         problems: what differs other than decisions and by rounding: kinds of failures with messages.
         raised: whether both raised alike.
@@ -115,6 +121,7 @@ class Record:
     arguments: Arguments
     before: Any
     call: Call
+    seed: int = 0
     differences: dict[str, Difference] = field(default_factory=dict[str, Difference])
     problems: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     raised: bool = False
@@ -122,11 +129,27 @@ class Record:
     was_judged: bool = False
 
 
+@dataclass
+class Seeded:
+    """The model of a program that draws random numbers, and the state of eager's generator that goes with it."""
+
+    model: Any
+    random: torch.Tensor
+
+    def observe(self, *args: Any, **options: Any) -> Observation:
+        """What `observe` of the model gives; eager's generator is then as it was."""
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self.random)
+            found = observe(self.model, *args, **options)
+            self.random = torch.get_rng_state()
+        return found
+
+
 class Verifier:
     """Runs and compares calls, and keeps what was found.
 
     Args:
-        program, model, kwargs, tolerance, noise, sequence: see `verify`.
+        program, model, kwargs, tolerance, noise, sequence, seed: see `verify`.
         says: whether to tell the progress on standard error.
     """
 
@@ -138,6 +161,7 @@ class Verifier:
         tolerance: float,
         noise: float,
         sequence: int,
+        seed: int,
         says: bool,
     ) -> None:
         self.program = program
@@ -152,6 +176,10 @@ class Verifier:
         self.scales = Scales()
         self.has_state = bool(program.signature.state)
         self._initial = copy.deepcopy(model) if isinstance(model, nn.Module) else model
+        self.is_random = any(spec.name in GENERATOR for spec in program.signature.state)
+        if self.is_random:
+            self._initial = Seeded(self._initial, torch.Generator().get_state())
+        self.seed = seed
         self.model = self._initial
         self._sequence = sequence
         self._says = says
@@ -164,11 +192,19 @@ class Verifier:
 
     # Running ---------------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Both go back to the initial state."""
+    def reseed(self) -> None:
+        """From the next start on, both draw other random numbers."""
+        self.seed += 1
+
+    def start(self, seed: int | None = None) -> None:
+        """Both go back to the initial state; `seed` is of the random numbers, the last one by default."""
         if self.has_state:
             self.program.reset_state()
             self.model = copy.deepcopy(self._initial)
+        if self.is_random:
+            self.seed = self.seed if seed is None else seed
+            self.program.manual_seed(self.seed)
+            self.model.random = torch.Generator().manual_seed(self.seed).get_state()
 
     def call(self, arguments: Arguments, origin: str, *, starts: bool = True) -> Record:
         """Runs both with the same arguments, from the initial state or from where they are, and compares."""
@@ -190,7 +226,8 @@ class Verifier:
         self.coverage.add(self.program.last_path, self.trips(record.call), record.origin)
 
     def observe(self, model: Any, arguments: Arguments, **options: Any) -> Observation:
-        return observe(model, arguments, self.kwargs, self.files, tolerance=self.noise, **options)
+        run = model.observe if isinstance(model, Seeded) else functools.partial(observe, model)
+        return run(arguments, self.kwargs, self.files, tolerance=self.noise, **options)
 
     def run_program(self, arguments: Arguments) -> tuple[Any, Exception | None]:
         """The program's result, or what it raised.
@@ -211,7 +248,7 @@ class Verifier:
         """Runs the program, and compares it to what eager did."""
         result, raised = self.run_program(mine)
         call = Call(eager, self.program.last_decisions)
-        record = Record(len(self.records), origin, arguments, before, call)
+        record = Record(len(self.records), origin, arguments, before, call, self.seed)
         if isinstance(raised, DyclError):
             record.problems.append(("error", f"the program failed: {raised}"))
             return record
@@ -246,8 +283,9 @@ class Verifier:
 
     def _state_difference(self) -> Difference:
         whole = Difference()
+        model = self.model.model if isinstance(self.model, Seeded) else self.model
         for name, array in self.program.state.items():
-            expected = _attribute(self.model, name)
+            expected = _attribute(model, name)
             if isinstance(expected, torch.Tensor):
                 found = difference(to_torch(array), expected.detach(), name)
             elif isinstance(expected, (bool, int, float)):

@@ -35,6 +35,17 @@ except ImportError as error:
 
 PARAMETERS = "parameters.irpa"
 STATE = "state.irpa"
+
+GENERATOR = ("<generator>.words", "<generator>.position", "<generator>.normal")
+"""The names of the state that is the program's random number generator, as far as it draws: MT19937's words, i32[624],
+how many of them are used, i64[], and what the other of a pair of normal numbers is made of, and whether it is taken
+first, i64[3]."""
+
+DEFAULT_SEED = 67280421310721
+"""What the generator in a bundle is seeded with, PyTorch's default; one that is loaded is seeded anew."""
+
+_SEEDS = range(-(1 << 63), 1 << 64)
+
 SCOPES = {PARAMETERS: "model", STATE: "state"}
 DEFAULT_DEVICE = "local-sync"
 POOL_DEVICE = "local-task"
@@ -1420,7 +1431,7 @@ def run_as_script(main: Callable[..., tuple[Any, ...]], file: str) -> None:
         session = Session(
             files, arguments.device, threads=arguments.threads, loading=arguments.loading, memory_budget=budget
         )
-        outputs, specs = _run_once(main, session, files, signature, inputs)
+        outputs, specs = _run_once(main, session, files, signature, inputs, arguments.seed)
         check_output_count(len(arguments.output), len(specs))
         _write_outputs(outputs, arguments.output, specs)
     except (Damaged, BundleProblem, InputProblem, RegionProblem, _ProgramRaises, OSError, ValueError) as problem:
@@ -1451,8 +1462,14 @@ def check_output_count(given: int, expected: int | None) -> None:
         raise InputProblem(f"{given} --output are given; expected {expected}, or none to print")
 
 
-def read_state(files: BundleFiles, specs: Sequence[dict[str, Any]]) -> list[np.ndarray]:
-    """The initial values of the program's state."""
+def read_state(files: BundleFiles, specs: Sequence[dict[str, Any]], seed: int | None = None) -> list[np.ndarray]:
+    """The initial values of the program's state; `seed` is of its random number generator, None for a fresh one."""
+    values = _stored_state(files, specs)
+    generator = seeded(fresh_seed() if seed is None else seed)
+    return [generator.get(spec["name"], value) for spec, value in zip(specs, values, strict=True)]
+
+
+def _stored_state(files: BundleFiles, specs: Sequence[dict[str, Any]]) -> list[np.ndarray]:
     if not specs:
         return []
     try:
@@ -1468,15 +1485,36 @@ def read_state(files: BundleFiles, specs: Sequence[dict[str, Any]]) -> list[np.n
         ) from error
 
 
+def seeded(seed: int) -> dict[str, np.ndarray]:
+    """The state of a random number generator, by the names of `GENERATOR`, as `torch.manual_seed(seed)` leaves it.
+
+    Raises:
+        ValueError: for a seed that is no number of 64 bits.
+    """
+    if seed not in _SEEDS:
+        raise ValueError(f"a seed is between -2**63 and 2**64 - 1, not {seed}")
+    words = [seed & 0xFFFFFFFF]
+    for i in range(1, 624):
+        words.append((1812433253 * (words[-1] ^ (words[-1] >> 30)) + i) & 0xFFFFFFFF)
+    state = np.array(words, np.uint32).view(np.int32), np.array(len(words), np.int64), np.zeros(3, np.int64)
+    return dict(zip(GENERATOR, state, strict=True))
+
+
+def fresh_seed() -> int:
+    """A seed that nobody knows, as PyTorch's generator has in a new process."""
+    return int.from_bytes(os.urandom(8), "little")
+
+
 def _run_once(
     main: Callable[..., tuple[Any, ...]],
     session: Session,
     files: BundleFiles,
     signature: dict[str, Any],
     inputs: Sequence[np.ndarray],
+    seed: int | None,
 ) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
     """The outputs that the result is made of, and what the signature says of each."""
-    arrays = [*inputs, *read_state(files, signature["state"])]
+    arrays = [*inputs, *read_state(files, signature["state"], seed)]
     dtypes = [spec["dtype"] for spec in signature["inputs"] + signature["state"]]
     _, decide = recorder()
     uploaded = [session.upload(array, dtype) for array, dtype in zip(arrays, dtypes, strict=True)]
@@ -1512,6 +1550,7 @@ def _parse_arguments(bundle: Path) -> argparse.Namespace:
     parser.add_argument(
         "--loading", choices=LOADING, default="lazy", help="when regions are loaded (default: when first called)"
     )
+    parser.add_argument("--seed", type=int, metavar="N", help="what random numbers are drawn by (default: a fresh one)")
     parser.add_argument("--memory-budget", type=int, metavar="BYTES", help="drop the regions not called for longest")
     return parser.parse_args()
 

@@ -137,6 +137,7 @@ class Program:
         self._decisions: Sequence[tuple[int, Any]] | None = None
         self._override: Callable[[int, Any], Any] | None = None
         self._profile: Profile | None = None
+        self._seed = host_runtime.fresh_seed()
         self._takes_tensors = takes_tensors(bundle.signature)
 
     @property
@@ -257,10 +258,43 @@ class Program:
                 self._open()
 
     def reset_state(self) -> None:
-        """Go back to the state that the model had when it was compiled."""
+        """Go back to the state that the model had when it was compiled, and to the random numbers of the seed."""
         self.prepare()
         with self._lock:
-            self._state = self._program_loaded().initial_state()
+            self._state = self._program_loaded().initial_state(self._seed)
+
+    def manual_seed(self, seed: int) -> None:
+        """Seed the program's random numbers: it then draws those that eager draws after `torch.manual_seed(seed)`.
+
+            torch.manual_seed(0)
+            expected = model(x), model(x)
+            program.manual_seed(0)
+            got = program(x), program(x)  # draws the same numbers, in both calls
+
+        They are those of PyTorch's CPU generator (2.13, x86-64), whatever the program runs on: integers, uniform
+        numbers and choices are the same, normal and exponential ones up to their last bits. Until it is called, the
+        program draws by a fresh seed, as PyTorch does in a new process. A program without random numbers has nothing
+        to seed.
+
+        Args:
+            seed: any number of 64 bits, as for `torch.manual_seed`; the generator takes the lower 32.
+
+        Raises:
+            ValueError: for another number.
+        """
+        generator = host_runtime.seeded(seed)
+        self.prepare()
+        with self._lock:
+            self._seed = seed
+            loaded, specs = self._program_loaded(), self.signature.state
+            self._state = [
+                loaded.upload(generator[spec.name], spec.dtype) if spec.name in generator else value
+                for spec, value in zip(specs, self._state, strict=True)
+            ]
+
+    def initial_seed(self) -> int:
+        """What the random numbers were seeded with last: by `manual_seed`, or by chance when it was loaded."""
+        return self._seed
 
     def save(self, path: str | Path, *, zip: bool = False) -> None:  # noqa: A002 - what the command line calls it
         """Write the bundle, with its initial state, to a folder, or to a zip; all of it or, on failure, nothing.
@@ -382,7 +416,7 @@ class Program:
 
     def _load(self) -> None:
         loaded = _Loaded(self._bundle, self._host, **self._options)
-        self._state = loaded.initial_state()
+        self._state = loaded.initial_state(self._seed)
         self._loaded = loaded
 
     def _program_loaded(self) -> _Loaded:
@@ -435,10 +469,15 @@ class _Loaded:
         self.region_problem = runtime.RegionProblem
         self.size_problem = runtime.SizeProblem
         self.target: str = self.session.target["target"]
-        self._state = list(zip(state, [spec.dtype for spec in signature.state], strict=True))
+        self._state = state
+        self._state_specs = signature.state
 
-    def initial_state(self) -> list[Any]:
-        return [self.upload(array, dtype) for array, dtype in self._state]
+    def initial_state(self, seed: int) -> list[Any]:
+        generator = host_runtime.seeded(seed)
+        return [
+            self.upload(generator.get(spec.name, array), spec.dtype)
+            for array, spec in zip(self._state, self._state_specs, strict=True)
+        ]
 
     def download(self, views: Sequence[Any], specs: Sequence[TensorSpec]) -> list[arrays.Array]:
         return [self.session.download(view, spec.dtype) for view, spec in zip(views, specs, strict=True)]
