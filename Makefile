@@ -71,11 +71,11 @@ PROGRAMS ?=
 programs: setup ## Compare 1,000 small random programs with eager (some minutes)
 	@$(BIN)/python test/fuzz/programs.py $(PROGRAMS)
 
-# SWEEP="repeat roll", or any other arguments of test/sweep/shapes.py.
+# SWEEP="repeat roll", or any other arguments of test/sweep/shapes.py and dtypes.py.
 SWEEP ?=
 
-sweep: setup ## Compare ops that change shapes with eager, all their sizes and counts dynamic (some minutes), or SWEEP=roll
-	@$(BIN)/python test/sweep/shapes.py $(SWEEP)
+sweep: setup ## Compare ops with eager: sizes and counts dynamic, tensors of every dtype (some minutes), or SWEEP=roll
+	@status=0; for sweep in shapes dtypes; do $(BIN)/python test/sweep/$$sweep.py $(SWEEP) || status=1; done; exit $$status
 
 # PEERS="skipnet38_rnn", or any other arguments of test/benchmarks/peers.py.
 PEERS ?=

@@ -12,11 +12,13 @@ failure, as is a wrong number. test_sweep.py runs a sample.
 from __future__ import annotations
 
 import argparse
+import functools
+import multiprocessing
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -393,9 +395,57 @@ def describe(result: Any) -> str:
     return result.__name__ if isinstance(result, type) else str([tuple(part.shape) for part in result])
 
 
-def run(case: Case) -> tuple[Case, str, float]:
+def sweep(outcomes: Callable[[Sequence[Any]], Sequence[str]], groups: Sequence[Sequence[Any]], jobs: int) -> int:
+    """Prints what is not right of all cases, and how many are; 1 if one is wrong, 0 otherwise.
+
+    Args:
+        outcomes: those of a group of cases, which are compiled as one program.
+        groups: the cases.
+        jobs: how many processes.
+    """
+    found: Counter[str] = Counter()
+    with ThreadPoolExecutor(jobs) as pool:
+        for group, results, seconds in pool.map(functools.partial(_alone, outcomes), groups):
+            for case, result in zip(group, results, strict=True):
+                kind = result.split(maxsplit=1)[0].rstrip(":")
+                found[kind] += 1
+                if kind != "right":
+                    print(f"{case}, {seconds:.0f} s: {result}", flush=True)
+    print(", ".join(f"{count} {kind}" for kind, count in found.most_common()))
+    return int(bool(found["WRONG"] or found["INTERNAL"]))
+
+
+def _alone(
+    outcomes: Callable[[Sequence[Any]], Sequence[str]], group: Sequence[Any]
+) -> tuple[Sequence[Any], Sequence[str], float]:
+    """A group, its outcomes and its seconds, in a process of its own, which a wrong program may end."""
     start = time.perf_counter()
-    return case, outcome(case), time.perf_counter() - start
+    receiver, sender = _PROCESSES.Pipe(duplex=False)
+    process = _PROCESSES.Process(target=_send, args=(sender, outcomes, group))
+    process.start()
+    sender.close()
+    try:
+        results: Sequence[str] = receiver.recv()
+    except EOFError:
+        process.join()
+        results = [f"WRONG: the process ended, with {process.exitcode}"]
+        if len(group) > 1:
+            half = len(group) // 2
+            results = [r for part in (group[:half], group[half:]) for r in _alone(outcomes, part)[1]]
+    process.join()
+    return group, results, time.perf_counter() - start
+
+
+def _send(sender: Any, outcomes: Callable[[Sequence[Any]], Sequence[str]], group: Sequence[Any]) -> None:
+    sender.send(outcomes(group))
+
+
+def single(group: Sequence[Case]) -> list[str]:
+    return [outcome(case) for case in group]
+
+
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["torch", "dycl"])
 
 
 def main() -> int:
@@ -403,15 +453,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", metavar="NAME", help="only functions with one of these in their name")
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
-    found: Counter[str] = Counter()
-    with ProcessPoolExecutor(given.jobs) as pool:
-        for case, result, seconds in pool.map(run, cases(given.parts)):
-            kind = result.split(maxsplit=1)[0].rstrip(":")
-            found[kind] += 1
-            if kind != "right":
-                print(f"{case.name} ({case.known}), {seconds:.0f} s: {result}", flush=True)
-    print(", ".join(f"{count} {kind}" for kind, count in found.most_common()))
-    return int(bool(found["WRONG"] or found["INTERNAL"]))
+    return sweep(single, [[case] for case in cases(given.parts)], given.jobs)
 
 
 if __name__ == "__main__":

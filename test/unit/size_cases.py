@@ -721,3 +721,105 @@ def sizes_of_data_in_a_message(x):
     if x[0] > 1:
         raise ValueError(f"{chosen.shape} {len(chosen)} {(len(chosen),)}", chosen.shape[0])
     return chosen
+
+
+# Nothing selected ----------------------------------------------------------------------------------------------------
+
+_NONE, _ONE = -_rows(4, 3).abs() - 1, _rows(4, 3)
+_ONE[:, 0] = torch.tensor([-1.0, -1.0, 2.0, -1.0])
+SELECTED = [(_NONE,), (_ONE,), (_rows(5, 3).abs()[:4] + 0.1,)]
+
+
+@case(*SELECTED)
+def mean_of_what_may_be_none(x):
+    y = x[x[:, 0] > 0]
+    if x.mean() > 0:
+        return y.mean(), y.mean(0), y.sum(0), y.prod(0)
+    return y.mean() + 1, y.mean(1).sum(), y.sum(0) * 2, y.prod(0)
+
+
+@case(*SELECTED)
+def variance_of_what_may_be_none(x):
+    y = x[x[:, 0] > 0]
+    if x.mean() > 0:
+        return y.var(0), torch.std(y), y.var(dim=0, correction=0), torch.var(y, 1)
+    return y.std(0), torch.var(y), y.std(dim=0, correction=0), torch.std(y, 1)
+
+
+@case(*SELECTED)
+def maximum_of_what_may_be_none(x):
+    return x[x[:, 0] > 0].max()
+
+
+@case(*SELECTED)
+def maxima_of_what_may_be_none(x):
+    return x[x[:, 0] > 0].amax(0)
+
+
+@case(*SELECTED)
+def maxima_and_places_of_what_may_be_none(x):
+    found = torch.max(x[x[:, 0] > 0], dim=0)
+    return found.values, found.indices
+
+
+@case(*SELECTED)
+def place_in_what_may_be_none(x):
+    return x[x[:, 0] > 0].argmax(0)
+
+
+@case(*SELECTED)
+def minimum_of_each_row_of_none(x):
+    y = x[x[:, 0] > 0]
+    if x.mean() > 0:
+        return y.min(dim=1).values, y.argmin(dim=1), y.amax(-1, keepdim=True)
+    return y.max(dim=1).values, y.argmax(dim=1), y.amin(-1, keepdim=True)
+
+
+@case(*SELECTED)
+def first_of_what_may_be_none(x):
+    return x[x[:, 0] > 0][0]
+
+
+@case(*SELECTED)
+def last_of_what_may_be_none(x):
+    y = x[x[:, 0] > 0]
+    return y[-1, 2] * 2
+
+
+@case(*SELECTED)
+def second_of_few(x):
+    return x[x[:, 0] > 0][1]
+
+
+@case(*SELECTED)
+def caught_where_there_is_none(x):
+    try:
+        return x[x[:, 0] > 0].max()
+    except RuntimeError:
+        return torch.tensor(-1.0)
+
+
+@case(*SELECTED)
+def order_of_what_may_be_none(x):
+    y = x[x[:, 0] > 0]
+    if x.mean() > 0:
+        return y.sort(0).values, y.logsumexp(0), y.cumsum(0)
+    return y.sort(0, descending=True).values, y.logsumexp(1), y.cumsum(1)
+
+
+@case(*SELECTED)
+def layers_of_what_may_be_none(x):
+    y = x[x[:, 0] > 0]
+    z = F.layer_norm(F.linear(y, torch.ones(3, 3)), (3,)).softmax(-1)
+    if x.mean() > 0:
+        return torch.cat([z, x[:1]]), y.T @ y, z.softmax(0)
+    return torch.cat([x[:1], z]), y @ y.T, z.softmax(1)
+
+
+@case(*SELECTED)
+def loop_over_what_may_be_none(x):
+    total = torch.zeros(3)
+    for row in x[x[:, 0] > 0]:
+        if row.sum() > 0:
+            total = total + row
+    return total

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dycl.compiler.cache import CompilationCache, cache_key
 from dycl.compiler.target_facts import find_facts
 from dycl.compiler.tools import failure, find_iree_compile
-from dycl.errors import CompileError
+from dycl.errors import CompileError, SourceLocation, UnsupportedConstructError
 from dycl.progress import Progress
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def compile_regions(jobs: Sequence[RegionJob], options: Options) -> list[RegionJ
 
     Raises:
         CompileError: for the first region that fails, with the command that reproduces it.
+        UnsupportedConstructError: where IREE has no such function of 64-bit floats.
     """
     commands = {target: compile_command(target, options) for target in {job.target for job in jobs}}
     cache = CompilationCache() if options.cache else None
@@ -155,7 +156,32 @@ def _compile_region(
     if re.search(r"\bf64\b", diagnostics) and not find_facts(job.target).has_f64:
         doing = f"{job.target.text} has no f64, which may be the cause (see --demote-f64): {doing}"
     text = job.plain or job.module
+    refusal = _missing_function(text, diagnostics)
+    if refusal is not None:
+        raise refusal
     raise failure(command, text, doing=doing, diagnostics=diagnostics, status=status, takes_output=True)
+
+
+_MISSING = re.compile(r"undefined symbol: (\w+)|failed to legalize operation 'math\.(\w+)'")
+_OPS_OF_C = {"fmod": "arith.remf", "pow": "math.powf"}
+"""The operations that IREE makes functions of C's of another name."""
+
+
+def _missing_function(module: str, diagnostics: str) -> UnsupportedConstructError | None:
+    """The refusal of a function of 64-bit floats that IREE takes from a C library, which it then has not."""
+    found = _MISSING.search(diagnostics)
+    name = (found[1] or found[2]) if found else ""
+    op = _OPS_OF_C.get(name, f"math.{name}")
+    line = next((line for line in module.splitlines() if f" {op} " in line and "f64" in line), None)
+    if line is None:
+        return None
+    alias = re.search(r"loc\((#loc\d*)\)$", line)
+    place = re.search(rf'^{alias[1]} = loc\("([^"]+)":(\d+):\d+', module, re.MULTILINE) if alias else None
+    return UnsupportedConstructError(
+        f"`{name}` of 64-bit floats, which IREE has not",
+        hint="compute it in 32 bits, with `.float()` before and `.double()` after it",
+        location=SourceLocation(place[1], int(place[2])) if place else None,
+    )
 
 
 def _compile_module(

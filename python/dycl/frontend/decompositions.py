@@ -16,7 +16,7 @@ from torch._decomp import get_decompositions
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
-from dycl.frontend import attention, elementwise, nans, repetition, sorting
+from dycl.frontend import attention, elementwise, nans, repetition, sorting, wide_floats
 from dycl.frontend.bounds import from_the_start
 from dycl.frontend.sizes import is_static, may_be_zero, same_sizes
 
@@ -46,9 +46,33 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     table[aten.where.self] = _where
     table[aten.cumsum.default] = table[aten.cumprod.default] = _cumulative
     table[aten.unique_consecutive.default] = _unique_consecutive
+    table[aten.logsumexp.default] = _logsumexp
     for ours in (attention, elementwise, nans, repetition, sorting):
         table |= ours.DECOMPOSITIONS
+    for op, of_f64 in wide_floats.DECOMPOSITIONS.items():
+        table[op] = _first_of(of_f64, table.get(op))
     return table
+
+
+def _first_of(decomposition: Callable[..., Any], other: Callable[..., Any] | None) -> Callable[..., Any]:
+    """A decomposition, and another one where it has none."""
+
+    def both(*args: Any, **kwargs: Any) -> Any:
+        out = decomposition(*args, **kwargs)
+        return out if out is not NotImplemented or other is None else other(*args, **kwargs)
+
+    return both
+
+
+def _logsumexp(tensor: torch.Tensor, dim: Any, keepdim: bool = False) -> torch.Tensor:
+    """Also of nothing, which torch's own asks the sizes about."""
+    x = tensor if tensor.is_floating_point() else tensor.to(torch.get_default_dtype())
+    if x.dtype in (torch.float16, torch.bfloat16):
+        return torch.logsumexp(x.to(torch.float32), dim, keepdim).to(x.dtype)
+    most = torch.amax(x, dim, keepdim=True)
+    most = torch.where(torch.isinf(most), torch.zeros((), dtype=x.dtype), most)
+    result = torch.log(torch.sum(torch.exp(x - most), dim, keepdim=True)) + most
+    return result if keepdim else torch.squeeze(result, dim)
 
 
 def _masked_select(tensor: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -27,21 +27,73 @@ class _UnknownError(Exception):
     """An argument is not known."""
 
 
-def note_if_eager_raises(error: Exception, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-    """Marks an exception of a torch function that eager raises, too, and gives it eager's message."""
+def note_if_eager_raises(error: Exception, function: Callable[..., Any], args: Any, kwargs: Any) -> Exception:
+    """An exception of a torch function, marked and with eager's message if eager raises it, too.
+
+    Where there are no elements, eager may raise another one; that is given then.
+    """
     try:
         args, kwargs = pytree.tree_map(_with_zeros, (args, kwargs))
     except (_UnknownError, *ERRORS):
-        return  # It cannot be asked.
+        return error  # It cannot be asked.
+    eager = _raised_by(function, args, kwargs)
+    if eager is None:
+        return error
+    if type(eager) is type(error):
+        error.args = eager.args
+    elif any(isinstance(t, torch.Tensor) and not t.numel() for t in pytree.tree_leaves((args, kwargs))):
+        error = eager
+    else:
+        return error
+    setattr(error, _MARK, True)
+    return error
+
+
+def overflow_of_number(function: Callable[..., Any], args: Any, kwargs: Any) -> Exception | None:
+    """What eager raises where a Python number is converted to a dtype that has it not (`full((3,), 300)` of bytes).
+
+    Many ops take it modulo the dtype's range instead: which do, eager is asked.
+    """
+    given = (*args, *kwargs.values())
+    numbers = [value for value in given if type(value) in (int, float) and not 0 <= value < 128]
+    if not numbers:
+        return None
+    dtypes = {dtype for value in given if (dtype := _dtype_of(value)) is not None}
+    if any(type(number) is float for number in numbers):
+        dtypes.add(torch.get_default_dtype())
+    if not any(_is_out_of_range(number, dtype) for number in numbers for dtype in dtypes):
+        return None
+    try:
+        args, kwargs = pytree.tree_map(lambda value: _with_zeros(value, unknown=1), (args, kwargs))
+    except (_UnknownError, *ERRORS):
+        return None
+    eager = _raised_by(function, args, kwargs)
+    if eager is None or "without overflow" not in str(eager):
+        return None
+    setattr(eager, _MARK, True)
+    return eager
+
+
+def _dtype_of(value: Any) -> torch.dtype | None:
+    return value.dtype if isinstance(value, torch.Tensor) else value if isinstance(value, torch.dtype) else None
+
+
+def _is_out_of_range(number: float, dtype: torch.dtype) -> bool:
+    if dtype is torch.bool or dtype.is_complex:
+        return False
+    info = torch.finfo(dtype) if dtype.is_floating_point else torch.iinfo(dtype)
+    return not info.min <= number <= info.max  # also a NaN
+
+
+def _raised_by(function: Callable[..., Any], args: Any, kwargs: Any) -> Exception | None:
     try:
         with outside_modes(), torch.random.fork_rng(devices=[]):
             function(*args, **kwargs)
     except ERRORS as eager:
-        if type(eager) is type(error):
-            error.args = eager.args
-            setattr(error, _MARK, True)
+        return eager
     except TypeError:
         pass  # Another fault than that of tracing.
+    return None
 
 
 def is_raised_by_eager(error: BaseException) -> bool:
@@ -49,15 +101,16 @@ def is_raised_by_eager(error: BaseException) -> bool:
     return getattr(error, _MARK, False)
 
 
-def _with_zeros(value: Any) -> Any:
+def _with_zeros(value: Any, unknown: int | None = None) -> Any:
+    """An argument, zeros in the place of a tensor's elements; `unknown` in that of sizes that are not known."""
     if isinstance(value, torch.Tensor):
         if not is_recorded(value):
             with outside_modes():
                 return value.detach().clone()  # The function may write to it.
-        if not all(map(is_static, value.shape)):
+        if unknown is None and not all(map(is_static, value.shape)):
             raise _UnknownError
         with outside_modes():
-            return torch.zeros([int(n) for n in value.shape], dtype=value.dtype)
+            return torch.zeros([int(n) if is_static(n) else unknown or 0 for n in value.shape], dtype=value.dtype)
     if isinstance(value, (Number, Unusable, torch.SymInt, torch.SymBool, torch.SymFloat)):
         raise _UnknownError
     return value

@@ -3,7 +3,8 @@
 
 `x // y` was `floor(x / y)`, of floats one too large for four in ten quotients by 0.1, of integers in 64-bit floats, and
 `fmod` was computed of such a quotient. IREE's sine loses 3e-8 of its argument (2.8e-5 at 1000, where rotary embeddings
-have their positions), and its asinh of a large negative number is -inf.
+have their positions), its asinh of a large negative number is -inf, and its atan2 of two infinities NaN. torch-mlir
+negates integers in 32-bit floats, adds flags modulo 2, and has a GELU (`approximate="tanh"`) that is off by 5e-5.
 """
 
 from __future__ import annotations
@@ -14,27 +15,37 @@ from typing import Any
 
 import torch
 
-from dycl.errors import UnsupportedConstructError
-from dycl.frontend.locations import here
+from dycl.frontend.wide_floats import refuse_f64
 
 aten = torch.ops.aten
+
+
+_REDUCED = (torch.float16, torch.bfloat16)
 
 
 def _floor_divide(a: Any, b: Any) -> Any:
     """The quotient of what divides without remainder: Python's `//`. Below, it would be computed in 64-bit floats."""
     dtype = torch.result_type(a, b)
+    if dtype in _REDUCED:  # As in eager; a number has 32 bits then.
+        return _floor_divide(*_in_f32(a, b)).to(dtype)
     a, b = torch.as_tensor(a, dtype=dtype), torch.as_tensor(_safe_divisor(a, b), dtype=dtype)
     if not dtype.is_floating_point:
         quotient = torch.div(a, b, rounding_mode="trunc")
         remainder = a - quotient * b
         is_above = (remainder != 0) & ((remainder < 0) != (b < 0))
         return quotient - is_above.to(dtype)
-    _refuse_f64(a, "//")
-    remainder = torch.remainder(a, b)
+    refuse_f64(a, "//")
+    remainder = torch.fmod(a, b)
     quotient = (a - remainder) / b
+    is_above = (remainder != 0) & ((remainder < 0) != (b < 0))
+    quotient = torch.where(is_above, quotient - 1, quotient)
     nearest = torch.floor(quotient)
     nearest = torch.where(quotient - nearest > 0.5, nearest + 1, nearest)
     return torch.where(b == 0, a / b, nearest)
+
+
+def _in_f32(*values: Any) -> tuple[torch.Tensor, ...]:
+    return tuple(torch.as_tensor(value, dtype=torch.float32) for value in values)
 
 
 def _safe_divisor(dividend: Any, divisor: Any) -> Any:
@@ -44,22 +55,21 @@ def _safe_divisor(dividend: Any, divisor: Any) -> Any:
     return torch.where(divisor == 0, torch.ones((), dtype=divisor.dtype), divisor)
 
 
-def _refuse_f64(tensor: torch.Tensor, name: str) -> None:
-    """Refuses what needs the remainder of f64, which IREE takes from a C library that is not there."""
-    if tensor.dtype is torch.float64:
-        raise UnsupportedConstructError(
-            f"`{name}` of tensors of 64-bit floats",
-            hint="do it in 32 bits, or write `torch.floor(x / y)`, which rounds the quotient",
-            location=here(),
-        )
-
-
 def _div_mode(a: Any, b: Any, *, rounding_mode: str | None = None) -> Any:
+    if rounding_mode == "trunc" and torch.result_type(a, b) is torch.bfloat16:
+        quotient = _rounded_to_bf16(torch.div(*_in_f32(a, b)))
+        return torch.trunc(quotient).to(torch.bfloat16)
     return _floor_divide(a, b) if rounding_mode == "floor" else NotImplemented
 
 
 def _remainder_of_number(a: float, b: torch.Tensor) -> torch.Tensor:
     return torch.remainder(torch.full((), a, dtype=torch.result_type(a, b)), b)
+
+
+def _rounded_to_bf16(x: torch.Tensor) -> torch.Tensor:
+    """The nearest number of 8 bits, as f32: a cast to bf16 and back is left out below."""
+    spread = x * _constant(2.0**16 + 1, x)
+    return torch.where(spread.abs() < math.inf, spread - (spread - x), x)
 
 
 def _fmod(a: torch.Tensor, b: Any) -> Any:
@@ -68,7 +78,7 @@ def _fmod(a: torch.Tensor, b: Any) -> Any:
     if not dtype.is_floating_point:
         return NotImplemented if isinstance(b, torch.Tensor) else torch.fmod(a, torch.full((), b, dtype=dtype))
     a, b = a.to(dtype), torch.as_tensor(b, dtype=dtype)
-    _refuse_f64(a, "fmod")
+    refuse_f64(a, "fmod")
     remainder = torch.remainder(a.abs(), b.abs())
     return torch.where(a < 0, -remainder, remainder)
 
@@ -110,7 +120,8 @@ def _asinh(x: torch.Tensor) -> Any:
     square = size * size
     small = torch.log1p(size + square / (1 + torch.sqrt(1 + square)))
     # Its square may overflow.
-    result = torch.where(size > 1e4, torch.log(size) + _constant(math.log(2), x), small)
+    large = 1e8 if x.dtype is torch.float64 else 1e4
+    result = torch.where(size > large, torch.log(size) + _constant(math.log(2), x), small)
     return torch.where(x < 0, -result, result)
 
 
@@ -123,8 +134,16 @@ def signed_power(magnitude: torch.Tensor, base: torch.Tensor, exponent: torch.Te
     negative = torch.where(is_whole & torch.logical_not(is_even), -magnitude, magnitude)
     negative = torch.where(is_whole | torch.isinf(base), negative, _constant(float("nan"), magnitude))
     power = torch.where(base < 0, negative, magnitude)
+    is_odd_of_zero = _is_negative(base) & (base == 0) & is_whole & torch.logical_not(is_even)
+    power = torch.where(is_odd_of_zero, -magnitude, power)
+    power = torch.where(exponent == 1, base, power)  # of the logarithm of the largest numbers, infinity
     # Whatever the other one is, also a NaN.
     return torch.where((exponent == 0) | (base == 1), one, power)
+
+
+def _is_negative(x: torch.Tensor) -> torch.Tensor:
+    """Whether a number has a minus sign, as -0 has; of a NaN, false."""
+    return (x < 0) | ((x == 0) & (torch.reciprocal(x) < 0))
 
 
 def int_power(base: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
@@ -168,6 +187,86 @@ def _log10(x: torch.Tensor) -> torch.Tensor:
     return torch.log(x) * _constant(math.log10(math.e), x)
 
 
+def _negate(x: torch.Tensor) -> Any:
+    """Of integers, from zero: torch-mlir does it in 32-bit floats."""
+    if x.dtype is torch.bool or x.is_floating_point() or x.is_complex():
+        return NotImplemented
+    return torch.sub(torch.zeros((), dtype=x.dtype), x)
+
+
+def _add(a: Any, b: Any, *, alpha: Any = 1) -> Any:
+    """The sum; of flags it is a flag, and in 16 bits no product is rounded before."""
+    dtype = torch.result_type(a, b)
+    if dtype is torch.bool and isinstance(alpha, int):
+        a, b = (torch.as_tensor(value, dtype=dtype) for value in (a, b))
+        return torch.logical_or(a, b) if alpha else a.logical_or(torch.zeros_like(b))
+    if dtype in _REDUCED and isinstance(alpha, (int, float)) and alpha != 1:
+        return torch.add(*_in_f32(a, b), alpha=alpha).to(dtype)
+    return NotImplemented
+
+
+def _signbit(x: torch.Tensor) -> torch.Tensor:
+    if x.dtype is torch.bool:
+        return torch.zeros_like(x)
+    return _is_negative(x) if x.is_floating_point() else x < 0
+
+
+def _copysign(a: torch.Tensor, b: Any) -> torch.Tensor:
+    dtype = torch.result_type(a, b)
+    dtype = dtype if dtype.is_floating_point else torch.get_default_dtype()
+    size, sign = a.to(dtype).abs(), torch.as_tensor(b, dtype=dtype)
+    return torch.where(_is_negative(sign), -size, size)
+
+
+def _hypot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    dtype = torch.result_type(a, b)
+    if dtype in _REDUCED:
+        return torch.hypot(*_in_f32(a, b)).to(dtype)
+    a, b = a.to(dtype).abs(), b.to(dtype).abs()
+    large, small = torch.maximum(a, b), torch.minimum(a, b)
+    # The squares may overflow, or vanish.
+    ratio = small / torch.where(large == 0, _constant(1, large), large)
+    length = large * torch.sqrt(1 + ratio * ratio)
+    return torch.where(torch.isinf(a) | torch.isinf(b), _constant(math.inf, length), length)
+
+
+def _atan2(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """The angle of a point, also of zeros and infinities with their signs."""
+    dtype = torch.result_type(y, x)
+    if dtype in _REDUCED:
+        return torch.atan2(*_in_f32(y, x)).to(dtype)
+    dtype = dtype if dtype.is_floating_point else torch.get_default_dtype()
+    y, x = y.to(dtype), x.to(dtype)
+    height, width = y.abs(), x.abs()
+    ratio = torch.where(height == width, _constant(1, height), height / width)  # of two infinities, too
+    ratio = torch.where((height == 0) & (width == 0), _constant(0, ratio), ratio)
+    angle = torch.atan(ratio)
+    angle = torch.where(_is_negative(x), _constant(math.pi, angle) - angle, angle)
+    return torch.where(_is_negative(y), -angle, angle)
+
+
+def _gelu(x: torch.Tensor, *, approximate: str = "none") -> Any:
+    """By the hyperbolic tangent, with all digits of its constants."""
+    if approximate != "tanh":
+        return NotImplemented
+    if x.dtype in _REDUCED:
+        return aten.gelu.default(x.to(torch.float32), approximate=approximate).to(x.dtype)
+    inner = (x + _constant(0.044715, x) * x * x * x) * _constant(math.sqrt(2 / math.pi), x)
+    return _constant(0.5, x) * x * (1 + torch.tanh(inner))
+
+
+def _softplus(x: torch.Tensor, beta: float = 1, threshold: float = 20) -> torch.Tensor:
+    scaled = x * beta
+    soft = torch.log1p(torch.exp(scaled)) / beta
+    return torch.where(scaled > threshold, x, soft)
+
+
+def _round_decimals(x: torch.Tensor, *, decimals: int) -> Any:
+    if x.dtype not in _REDUCED:
+        return NotImplemented
+    return torch.round(x.to(torch.float32), decimals=decimals).to(x.dtype)
+
+
 def _logaddexp(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     most = torch.maximum(a, b)
     # The difference of two infinities is none.
@@ -200,6 +299,17 @@ DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     aten.asinh.default: _asinh,
     aten.log10.default: _log10,
     aten.logaddexp.default: _logaddexp,
+    aten.neg.default: _negate,
+    aten.add.Tensor: _add,
+    aten.add.Scalar: _add,
+    aten.signbit.default: _signbit,
+    aten.copysign.Tensor: _copysign,
+    aten.copysign.Scalar: _copysign,
+    aten.hypot.default: _hypot,
+    aten.atan2.default: _atan2,
+    aten.gelu.default: _gelu,
+    aten.softplus.default: _softplus,
+    aten.round.decimals: _round_decimals,
 }
 """Decompositions of elementwise ops, for the recorder."""
 

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import interpolate
 from torch.overrides import TorchFunctionMode
 
-from dycl.frontend.eager_errors import ERRORS, note_if_eager_raises
+from dycl.frontend.eager_errors import ERRORS, note_if_eager_raises, overflow_of_number
 from dycl.frontend.number_arguments import NumberArguments, depends
 from dycl.frontend.recorder import Recorder, is_recorded, outside_modes
 from dycl.frontend.resizing import Resizing
@@ -44,8 +44,13 @@ class FunctionMode(TorchFunctionMode):
         is_attribute = len(args) == 1 and not kwargs and isinstance(args[0], torch.Tensor)
         if not is_attribute and any(map(depends, (*args, *kwargs.values()))):
             return self._numbers.call(func, args, kwargs)
+        overflow = None if is_attribute else overflow_of_number(func, args, kwargs)
+        if overflow is not None:
+            raise overflow
         try:
             return func(*args, **kwargs)
-        except ERRORS as error:
-            note_if_eager_raises(error, func, args, kwargs)
-            raise
+        except (*ERRORS, AssertionError) as error:
+            eager = note_if_eager_raises(error, func, args, kwargs)
+            if eager is error:
+                raise
+            raise eager from error

@@ -197,6 +197,10 @@ class _TrackingFunctionalMode(FunctionalTensorMode):
         return out
 
 
+_FILLS = (aten.full.default, aten.full_like.default)
+_CONVERSIONS = (aten._to_copy.default, torch.ops.prims.convert_element_type.default)
+
+
 class Recorder(TorchDispatchMode):
     """Records ops into `graph`; `branch` and `enter` change which graph that is.
 
@@ -425,6 +429,7 @@ class Recorder(TorchDispatchMode):
         if check is not None and not is_trusted():
             with self, trusted():
                 check(args, kwargs)
+        args = narrow_integers.with_wrapped_numbers(func, tuple(args))
         if func is BATCH_NORM and not self._is_of_weights(args[1:5]):
             with self:
                 return _batch_norm(*args)
@@ -440,9 +445,15 @@ class Recorder(TorchDispatchMode):
             if out is not NotImplemented:
                 return out
         self._refuse_random(func)
+        if func in _FILLS:
+            shape = args[0] if func is aten.full.default else args[0].shape
+            dtype = kwargs.get("dtype") or (args[0].dtype if isinstance(args[0], torch.Tensor) else None)
+            filled = self._filled(shape, args[1], dtype) if dtype in narrow_integers.NARROW else None
+            if filled is not None:
+                return filled
         if narrow_integers.is_arithmetic(func, args, kwargs):
             out = self._shapes_of(func, args, kwargs)
-            if narrow_integers.is_narrow(out):
+            if isinstance(out, torch.Tensor):
                 with self:
                     return narrow_integers.in_32_bits(func, args, kwargs, out.dtype)
         if func is aten.pow.Tensor_Tensor and torch.result_type(*args).is_floating_point:
@@ -454,6 +465,15 @@ class Recorder(TorchDispatchMode):
         if is_indexing(func):
             return self._record_in_bounds(func, args, kwargs)
         return self._record(func, args, kwargs)
+
+    def _filled(self, shape: Any, number: Any, dtype: torch.dtype) -> torch.Tensor | None:
+        """A tensor of a constant of 8 bits: torch-mlir folds the conversion of one to a constant of the wrong type."""
+        if type(number) not in (bool, int, float):
+            return None
+        with outside_modes():
+            one = torch.full((), number).to(dtype)
+        with self:
+            return aten.expand.default(one, list(shape))
 
     def _record_power(self, base: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
         with self:
@@ -478,6 +498,11 @@ class Recorder(TorchDispatchMode):
     def _record(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Records an op as it is."""
         out = self._shapes_of(func, args, kwargs)
+        if func in _CONVERSIONS and out.dtype in narrow_integers.NARROW:
+            of = self.node_of(args[0])
+            filled = self._filled(out.shape, of.args[1], out.dtype) if of.target is aten.full.default else None
+            if filled is not None:
+                return filled
 
         def to_node(value: Any) -> Any:
             return self.sizes.emit(self.graph, value) if isinstance(value, torch.SymInt) else self.node_of(value)

@@ -26,6 +26,8 @@ from dycl.frontend.operators.growing import has_rows, item_of, refuse_change
 from dycl.frontend.operators.patterns import Patterns
 from dycl.frontend.operators.selection import Selection
 from dycl.frontend.operators.slices import apply_data_slices, has_data_slice
+from dycl.frontend.size_numbers import as_number
+from dycl.frontend.sizes import is_static
 from dycl.frontend.text import Text, text_of
 from dycl.frontend.values import Number, is_single, known
 
@@ -78,7 +80,29 @@ class Indexing(Patterns):
         number = as_position(index) if isinstance(owner, _SEQUENCES) else None
         if number is not None:
             return self.select(owner, number)
+        if isinstance(owner, torch.Tensor):
+            self._check_constants(owner, index)
         return owner[_index(index)]
+
+    def _check_constants(self, owner: torch.Tensor, index: Any) -> None:
+        """Raises an IndexError where a size, which depends on data, turns out too small for a constant position."""
+        parts = index if isinstance(index, tuple) else (index,)
+        if not all(type(part) is int for part in parts) or len(parts) > owner.dim():
+            return
+        for dim, part in enumerate(parts):
+            size = owner.shape[dim]
+            least = -part if part < 0 else part + 1
+            if is_static(size) or self.control.recorder.sizes.decide(size >= least) or not self._depends(size):
+                continue
+
+            def fail(part: int = part, dim: int = dim, size: Any = size) -> None:
+                where = f"index {part} is out of bounds for dimension {dim} with size "
+                raise IndexError(Text.of(where) + text_of(as_number(size), ""))
+
+            self.raise_if(as_number(size) < least, fail)
+
+    def _depends(self, size: Any) -> bool:
+        return self.control.recorder.sizes.depends_on_data(size)
 
     def item_to_augment(self, owner: Any, index: Any) -> Any:
         """`owner[index]` for `owner[index] += value`, which writes the item back."""
