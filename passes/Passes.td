@@ -22,7 +22,7 @@ def DyclVerifyInputPass : Pass<"dycl-verify-input", "::mlir::ModuleOp"> {
   let description = [{
     Input: any module. Output: the same module, or diagnostics at the user's operations.
 
-    - (I1) the entry exists, has a body, takes and gives ranked tensors;
+    - (I1) the entry exists, has a body, takes and gives ranked tensors, and numbers of 1, 8, 16, 32 or 64 bits;
     - (I2) the module holds functions, each of one block: control flow is structured (`scf`);
     - (I3) no function is recursive;
     - (I4) values are ranked tensors and scalars, no memrefs;
@@ -40,6 +40,54 @@ def DyclVerifyInputPass : Pass<"dycl-verify-input", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [Option<"entry", "entry", "std::string", "\"main\"", "Name of the function that is the program">];
+}
+
+def DyclSelectEntryPass : Pass<"dycl-select-entry", "::mlir::ModuleOp"> {
+  let summary = "Make the function that is the program @main, and all others private";
+  let description = [{
+    Input: a module that somebody wrote. Output: the same, its program public and named `main`, all other functions
+    private, so that `symbol-dce` drops those that it does not call; or a diagnostic. The program is the function that
+    `entry` names; without a name `@main`, or else the only public function that has a body.
+
+    Example:
+
+    ```mlir
+    func.func private @scale(%x: tensor<4xf32>) -> tensor<4xf32> { ... }
+    func.func @forward(%x: tensor<4xf32>) -> tensor<4xf32> { ... }
+    // becomes
+    func.func private @scale(%x: tensor<4xf32>) -> tensor<4xf32> { ... }
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> { ... }
+    ```
+  }];
+  let options = [Option<"entry", "entry", "std::string", "\"\"", "Name of the function that is the program">];
+}
+
+def DyclTensorizeEntryPass : Pass<"dycl-tensorize-entry", "::mlir::ModuleOp"> {
+  let summary = "Make the numbers that the entry takes and gives tensors of rank 0";
+  let description = [{
+    Input: an entry of one block that takes and gives ranked tensors and numbers. Output: the same with a tensor of rank 0
+    for each number, since the host holds nothing else; of i64 for an `index`.
+
+    Example:
+
+    ```mlir
+    func.func @main(%n: index) -> f32 {
+      ...
+      return %r : f32
+    }
+    // becomes
+    func.func @main(%arg: tensor<i64>) -> tensor<f32> {
+      %0 = tensor.extract %arg[] : tensor<i64>
+      %n = arith.index_cast %0 : i64 to index
+      ...
+      %1 = tensor.from_elements %r : tensor<f32>
+      return %1 : tensor<f32>
+    }
+    ```
+  }];
+  let options = [Option<"entry", "entry", "std::string", "\"main\"", "Name of the function that is the program">];
+  let statistics = [Statistic<"numTensorized", "num-tensorized", "Numbers made tensors">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def DyclInlineCallsPass : Pass<"dycl-inline-calls", "::mlir::ModuleOp"> {

@@ -7,6 +7,7 @@
 #include "passes/Pipelines.h"
 
 #include "dialects/Dycl/IR/DyclOps.h"
+#include "mlir/Conversion/ControlFlowToSCF/ControlFlowToSCF.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassRegistry.h"
@@ -37,6 +38,15 @@ void dycl::addCleanup(OpPassManager &manager) {
   manager.addPass(createCSEPass());
 }
 
+void dycl::buildReadPipeline(OpPassManager &manager, const PipelineOptions &options) {
+  DyclSelectEntryPassOptions select;
+  select.entry = options.program;
+  manager.addPass(createDyclSelectEntryPass(select));
+  manager.addPass(createSymbolDCEPass());
+  manager.addPass(createLiftControlFlowToSCFPass());
+  manager.addPass(createDyclVerifyInputPass());
+}
+
 void dycl::buildOptimizePipeline(OpPassManager &manager, const PipelineOptions &options) {
   DyclVerifyInputPassOptions verifyInput;
   verifyInput.entry = options.entry;
@@ -44,6 +54,9 @@ void dycl::buildOptimizePipeline(OpPassManager &manager, const PipelineOptions &
   DyclInlineCallsPassOptions inlineCalls;
   inlineCalls.entry = options.entry;
   manager.addPass(createDyclInlineCallsPass(inlineCalls));
+  DyclTensorizeEntryPassOptions tensorize;
+  tensorize.entry = options.entry;
+  manager.addPass(createDyclTensorizeEntryPass(tensorize));
   manager.addPass(createDyclStripElementAssertsPass());
   // Flags are followed while they are still constants in the branches: canonicalized, they are the condition again.
   manager.addPass(createDyclSinkIntoBranchesPass());
@@ -145,6 +158,8 @@ void dycl::buildPipeline(OpPassManager &manager, const PipelineOptions &options)
 void dycl::registerPipelines() {
   PassPipelineRegistration<PipelineOptions>(
       "dycl-pipeline", "From imported IR to a host program and one module a region (all phases)", buildPipeline);
+  PassPipelineRegistration<PipelineOptions>(
+      "dycl-read-pipeline", "A module that somebody wrote, as the phase import would hand it over", buildReadPipeline);
   PassPipelineRegistration<PipelineOptions>(
       "dycl-optimize-pipeline", "Phase optimize: one structured function, each operation on the path that needs it",
       buildOptimizePipeline);

@@ -16,6 +16,10 @@ namespace dycl {
 struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
   Option<std::string> entry{*this, "entry", llvm::cl::desc("Name of the function that is the program"),
                             llvm::cl::init("main")};
+  Option<std::string> program{*this, "program",
+                              llvm::cl::desc("Function of a module that is the program; empty for @main, or the only "
+                                             "public one"),
+                              llvm::cl::init("")};
   Option<bool> simplifyHost{*this, "simplify-host",
                             llvm::cl::desc("Turn regions that only pass on an input, or a constant, into host "
                                            "assignments"),
@@ -56,6 +60,9 @@ struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
 /// Canonicalization and common subexpressions that leave the control flow as the user wrote it: no `scf.if` becomes an
 /// `arith.select`, which would compute both sides, and no two decisions become one.
 void addCleanup(mlir::OpPassManager &manager);
+
+/// A module that somebody wrote in; contract A out: one public function @main, its control flow structured.
+void buildReadPipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
 
 /// Phase `optimize`: contract A in; one structured function out, with calls inlined and each operation on the path
 /// that needs it.

@@ -23,6 +23,9 @@ using namespace dycl;
 
 namespace {
 
+/// Dialects that only IREE knows: what torch-mlir and dycl's front end leave to it, and what it takes itself.
+constexpr StringLiteral dialectsOfIree[] = {"tm_tensor", "util", "flow", "hal", "iree_linalg_ext", "stablehlo", "chlo"};
+
 struct VerifyInputPass : public dycl::impl::DyclVerifyInputPassBase<VerifyInputPass> {
   using DyclVerifyInputPassBase::DyclVerifyInputPassBase;
 
@@ -43,7 +46,24 @@ private:
   DenseMap<StringAttr, ParameterOp> parameters;
 };
 
-/// (I1) The entry exists, has a body, and takes and gives ranked tensors.
+/// Whether the program's border has numbers of a type: those that a caller has, too.
+bool isBorderNumber(Type type) {
+  if (isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(type))
+    return true;
+  auto integer = dyn_cast<IntegerType>(type);
+  return integer && llvm::is_contained({1u, 8u, 16u, 32u, 64u}, integer.getWidth());
+}
+
+/// Whether the program's border has values of a type.
+bool isBorderType(Type type) {
+  if (auto tensor = dyn_cast<RankedTensorType>(type)) {
+    Type element = tensor.getElementType();
+    return !tensor.getEncoding() && (isBorderNumber(element) || isa<ComplexType>(element));
+  }
+  return type.isIndex() || (isBorderNumber(type) && !type.isUnsignedInteger() && !type.isSignedInteger());
+}
+
+/// (I1) The entry exists, has a body, and takes and gives ranked tensors and numbers.
 LogicalResult VerifyInputPass::checkEntry() {
   auto function = getOperation().lookupSymbol<func::FuncOp>(entry);
   if (!function)
@@ -52,9 +72,10 @@ LogicalResult VerifyInputPass::checkEntry() {
     return function.emitError() << "the entry @" << entry << " has no body";
   auto check = [&](TypeRange types, StringRef what) -> LogicalResult {
     for (auto [index, type] : llvm::enumerate(types))
-      if (!isa<RankedTensorType>(type))
+      if (!isBorderType(type))
         return function.emitError() << what << " " << index << " of the entry is of type " << type
-                                    << "; expected a ranked tensor";
+                                    << "; expected a ranked tensor or a number, of f16, bf16, f32, f64 or integers of "
+                                       "1, 8, 16, 32 or 64 bits";
     return success();
   };
   return success(succeeded(check(function.getArgumentTypes(), "argument")) &&
@@ -107,6 +128,10 @@ LogicalResult VerifyInputPass::checkOp(Operation *op) {
   StringRef dialect = op->getName().getDialectNamespace();
   if (dialect == "torch" || dialect == "torch_c" || dialect == "onnx")
     return op->emitError() << "'" << op->getName() << "' is not lowered to linalg on tensors";
+  if (!op->isRegistered() && !llvm::is_contained(dialectsOfIree, dialect))
+    return op->emitError() << "'" << op->getName()
+                           << "' is of a dialect that nothing here compiles; expected arith, math, "
+                              "tensor, linalg, scf, cf or func";
   if (isa<func::CallIndirectOp>(op))
     return op->emitError() << "'" << op->getName() << "' cannot be inlined; expected a direct call";
   if (auto call = dyn_cast<func::CallOp>(op)) {

@@ -146,6 +146,11 @@ examples:
     )
     parser.add_argument("--compile-to", choices=_TEXT_PHASES, metavar="PHASE", help=f"stop after one of: {phases}")
     parser.add_argument("--dump-phases", metavar="DIR", help="keep what each phase gives in a folder")
+    parser.add_argument(
+        "--function",
+        metavar="NAME",
+        help="of FILE.mlir: which function is the program (default: main, or the only public one)",
+    )
     parser.add_argument("--jobs", type=positive, metavar="N", help="regions to compile at a time (default: one a core)")
     parser.add_argument(
         "--no-cache",
@@ -394,6 +399,7 @@ def _compile(given: argparse.Namespace) -> None:
         checks="off" if given.no_checks else "eager",
         place=tuple(given.place),
         device_models=tuple(given.device_model),
+        function=given.function,
         jobs=given.jobs,
         compile_to=given.compile_to,
         dump_phases=given.dump_phases,

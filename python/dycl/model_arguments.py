@@ -23,7 +23,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         "source",
         metavar="SOURCE",
         help="FILE.py:FACTORY or PACKAGE.MODULE:FACTORY, a function that returns a model, (model, args) or "
-        "(model, args, kwargs); or FILE.mlir, a phase's dump",
+        "(model, args, kwargs); or FILE.mlir, a program in MLIR or a phase's dump",
     )
     parser.add_argument(
         "--input",

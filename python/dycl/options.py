@@ -47,6 +47,7 @@ class Options:
         device_models: what `auto` is to expect of a target, each as TARGET=GFLOPS:GBPS:CALL_US:LINK_GBPS:LINK_US: its
             arithmetic, its memory, a region's call, the copy to and from the host's memory and the start of one.
             Without it, rough figures of each backend.
+        function: of an `.mlir` file, which function is the program; None for `main`, or the only public one.
         jobs: how many regions to compile at a time; None for one per core.
         compile_to: stop after this phase (one of `PHASES`); only `dycl compile` and `dycl.compiler.compile_to` use it.
         dump_phases: a folder to keep each phase's result in; None keeps nothing.
@@ -69,6 +70,7 @@ class Options:
     cache: bool = True
     place: tuple[str, ...] = ()
     device_models: tuple[str, ...] = ()
+    function: str | None = None
     jobs: int | None = None
     compile_to: str | None = None
     dump_phases: str | None = None

@@ -68,7 +68,7 @@ def import_model(
         if Path(model).suffix != ".mlir":
             hint = "give an nn.Module, a function, or the path of an .mlir file"
             raise UnsupportedConstructError(f"a model from {str(model)!r}", hint=hint)
-        return read_dump(model)
+        return read_dump(model, options.function)
     from dycl.frontend import import_program  # torch: not before a model is there to compile
 
     return import_program(model, tuple(args), dict(kwargs or {}), options, dynamic_shapes)

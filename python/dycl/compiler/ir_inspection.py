@@ -36,33 +36,37 @@ class InspectedModule:
 
     Attributes:
         phase: the last phase it has gone through: "import", "outline" or "partition".
-        inputs: the tensors that its entry takes.
-        outputs: the tensors that its entry gives.
+        inputs: the tensors that its entry takes; a number is a tensor of rank 0.
+        outputs: the tensors that its entry gives, likewise.
+        numbers: the names of those that are numbers.
     """
 
     phase: str
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
+    numbers: frozenset[str] = frozenset()
 
 
 def inspect_module(text: str, *, source: str) -> InspectedModule:
     """The phase and the entry's types of a module; `source` says in messages where it is from.
 
     Raises:
-        CompileError: where the text does not parse, or its entry takes or gives something else than tensors.
+        CompileError: where the text does not parse.
     """
     phase = "import"
-    inputs: tuple[TensorSpec, ...] = ()
-    outputs: tuple[TensorSpec, ...] = ()
+    inputs: list[Any] = []
+    outputs: list[Any] = []
     with _operations(text, source=source) as operations:
+        kinds = {op.name for op in operations}
+        if "dycl.program" in kinds:
+            phase = "partition" if "builtin.module" in kinds else "outline"
         for op in operations:
-            if op.name == "builtin.module":
-                phase = "partition"
-            elif op.name == "dycl.program" and phase == "import":
-                phase = "outline"
             if op.name in ("func.func", "dycl.program") and _symbol_name(op) == ENTRY:
-                inputs, outputs = _entry_types(op, source)
-    return InspectedModule(phase, inputs, outputs)
+                inputs, outputs = _entry_types(op)
+        border = [*inputs, *outputs]
+        numbers = frozenset(name for name, type_ in border if not _is_tensor(type_))
+        specs = [TensorSpec(name, *_dtype_and_shape(type_)) for name, type_ in border]
+    return InspectedModule(phase, tuple(specs[: len(inputs)]), tuple(specs[len(inputs) :]), numbers)
 
 
 def split_regions(text: str) -> dict[str, str]:
@@ -156,21 +160,24 @@ def _symbol_name(op: Any) -> str:
     return str(op.attributes["sym_name"].value)
 
 
-def _entry_types(op: Any, source: str) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+def _entry_types(op: Any) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
+    """The names and types of what the entry takes, and of what it gives."""
     ir = _bindings()
     signature = ir.FunctionType(ir.TypeAttr(op.attributes["function_type"]).value)
     names = [f"input{i}" for i in range(len(signature.inputs))]
     if "arg_attrs" in op.attributes:
         for i, attributes in enumerate(op.attributes["arg_attrs"]):
             names[i] = attributes["dycl.name"].value if "dycl.name" in attributes else names[i]
-    inputs = tuple(_spec(name, type_, source) for name, type_ in zip(names, signature.inputs, strict=True))
-    outputs = tuple(_spec(f"output{i}", type_, source) for i, type_ in enumerate(signature.results))
-    return inputs, outputs
+    outputs = [(f"output{i}", type_) for i, type_ in enumerate(signature.results)]
+    return list(zip(names, signature.inputs, strict=True)), outputs
 
 
-def _spec(name: str, type_: Any, source: str) -> TensorSpec:
-    ir = _bindings()
-    if not isinstance(type_, ir.RankedTensorType):
-        raise CompileError(f"{name} of `{ENTRY}` in {source} is a {type_}; expected a ranked tensor")
+def _is_tensor(type_: Any) -> bool:
+    return isinstance(type_, _bindings().RankedTensorType)
+
+
+def _dtype_and_shape(type_: Any) -> tuple[str, tuple[int | None, ...]]:
+    if not _is_tensor(type_):
+        return "i64" if str(type_) == "index" else str(type_), ()
     shape = tuple(None if type_.is_dynamic_dim(i) else type_.get_dim_size(i) for i in range(type_.rank))
-    return TensorSpec(name, str(type_.element_type), shape)
+    return str(type_.element_type), shape

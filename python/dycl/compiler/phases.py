@@ -4,17 +4,48 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
-from dycl.compiler.tools import find_dycl_tool, run_filter
+from dycl.compiler.tools import find_dycl_tool, run_filter, run_on_file
 from dycl.errors import CompileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from dycl.compiler.target_facts import VectorUnit
 
+# Named operations that IREE has otherwise, or no more. With them others become generic ones, too.
+_NAMED = re.compile(
+    r"\blinalg\.(abs|add|ceil|div|div_unsigned|elementwise|erf|exp|floor|log|max|min|mul|negf|powf|reciprocal|round|rsqrt|"
+    r"select|sqrt|square|sub|tanh) "
+)
 _OPT_FLAGS = ("--allow-unregistered-dialect", "--mlir-print-debuginfo")
+
+
+def read(path: Path, function: str | None = None) -> str:
+    """A module that somebody wrote, as the phase `import` would hand it over: one public function, `main`.
+
+    Args:
+        path: its file.
+        function: which function is the program; None for `main`, or the only public one.
+
+    Raises:
+        CompileError: where there is none, or it has what no program has; the message names file and line.
+    """
+    pipeline = "--dycl-read-pipeline" + (f"=program={function}" if function else "")
+    text = run_on_file(find_dycl_tool("dycl-opt"), [*_OPT_FLAGS, pipeline], path, doing=f"reading {path}")
+    return _dycl_opt("--linalg-generalize-named-ops", text, phase="import") if _NAMED.search(text) else text
+
+
+def parse(path: Path) -> str:
+    """A module as it is, with its own locations or those in its file.
+
+    Raises:
+        CompileError: where it does not parse; the message names file and line.
+    """
+    return run_on_file(find_dycl_tool("dycl-opt"), _OPT_FLAGS, path, doing=f"reading {path}")
 
 
 def optimize(module: str, *, channels_last: bool = False) -> str:

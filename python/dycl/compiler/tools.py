@@ -65,6 +65,28 @@ def run_filter(tool: str, flags: Sequence[str], text: str, *, doing: str) -> str
     return done.stdout
 
 
+def run_on_file(tool: str, flags: Sequence[str], path: Path, *, doing: str) -> str:
+    """What `tool` makes of a file, whose name is in its messages and locations then.
+
+    Raises:
+        CompileError: when the tool fails.
+    """
+    command = [tool, *flags, str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise CompileError(f"{doing} failed: cannot run {tool}: {error}") from error
+    if done.returncode != 0:
+        reason = _reason(command, done.stderr, done.returncode)
+        raise CompileError(f"{doing} failed: {reason}", diagnostics=done.stderr, command=shlex.join(command))
+    return done.stdout
+
+
+def _reason(command: Sequence[str], diagnostics: str, status: int) -> str:
+    first = next((line for line in diagnostics.splitlines() if "error: " in line), "")
+    return first or f"{Path(command[0]).name} ended with {status}"
+
+
 def failure(
     command: Sequence[str], text: str, *, doing: str, diagnostics: str, status: int, takes_output: bool = False
 ) -> CompileError:
@@ -74,8 +96,6 @@ def failure(
     """
     kept = Path(tempfile.mkdtemp(prefix="dycl-failed-")) / "input.mlir"
     kept.write_text(text)
-    lines = diagnostics.splitlines()
-    reason = next((line for line in lines if "error: " in line), "") or f"{Path(command[0]).name} ended with {status}"
-    message = f"{doing} failed: {reason}\nits input is kept in {kept}"
+    message = f"{doing} failed: {_reason(command, diagnostics, status)}\nits input is kept in {kept}"
     output = ["-o", str(kept.with_name("output"))] if takes_output else []
     return CompileError(message, diagnostics=diagnostics, command=shlex.join([*command, *output, str(kept)]))

@@ -56,6 +56,24 @@ def to_numpy(value: Any, spec: TensorSpec) -> Array:
     return _torch_to_numpy(value) if torch_tensor else np.asarray(value)
 
 
+def number_to_numpy(value: Any, spec: TensorSpec) -> Any:
+    """A Python number as an array of rank 0; what is no Python number, as it is.
+
+    Raises:
+        InputError: where the program takes a number of another kind, or one that is not so large.
+    """
+    if not isinstance(value, (bool, int, float)):
+        return value
+    dtype: np.dtype[Any] = DTYPES[spec.dtype][0]
+    kinds = {"b": (bool,), "i": (int,), "u": (int,)}.get(dtype.kind, (int, float))
+    if type(value) not in kinds:
+        raise InputError(f"input {spec.name} is {value!r}; expected a {kinds[-1].__name__}, for {spec}")
+    info: Any = np.iinfo(dtype.name) if dtype.kind in "iu" else None
+    if info is not None and not info.min <= value <= info.max:
+        raise InputError(f"input {spec.name} is {value!r}, which is no {spec}")
+    return np.array(value, dtype)
+
+
 def check_sizes(inputs: Sequence[Array], signature: Signature) -> None:
     """Check the dynamic sizes of a call's inputs.
 

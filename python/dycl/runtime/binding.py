@@ -8,7 +8,7 @@ from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from dycl.errors import InputError
-from dycl.runtime.arrays import is_array
+from dycl.runtime.arrays import is_array, number_to_numpy
 
 if TYPE_CHECKING:
     from dycl.signature import Signature, Structure
@@ -36,7 +36,7 @@ def flatten(signature: Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
 def takes_tensors(signature: Signature) -> bool:
     """Whether a program takes tensors by position and nothing else, so that a call's arguments are its inputs."""
     positional, named = signature.input_structure.items
-    indices = [item.index if item.kind in ("tensor", "number") else -1 for item in positional.items]
+    indices = [item.index if item.kind == "tensor" else -1 for item in positional.items]
     return not named.items and indices == list(range(len(signature.inputs)))
 
 
@@ -85,8 +85,11 @@ def _positional_name(signature: Signature, i: int) -> str:
 def _collect(structure: Structure, value: Any, path: str, leaves: list[Any], signature: Signature) -> None:
     """Put the tensors of `value` into `leaves`, where `structure` says."""
     kind = structure.kind
-    if kind in ("tensor", "number"):
+    if kind == "tensor":
         leaves[structure.index] = value
+        return
+    if kind == "number":
+        leaves[structure.index] = number_to_numpy(value, signature.inputs[structure.index])
         return
     if kind == "constant":
         if not _equal_constants(value, structure.value):

@@ -13,15 +13,23 @@ func.func private @main()
 
 // -----
 
-// expected-error @+1 {{argument 1 of the entry is of type 'i64'; expected a ranked tensor}}
-func.func @main(%x: tensor<4xf32>, %n: i64) { return }
+// expected-error @+1 {{argument 1 of the entry is of type 'i7'; expected a ranked tensor or a number, of f16, bf16, f32, f64 or integers of 1, 8, 16, 32 or 64 bits}}
+func.func @main(%x: tensor<4xf32>, %n: i7) { return }
 
 // -----
 
-// expected-error @+1 {{result 0 of the entry is of type 'f32'; expected a ranked tensor}}
-func.func @main() -> f32 {
-  %0 = arith.constant 0.0 : f32
-  return %0 : f32
+// expected-error @+1 {{result 0 of the entry is of type 'tensor<2xindex>'; expected a ranked tensor}}
+func.func @main() -> tensor<2xindex> {
+  %0 = arith.constant dense<0> : tensor<2xindex>
+  return %0 : tensor<2xindex>
+}
+
+// -----
+
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{'my.op' is of a dialect that nothing here compiles; expected arith, math, tensor, linalg, scf, cf or func}}
+  %0 = "my.op"(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
 }
 
 // -----
