@@ -474,6 +474,12 @@ def test_random_numbers_that_are_not_eagers(draw, match):
     refused(draw, X, match=match)
 
 
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_dropout_between_the_layers_of_an_rnn(kind):
+    refused(kind(3, 4, 2, dropout=0.5), X[None, None], match="dropout between the layers of an RNN in training mode")
+    import_program(kind(3, 4, 2, dropout=0.5).eval(), (X[None, None],))
+
+
 def test_generators_state_around_a_block():
     def forward(x):
         with torch.random.fork_rng():

@@ -7,10 +7,14 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from dycl.frontend import random_numbers
+from dycl.frontend.capture import capture
 from dycl.frontend.draws import new_state
+from dycl.frontend.interpreter import Interpreter
 from dycl.frontend.random_numbers import Generator, eager_loop
+from dycl.options import Options
 
 SEEDS = (0, 1, 2**32 - 1, 67280421310721, -5)
 SIZES = (*range(1, 41), 311, 312, 313, 623, 624, 625, 1000, 1247, 1248, 1249, 5000)
@@ -146,3 +150,42 @@ def test_more_words_than_are_unrolled_are_drawn_in_a_loop():
         torch.rand,
         sizes=(most - 1, most, most + 1, 2 * most + 5),
     )
+
+
+def channels_last(x: torch.Tensor) -> torch.Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: x.transpose(1, 3),
+        lambda x: x.transpose(1, 3) + torch.ones(3),
+        lambda x: x.transpose(1, 3).softmax(-1),
+        lambda x: x.transpose(0, 1)[:, 1:, ::2],
+        lambda x: x[:1].expand(3, 3, 5, 7),
+        lambda x: F.layer_norm(x.transpose(1, 3), (3,)),
+        lambda x: x.transpose(1, 3).sort(-1)[0],
+        lambda x: x.transpose(1, 3).topk(2)[0],
+        lambda x: F.scaled_dot_product_attention(x, x, x),
+        lambda x: F.scaled_dot_product_attention(*[x.transpose(1, 2)] * 3),
+        lambda x: F.linear(x[0].transpose(0, 1), torch.ones(6, 7)),
+        lambda x: F.conv2d(channels_last(x), torch.ones(8, 3, 3, 3)),
+        lambda x: F.max_pool2d(channels_last(x), 2),
+        lambda x: F.interpolate(channels_last(x), scale_factor=2.0),
+        lambda x: F.interpolate(x.transpose(2, 3), scale_factor=2.0, mode="bilinear"),
+        lambda x: F.interpolate(x[0].transpose(1, 2), scale_factor=2.0),
+    ],
+)
+def test_a_tensor_like_another_is_filled_in_the_order_of_its_memory(make):
+    def forward(x):
+        like = make(x)
+        return torch.rand_like(like), torch.randn_like(like), torch.multinomial(like.abs().flatten(1) + 1, 1)
+
+    x = torch.rand(4, 3, 5, 7, generator=torch.Generator().manual_seed(0))
+    program = capture(forward, (x,), {}, Options())
+    torch.manual_seed(1)
+    expected = forward(x)
+    found = Interpreter(program).run((x,), new_state(1)[: len(program.signature.state)])
+    for ours, eagers in zip(found, expected, strict=False):
+        torch.testing.assert_close(ours, eagers, rtol=1e-6, atol=1e-6)

@@ -203,7 +203,7 @@ class Call:
 # In memory -----------------------------------------------------------------------------------------------------------
 
 
-def _memory_order(tensor: torch.Tensor) -> list[int]:
+def memory_order(tensor: torch.Tensor) -> list[int]:
     """The dimensions of a tensor from the slowest to the fastest in memory: eager's order of filling it.
 
     As TensorIterator sorts them: dimensions of equal strides by their sizes.
@@ -226,6 +226,13 @@ def _memory_order(tensor: torch.Tensor) -> list[int]:
     return order[::-1]
 
 
+def in_memory_order(tensor: torch.Tensor, order: list[int]) -> torch.Tensor:
+    """The same tensor with its dimensions in that order in memory."""
+    if memory_order(tensor) == order:
+        return tensor
+    return tensor.permute(order).contiguous().permute([order.index(d) for d in range(tensor.dim())])
+
+
 def _is_plain(tensor: torch.Tensor) -> bool:
     """Whether the elements lie in memory in the order of their indices; so they do where sizes depend on data."""
     return not all(map(is_static, tensor.shape)) or tensor.is_contiguous()
@@ -235,14 +242,14 @@ def _laid_out(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """Flat numbers, in the order in which they were drawn, as a tensor."""
     if _is_plain(like):
         return value.reshape(like.shape)
-    order = _memory_order(like)
+    order = memory_order(like)
     value = value.reshape([like.shape[d] for d in order])
     return value.permute([order.index(d) for d in range(like.dim())])
 
 
 def _flat(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """The elements of a tensor, of the shape of `like`, in the order in which `like` is filled."""
-    return value.reshape(-1) if _is_plain(like) else value.permute(_memory_order(like)).reshape(-1)
+    return value.reshape(-1) if _is_plain(like) else value.permute(memory_order(like)).reshape(-1)
 
 
 def _filled(call: Call, draw: Callable[[Any, torch.dtype], torch.Tensor], like: torch.Tensor | None = None) -> Any:

@@ -10,10 +10,26 @@ import torch
 from torch.nn.functional import interpolate
 from torch.overrides import TorchFunctionMode
 
+from dycl.errors import UnsupportedConstructError
 from dycl.frontend.eager_errors import ERRORS, note_if_eager_raises, overflow_of_number
+from dycl.frontend.locations import here
 from dycl.frontend.number_arguments import NumberArguments, depends
 from dycl.frontend.recorder import Recorder, is_recorded, outside_modes
 from dycl.frontend.resizing import Resizing
+
+_RECURRENT = {torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu}
+
+
+def _refuse_dropout_between_layers(func: Any, args: Any, kwargs: dict[str, Any]) -> None:
+    """Torch's decompositions leave it out, without a word (2.13: `num_layers < i - 1` in `_rnn_helper`)."""
+    is_packed = "batch_sizes" in kwargs or isinstance(args[1 if func is torch.lstm else 2], torch.Tensor)
+    given = dict(zip(("num_layers", "dropout", "train"), args[5 if is_packed else 4 :], strict=False)) | kwargs
+    if given["train"] and given["dropout"] and given["num_layers"] > 1:
+        raise UnsupportedConstructError(
+            "dropout between the layers of an RNN in training mode",
+            hint="call model.eval(), or use RNNs of one layer with nn.Dropout between them",
+            location=here(),
+        )
 
 
 class FunctionMode(TorchFunctionMode):
@@ -27,11 +43,15 @@ class FunctionMode(TorchFunctionMode):
     def __init__(self, recorder: Recorder, after: Callable[[], None]) -> None:
         super().__init__()
         self._after = after
+        self._recorder = recorder
         self._numbers = NumberArguments(recorder)
         self._resizing = Resizing(is_recorded, outside_modes)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = self._call(func, args, kwargs or {})
+        kwargs = kwargs or {}
+        if func in _RECURRENT and not self._recorder.allow_random:
+            _refuse_dropout_between_layers(func, args, kwargs)
+        result = self._call(func, args, kwargs)
         self._after()
         return result
 

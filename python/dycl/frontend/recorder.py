@@ -40,7 +40,7 @@ from dycl.errors import UnsupportedConstructError
 from dycl.frontend import elementwise, narrow_integers
 from dycl.frontend.bounds import is_trusted, trusted
 from dycl.frontend.decompositions import decompositions
-from dycl.frontend.draws import Draws, is_random, refusal
+from dycl.frontend.draws import Draws, in_memory_order, is_random, memory_order, refusal
 from dycl.frontend.indices import in_bounds, is_indexing, is_write
 from dycl.frontend.locations import here
 from dycl.frontend.memory import Memory, Write
@@ -84,6 +84,14 @@ _BATCH_NORMS = {
 _LIFTS = {aten.lift_fresh.default, aten.lift_fresh_copy.default, aten.lift.default}
 
 _RESHAPES = {aten.view.default, aten._unsafe_view.default, aten.reshape.default}
+
+_LAID_OUT = {
+    aten._scaled_dot_product_flash_attention_for_cpu.default,
+    aten.native_layer_norm.default,
+    aten.sort.default,
+    aten.sort.stable,
+}
+"""Ops whose decompositions may order the memory of their results otherwise than the op."""
 
 # `full` decomposes into `empty` and `full_like`, which says less.
 _KEPT = {BATCH_NORM, aten.full.default}
@@ -439,7 +447,7 @@ class Recorder(TorchDispatchMode):
                 with self, trusted():
                     out = decomposition(*args, **kwargs)
                 if out is not NotImplemented:
-                    return out
+                    return self._laid_out(func, args, kwargs, out) if func in _LAID_OUT else out
             with self:
                 out = func.decompose(*args, **kwargs)
             if out is not NotImplemented:
@@ -474,6 +482,21 @@ class Recorder(TorchDispatchMode):
             one = torch.full((), number).to(dtype)
         with self:
             return aten.expand.default(one, list(shape))
+
+    def _laid_out(self, func: Any, args: Any, kwargs: dict[str, Any], out: Any) -> Any:
+        """What an op is decomposed into, in memory as the op gives it: random numbers are drawn in that order."""
+        tensors = [value for value in pytree.tree_leaves((args, kwargs)) if isinstance(value, torch.Tensor)]
+        if not all(is_static(size) for tensor in tensors for size in tensor.shape):
+            return out
+        if all(tensor.is_contiguous() for tensor in tensors):
+            return out
+        expected = func(*args, **kwargs)
+        with self:
+            laid_out = [
+                in_memory_order(value, memory_order(like)) if isinstance(value, torch.Tensor) else value
+                for value, like in zip(_items(out), _items(expected), strict=True)
+            ]
+        return laid_out[0] if isinstance(out, torch.Tensor) else tuple(laid_out)
 
     def _record_power(self, base: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
         with self:

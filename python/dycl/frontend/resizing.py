@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from dycl.frontend.draws import in_memory_order, memory_order
 from dycl.frontend.sizes import is_static
 
 if TYPE_CHECKING:
@@ -86,7 +87,10 @@ class Resizing:
         for dim in range(x.dim() - 1, 1, -1):
             i = dim - 2
             x = self._along(x, dim, sizes[i], scales[i], mode, bool(align_corners))
-        return x
+        # In memory as eager's result is: random numbers are drawn in that order.
+        of_images = x.dim() > 3 and not input.is_contiguous()
+        is_channels_last = of_images and memory_order(input) == [0, *range(2, x.dim()), 1]
+        return in_memory_order(x, memory_order(input) if is_channels_last else list(range(x.dim())))
 
     def _along(
         self, x: torch.Tensor, dim: int, size: int, scale: float | None, mode: str, align_corners: bool
