@@ -436,7 +436,7 @@ def _dropout(call: Call) -> Any:
         return torch.zeros_like(tensor), torch.zeros(tuple(tensor.shape), dtype=torch.bool)
     like = call.like(tensor)
     kept = _filled(call, lambda count, _: random_numbers.bernoulli(call.generator, count, 1 - p), like)
-    return tensor * (kept / (1 - p)), kept.to(torch.bool)
+    return tensor * (kept / torch.full((), 1 - p, dtype=kept.dtype)), kept.to(torch.bool)
 
 
 _DRAWS: dict[str, Callable[[Call], Any]] = {

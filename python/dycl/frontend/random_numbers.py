@@ -348,7 +348,8 @@ def _series(angle: torch.Tensor, odd: int) -> torch.Tensor:
 
 def bernoulli(generator: Generator, count: Any, probability: float) -> torch.Tensor:
     """Whether each holds: i1[count]."""
-    return uniform_f64(generator, count) < probability
+    # As integers, where a target need not have f64.
+    return _fraction(generator, count) < math.ceil(probability * (1 << 53))
 
 
 def bernoulli_of(generator: Generator, probabilities: torch.Tensor) -> torch.Tensor:
