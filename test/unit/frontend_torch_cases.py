@@ -12,12 +12,12 @@ from frontend_cases import case
 from torch import nn
 from torch.distributions import (
     Bernoulli,
-    Beta,
     Categorical,
     Exponential,
     Independent,
     Laplace,
     MixtureSameFamily,
+    MultivariateNormal,
     Normal,
     OneHotCategorical,
     TanhTransform,
@@ -101,11 +101,11 @@ def probabilities(p):
         return Bernoulli(logits=p).probs, p, p
 
 
-@case((P,), (-P,), (P * 3,), tolerance=1e-5, unreached=4)
+@case((P,), (-P,), (P * 3,), tolerance=1e-5, unreached=6)
 def several_distributions(p):
     try:
         return (
-            Beta(p + 1, p + 2).log_prob(p),
+            Laplace(p, p).log_prob(p * 2),
             Exponential(p).log_prob(p),
             Uniform(torch.zeros_like(p), p).log_prob(p / 2),
         )
@@ -170,3 +170,41 @@ def masks_that_may_be_causal(x):
     if x.mean() > 0:
         return DECODER(y, x, tgt_mask=causal), y
     return DECODER(x, y, tgt_mask=causal, tgt_is_causal=True), y
+
+
+M = torch.tensor([[4.0, 1.0, 0.5], [1.0, 3.0, -1.0], [0.5, -1.0, 2.0]])
+MATRICES = ((M,), (M - 2 * torch.eye(3),), (-M,), (M * 0,), (M * float("nan"),), (M[[1, 2, 0]],))
+
+
+@case(*MATRICES, tolerance=1e-5, unreached=1)
+def cholesky_factor(m):
+    factor = torch.linalg.cholesky(m.clamp(-4, 4))
+    if factor[0, 0] > 1.9:
+        return factor @ factor.mT, torch.linalg.solve_triangular(factor, m, upper=False)
+    return factor, torch.linalg.solve_triangular(factor.mT, m[:2], upper=True, left=False)
+
+
+@case(*MATRICES, tolerance=1e-5)
+def cholesky_factors_of_a_batch(m):
+    both = torch.stack([torch.eye(3), m.clamp(-4, 4)])
+    return torch.linalg.cholesky(both, upper=True), torch.linalg.cholesky_ex(both)[1]
+
+
+@case(*MATRICES[:3], tolerance=1e-5, unreached=3)
+def multivariate_normal(m):
+    m = m.clamp(-4, 4)
+    try:
+        one = MultivariateNormal(m[0], m)
+    except ValueError:
+        return m[0], m[0]
+    return one.log_prob(m), one.entropy()
+
+
+@case(*MATRICES[:3], tolerance=1e-5, unreached=3)
+def multivariate_normal_of_a_factor(m):
+    m = m.clamp(-4, 4)
+    try:
+        one = MultivariateNormal(m[0], scale_tril=m.tril())
+        return kl_divergence(one, MultivariateNormal(torch.zeros(3), torch.eye(3))), one.variance
+    except ValueError:
+        return m[0], m[0]

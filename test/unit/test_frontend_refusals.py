@@ -694,3 +694,8 @@ def test_what_a_first_call_does_otherwise_is_no_memo():
     for model in (on_one_side, first, counted, of_data):
         refused(model, X, match="`SEEN` holds after a call other items than before")
         assert not SEEN
+
+
+@pytest.mark.parametrize("function", [torch.linalg.inv, torch.inverse, lambda m: torch.linalg.solve(m, m[0])])
+def test_factorization_that_is_not_lowered(function):
+    refused(function, torch.eye(3), match=r"`[\w.]*(inv|solve|inverse)`, which torch-mlir does not lower")

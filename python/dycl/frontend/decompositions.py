@@ -16,7 +16,7 @@ from torch._decomp import get_decompositions
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
-from dycl.frontend import attention, elementwise, nans, repetition, sorting, wide_floats
+from dycl.frontend import attention, elementwise, linear_algebra, nans, repetition, sorting, wide_floats
 from dycl.frontend.bounds import from_the_start
 from dycl.frontend.sizes import is_static, may_be_zero, same_sizes
 
@@ -47,7 +47,9 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     table[aten.cumsum.default] = table[aten.cumprod.default] = _cumulative
     table[aten.unique_consecutive.default] = _unique_consecutive
     table[aten.logsumexp.default] = _logsumexp
-    for ours in (attention, elementwise, nans, repetition, sorting):
+    table[aten._is_all_true.default] = aten.all.default
+    table[aten._is_any_true.default] = aten.any.default
+    for ours in (attention, elementwise, linear_algebra, nans, repetition, sorting):
         table |= ours.DECOMPOSITIONS
     for op, of_f64 in wide_floats.DECOMPOSITIONS.items():
         table[op] = _first_of(of_f64, table.get(op))

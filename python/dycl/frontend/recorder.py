@@ -187,6 +187,13 @@ class _TrackingFunctionalMode(FunctionalTensorMode):
             self._check_writes(func, args, kwargs or {})
         if func.overloadpacket is aten.squeeze:
             _decide_squeezed(*args)
+        if func is aten._linalg_check_errors.default:
+            raise UnsupportedConstructError(
+                f"`{args[1]}`, which torch-mlir does not lower",
+                hint="compute it outside of the model; of small matrices, `torch.linalg.cholesky` and "
+                "`torch.linalg.solve_triangular` work",
+                location=here(),
+            )
         if self.draws is not None and func.namespace == "aten" and is_random(func):
             with trusted():
                 drawn = self.draws.run(func, args, kwargs or {})

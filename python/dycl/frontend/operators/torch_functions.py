@@ -109,6 +109,37 @@ def _of_classes(p: type, q: type) -> Callable[..., torch.Tensor]:
     return function
 
 
+def _cholesky(ops: Calls, name: str, matrix: torch.Tensor, upper: bool) -> torch.Tensor:
+    """A Cholesky factor. It raises what eager does where a matrix is not positive-definite."""
+    factor, info = torch.linalg.cholesky_ex(matrix, upper=upper)
+    is_batch = matrix.dim() > 2
+    orders = info.reshape(-1)
+    first = (orders != 0).to(torch.int64).argmax(0, keepdim=True)
+    order = Number.of_tensor(orders.index_select(0, first))
+
+    def fail() -> None:
+        where = ops.text("(Batch element ", (Number.of_tensor(first), "", ""), "): ") if is_batch else ""
+        message = (
+            "The factorization could not be completed because the input is not positive-definite "
+            "(the leading minor of order "
+        )
+        text = ops.text(f"{name}: ", (where, "", ""), message, (order, "", ""), " is not positive-definite).")
+        raise torch.linalg.LinAlgError(text)
+
+    ops.raise_if(order != 0, fail)
+    return factor
+
+
+@replaces(torch.linalg.cholesky)
+def cholesky(ops: Calls, matrix: torch.Tensor, *, upper: bool = False) -> torch.Tensor:
+    return _cholesky(ops, "linalg.cholesky", matrix, upper)
+
+
+@replaces(torch.cholesky, torch.Tensor.cholesky)
+def old_cholesky(ops: Calls, matrix: torch.Tensor, upper: bool = False) -> torch.Tensor:
+    return _cholesky(ops, "cholesky", matrix, upper)
+
+
 class _Context:
     """What the `forward` of an autograd function gets as `ctx`: what it keeps there only gradients would need."""
 
