@@ -26,7 +26,7 @@ import pytest
 import random_cases  # noqa: F401 (registers its cases)
 import size_cases  # noqa: F401 (registers its cases)
 import torch
-from frontend_cases import CASES, SEED, Case, assert_same, generated_inputs, run_eager
+from frontend_cases import CASES, EXPECTED_WARNINGS, SEED, Case, assert_same, generated_inputs, run_eager
 
 import dycl
 
@@ -39,7 +39,7 @@ def run_compiled(program: dycl.Program, inputs: tuple[torch.Tensor, ...]) -> obj
         return error
 
 
-@pytest.mark.filterwarnings("ignore::dycl.errors.DyclWarning", "ignore:negative")
+@pytest.mark.filterwarnings(*EXPECTED_WARNINGS)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_compiled_construct_agrees_with_eager(case: Case, tmp_path: Path) -> None:
     program = dycl.compile(case.function, copy.deepcopy(case.inputs[0]), dynamic_shapes=case.dynamic)

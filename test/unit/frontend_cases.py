@@ -23,6 +23,15 @@ CASES: list[Case] = []
 SEED = 1
 """Of the random numbers, where a case draws some, in eager and in the program."""
 
+EXPECTED_WARNINGS = (
+    "ignore::dycl.errors.DyclWarning",
+    "ignore:negative",
+    # Of eager, about how it computes.
+    "ignore:The PyTorch API of nested tensors",
+    "ignore:LSTM with projections is not supported with oneDNN",
+)
+"""Filters of warnings that cases of the corpus give."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Case:

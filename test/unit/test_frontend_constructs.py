@@ -29,7 +29,7 @@ import pytest
 import random_cases  # noqa: F401 (registers its cases)
 import size_cases  # noqa: F401 (registers its cases)
 import torch
-from frontend_cases import CASES, SEED, Case, assert_same, generated_inputs, run_eager
+from frontend_cases import CASES, EXPECTED_WARNINGS, SEED, Case, assert_same, generated_inputs, run_eager
 from torch import fx
 
 from dycl.frontend.capture import CapturedProgram, capture
@@ -98,7 +98,7 @@ def captured(request: pytest.FixtureRequest) -> tuple[Case, CapturedProgram]:
     return request.param, capture_case(request.param)
 
 
-@pytest.mark.filterwarnings("ignore::dycl.errors.DyclWarning", "ignore:negative")
+@pytest.mark.filterwarnings(*EXPECTED_WARNINGS)
 def test_construct_agrees_with_eager_on_every_path(captured: tuple[Case, CapturedProgram]) -> None:
     case, program = captured
     taken: set[Decision] = set()
@@ -116,7 +116,7 @@ def test_construct_agrees_with_eager_on_every_path(captured: tuple[Case, Capture
     assert len(missed) <= case.unreached, f"paths never taken, by line: {sorted(missed)}"
 
 
-@pytest.mark.filterwarnings("ignore::dycl.errors.DyclWarning", "ignore:negative")
+@pytest.mark.filterwarnings(*EXPECTED_WARNINGS)
 def test_captured_program_decides_as_observed_in_eager(captured: tuple[Case, CapturedProgram]) -> None:
     predicates, calls, agreement = compared(*captured)
     assert [str(d) for d in agreement.disagreements] == []
