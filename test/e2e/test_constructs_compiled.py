@@ -12,6 +12,7 @@ import frontend_container_cases  # noqa: F401
 import frontend_finally_cases  # noqa: F401
 import frontend_iterator_cases  # noqa: F401
 import frontend_library_cases  # noqa: F401
+import frontend_list_cases  # noqa: F401
 import frontend_more_cases  # noqa: F401
 import frontend_number_cases  # noqa: F401
 import frontend_object_cases  # noqa: F401
@@ -25,6 +26,7 @@ import frontend_with_cases  # noqa: F401
 import pytest
 import random_cases  # noqa: F401 (registers its cases)
 import size_cases  # noqa: F401 (registers its cases)
+import size_condition_cases  # noqa: F401
 import torch
 from frontend_cases import CASES, EXPECTED_WARNINGS, SEED, Case, assert_same, generated_inputs, run_eager
 

@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
 import contextvars
 import dataclasses
+import functools
+import heapq
+import itertools
 import logging
 import math
 import operator
 import re
 import sys
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -233,18 +238,13 @@ def test_tensor_in_the_message_of_an_exception_is_left_out_with_a_warning():
 @pytest.mark.parametrize(
     "use",
     [
-        lambda out: out.count(3),
-        lambda out: out.index(3),
-        lambda out: out.remove(3),
-        lambda out: out.sort(),
-        lambda out: out.insert(1, 3),
-        lambda out: out.pop(0),
         lambda out: operator.delitem(out, 0),
-        lambda out: sorted(out),
-        lambda out: max(out, key=abs),
-        lambda out: 3 in out,
-        lambda out: out == [0],
-        lambda out: ",".join(map(str, out)),
+        lambda out: operator.setitem(out, slice(0, 1), [7]),
+        lambda out: ",".join(out),
+        lambda out: list(itertools.permutations(out)),
+        lambda out: functools.reduce(max, out),
+        lambda out: heapq.heapify(out),
+        lambda out: array.array("l", out),
     ],
 )
 def test_list_of_unknown_length_whose_items_have_to_be_known(use):
@@ -256,6 +256,27 @@ def test_list_of_unknown_length_whose_items_have_to_be_known(use):
         return out
 
     refused(forward, X, torch.tensor(3), match="a list whose length depends on data")
+
+
+@pytest.mark.parametrize(
+    ("use", "match"),
+    [
+        (lambda ids: list(set(ids)), "the order of a set"),
+        (lambda ids: [n + 1 for n in set(ids)], "the order of a set"),
+        (lambda ids: set(ids).pop(), "whose order is not defined"),
+        (lambda ids: {n: [n] for n in ids}, "of several kinds"),
+        (lambda ids: {}.setdefault(ids[0], []).append(1), "what can be changed"),
+        (lambda ids: Counter(ids) - Counter(ids), "`Sub` with it"),
+        (lambda ids: Counter(ids), "returns a Counter with keys that depend on tensor values"),
+        (lambda ids: set(ids), "returns a set with keys that depend on tensor values"),
+    ],
+)
+def test_keys_on_data_that_are_used_otherwise(use, match):
+    refused(lambda x: use(x.tolist()), torch.tensor([3, 1, 3]), match=match)
+
+
+def test_chunks_of_an_unknown_number():
+    refused(lambda x: torch.chunk(x[x > 0], 2)[0], X, match=r"there may be fewer chunks.*tensor_split")
 
 
 def test_tensor_of_a_list_of_unknown_length_whose_items_are_no_numbers():
@@ -624,7 +645,7 @@ def test_argument_containers_may_be_changed_and_put_back():
 
 @pytest.mark.parametrize(
     ("ask", "asked"),
-    [(lambda y: torch.chunk(y, 2)[0], "whether `Eq"), (lambda y: torch.combinations(y), "the value of `")],
+    [(lambda y: torch.split(y, 2)[0], "whether `Eq"), (lambda y: torch.combinations(y), "the value of `")],
     ids=["a condition", "a value"],
 )
 def test_size_on_data_that_library_code_asks_for(ask, asked):

@@ -8,11 +8,13 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
+import sympy
 import torch
 from torch import fx
 
 from dycl.errors import DyclError, UnsupportedConstructError
 from dycl.frontend.checks import Checks
+from dycl.frontend.entries import entries_in
 from dycl.frontend.facts import Facts
 from dycl.frontend.holders import is_left_behind, is_made_elsewhere, is_variable_of_the_past
 from dycl.frontend.joining import Join, JoinedObject, Plan, constant
@@ -89,6 +91,9 @@ class Branches:
         self._sides_traced = 0
         self._facts: tuple[list[tuple[int, bool]], Facts] | None = None
         """What was last found to be known, with the conditions, by the ids of their tensors."""
+        self._of_sizes: tuple[Facts, int, tuple[Any, ...]] | None = None
+        """The conditions on sizes that were last found to hold, with what they were found by."""
+        recorder.sizes.env.conditions = self._conditions_on_sizes
         self._scopes: list[Scope] = []
         self._depth = 0
         self._loops_around = 0
@@ -110,6 +115,10 @@ class Branches:
         test = known(test)
         if isinstance(test, torch.SymBool) and self.recorder.sizes.decide(test) is not None:
             return None
+        condition = _condition_on_sizes(test)
+        entries = entries_in(test)
+        if entries is not None:
+            test = Number(entries.is_there.any(), bool)
         if has_rows(test):
             rows = gathered(cast("list[Any]", test))
             test = rows.length if rows is not None else test
@@ -118,7 +127,10 @@ class Branches:
             check_truth(test)
             test = Number(test.reshape(()).ne(0) if test.dtype != torch.bool else test.reshape(()), bool)
         if isinstance(test, Number):
-            return freeze(test.converted(bool), self.recorder).raw
+            raw = freeze(test.converted(bool), self.recorder).raw
+            if condition is not None:
+                self.recorder.sizes.note(self.recorder.node_of(raw), condition)
+            return raw
         return None
 
     def constant(self, value: bool | int | float) -> torch.Tensor:
@@ -161,6 +173,27 @@ class Branches:
         """Which alternatives a choice may be; `more` conditions are known besides those of the open path."""
         if isinstance(choice.tag, int):
             return [choice.tag]
+        facts = self._known_facts(more)
+        return facts.among(self.recorder.node_of(choice.tag), range(len(choice.values)))
+
+    def _conditions_on_sizes(self) -> tuple[Any, ...]:
+        """The conditions on sizes that hold on the open path."""
+        noted = self.recorder.sizes.noted
+        if not noted or (not self.is_conditional and not self._assumed):
+            return ()
+        facts = self._known_facts(())
+        if self._of_sizes is None or self._of_sizes[0] is not facts or self._of_sizes[1] != len(noted):
+            ways = {node: facts.among(node, (0, 1)) for node in noted}
+            found = (
+                noted[node] if among == [1] else sympy.Not(noted[node])
+                for node, among in ways.items()
+                if len(among) == 1
+            )
+            self._of_sizes = facts, len(noted), tuple(found)
+        return self._of_sizes[2]
+
+    def _known_facts(self, more: Sequence[tuple[torch.Tensor, bool]]) -> Facts:
+        """What the conditions say that the open path has passed, and `more`."""
         forks = self._open_forks()
         assumed = (condition for around, condition in self._assumed if forks[: len(around)] == around)
         conditions = [*self._sides, *((fork.predicate, is_then) for fork, is_then in forks), *assumed, *more]
@@ -168,7 +201,7 @@ class Branches:
         if self._facts is None or self._facts[0] != key:
             node_of = self.recorder.node_of
             self._facts = key, Facts((node_of(tensor), holds) for tensor, holds in conditions)
-        return self._facts[1].among(self.recorder.node_of(choice.tag), range(len(choice.values)))
+        return self._facts[1]
 
     def _open_forks(self) -> list[tuple[Fork, bool]]:
         """The open forks, each with what its condition is on the open path."""
@@ -298,7 +331,8 @@ class Branches:
         parked, opened = (a, b) if parked_is_then else (b, a)
         assert parked.target is not None
         self._check_jump(parked.target)
-        self._open(Fork(predicate, self.recorder.graph, snapshot, parked, parked_is_then, site), opened.graph)
+        learnt = self.recorder.sizes.learnt()
+        self._open(Fork(predicate, self.recorder.graph, snapshot, parked, parked_is_then, site, learnt), opened.graph)
         snapshot.redo(opened.delta)
         return opened.target, thaw(opened.value)
 
@@ -385,6 +419,7 @@ class Branches:
             gives_value: see `body`.
         """
         outer, first_fork, assumed = self.recorder.graph, len(self._forks), len(self._assumed)
+        learnt = self.recorder.sizes.learnt()
         self._depth += 1
         self._sides.append(condition)
         self._sides_traced += 1
@@ -405,6 +440,7 @@ class Branches:
             del self._assumed[assumed:]
             del self._forks[first_fork:]
             self.recorder.graph = outer
+            self.recorder.sizes.forget(learnt)
         snapshot.undo()
         if stopped:
             raise _StoppedSide(side)
@@ -459,7 +495,8 @@ class Branches:
         site = Site(None, -1, here())
         for jump in deferred:
             parked = Side(fx.Graph(), {}, jump.target, jump.value)
-            fork = Fork(jump.flag, self.recorder.graph, self._snapshot(), parked, True, site)
+            learnt = self.recorder.sizes.learnt()
+            fork = Fork(jump.flag, self.recorder.graph, self._snapshot(), parked, True, site, learnt)
             self._open(fork, fx.Graph())
 
     def _join_sides(
@@ -538,6 +575,10 @@ class Branches:
                 if side.target is not None and side.target.kind == "raise" and place.key not in side.delta:
                     values[i] = FrozenContents(values[1 - i].contents, (MISSING,) * len(values[1 - i].items))
         if isinstance(place, ContainerLocation) and not same_shape(values[0], values[1]):
+            # Who holds a list is asked of all objects that there are, so that comes after what does not need it.
+            rows = join.plan_rows(values[0], values[1], place.name)
+            if rows is not None:
+                return rows
             # Made on one side: what that side leaves of it is in the values that hold it. Or nobody sees what it holds.
             if is_made_elsewhere(place) or self._is_dropped(place, sides):
                 return lambda _: base
@@ -625,6 +666,7 @@ class Branches:
         delta = {} if self._has_stopped else fork.snapshot.delta()
         side = Side(self.recorder.graph, delta, target, frozen, deferred)
         fork.snapshot.undo()
+        self.recorder.sizes.forget(fork.learnt)
         return side
 
     def _collapse(
@@ -662,3 +704,10 @@ class Branches:
     def _check_jump(self, target: Scope) -> None:
         """Refuses a jump to `target` under a condition where it leaves what has to be left in order."""
         raise NotImplementedError
+
+
+def _condition_on_sizes(test: Any) -> Any:
+    """The condition on sizes that a test is, if it is one: an int is tested for being zero."""
+    if isinstance(test, torch.SymBool):
+        return test
+    return test != 0 if isinstance(test, torch.SymInt) else None

@@ -27,6 +27,7 @@ from dycl.frontend.checks import Checks
 from dycl.frontend.control import Control
 from dycl.frontend.draws import Draws, new_state
 from dycl.frontend.dynamic_shapes import plain, shapes_of_inputs
+from dycl.frontend.entries import entries_in
 from dycl.frontend.function_mode import FunctionMode
 from dycl.frontend.graph import (
     DTYPE_NAMES,
@@ -607,6 +608,11 @@ class _Run:
                     [_Row(s, k) for s, k in zip(rows.stacks, rows.form[1], strict=True)], rows.form[0]
                 )
                 return Structure("rows", type=type(value).__name__, items=(structure_of(item, row_leaf),))
+            if entries_in(value) is not None:
+                raise UnsupportedConstructError(
+                    f"the model returns a {type(value).__name__} with keys that depend on tensor values",
+                    hint="return `sorted(...)` of a set, and `list(d.items())` of a dict",
+                )
             value = as_number(value)
             if isinstance(value, (torch.Tensor, Number)):
                 outputs.append(freeze(value, self.recorder).raw)

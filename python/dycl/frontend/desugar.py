@@ -7,6 +7,7 @@ What is made here is Python as a user could have written it; `rewrite.py` then m
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Sequence
 
 from dycl.errors import SourceLocation, UnsupportedConstructError
@@ -53,10 +54,69 @@ def comprehension_function(node: Comprehension, name: str) -> ast.FunctionDef:
     return _function(name, body, node, [_ITEMS])
 
 
-def first_match_function(node: ast.GeneratorExp, name: str) -> ast.FunctionDef:
-    """`def name(items, default): ...`, which gives what `next(generator, default)` gives."""
-    body = [*_loops(node.generators, [ast.Return(node.elt)]), ast.Return(_load("dycl__default"))]
-    return _function(name, body, node, [_ITEMS, "dycl__default"])
+def is_written_out(node: Comprehension | ast.GeneratorExp) -> bool:
+    """Whether a comprehension without conditions is over constants: of a known number, in any case."""
+    if has_conditions(node):
+        return False
+    for generator in node.generators:
+        items = generator.iter
+        is_range = isinstance(items, ast.Call) and isinstance(items.func, ast.Name) and items.func.id == "range"
+        parts = items.args if is_range and isinstance(items, ast.Call) else [items]
+        if not all(isinstance(part, (ast.Constant, ast.Tuple, ast.List, ast.Dict)) for part in parts):
+            return False
+    return True
+
+
+def first_match_function(node: ast.GeneratorExp, name: str, *, has_default: bool) -> ast.FunctionDef:
+    """`def name(items, default): ...`, which gives what `next(generator, default)` gives; or without a default."""
+    last: ast.stmt = ast.Return(_load("dycl__default")) if has_default else ast.Raise(_load("StopIteration"), None)
+    body = [*_loops(node.generators, [ast.Return(node.elt)]), last]
+    return _function(name, body, node, [_ITEMS, "dycl__default"] if has_default else [_ITEMS])
+
+
+def sum_function(node: ast.GeneratorExp, name: str, runtime: str) -> ast.FunctionDef:
+    """`def name(items, start): ...`, which gives what `sum(generator, start)` gives."""
+    added: list[ast.stmt] = [ast.Assign([_store(_OUT)], ast.BinOp(_load(_OUT), ast.Add(), node.elt))]
+    loop = [ast.Assign([_store(_OUT)], _load("dycl__start")), *_loops(node.generators, added), ast.Return(_load(_OUT))]
+    plain = ast.Call(_load("sum"), [_as_it_is(node, runtime), _load("dycl__start")], [])
+    body: list[ast.stmt] = [ast.If(_runtime_call(runtime, "is_builtin", _load("sum")), loop, [ast.Return(plain)])]
+    return _function(name, body, node, [_ITEMS, "dycl__start"])
+
+
+def any_function(node: ast.GeneratorExp, name: str, runtime: str, *, is_any: bool) -> ast.FunctionDef:
+    """`def name(items): ...`, which gives what `any(generator)` or `all(generator)` gives.
+
+    Over a number of items that depends on data it is a loop that ends where one decides; else all are asked.
+    """
+    builtin = _load("any" if is_any else "all")
+    test = node.elt if is_any else ast.UnaryOp(ast.Not(), node.elt)
+    found: list[ast.stmt] = [ast.If(test, [ast.Return(ast.Constant(is_any))], [])]
+    loop = [*_loops(node.generators, found), ast.Return(ast.Constant(not is_any))]
+    tests: list[ast.expr] = [
+        _runtime_call(runtime, "is_builtin", builtin),
+        _runtime_call(runtime, "is_of_unknown_length", _load(_ITEMS)),
+    ]
+    plain = consumed_generator(ast.Call(builtin, [_as_it_is(node, runtime)], []))
+    return _function(name, [ast.If(ast.BoolOp(ast.And(), tests), loop, [ast.Return(plain)])], node, [_ITEMS])
+
+
+def _runtime_call(runtime: str, function: str, *args: ast.expr) -> ast.expr:
+    return ast.Call(ast.Attribute(_load(runtime), function, ast.Load()), list(args), [])
+
+
+def _as_it_is(node: ast.GeneratorExp, runtime: str) -> ast.GeneratorExp:
+    """The generator expression itself, over what the function is given."""
+    same = copy.deepcopy(node)
+    same.generators[0].iter = _runtime_call(runtime, "iterated", _load(_ITEMS))
+    return same
+
+
+def is_taken_as_it_is(node: ast.GeneratorExp, runtime: str) -> bool:
+    """Whether `_as_it_is` made it."""
+    call = node.generators[0].iter
+    function = call.func if isinstance(call, ast.Call) else None
+    is_runtimes = isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name)
+    return is_runtimes and function.attr == "iterated" and function.value.id == runtime  # type: ignore[union-attr]
 
 
 def _loops(generators: Sequence[ast.comprehension], innermost: list[ast.stmt]) -> list[ast.stmt]:
@@ -91,9 +151,9 @@ def consumed_generator(node: ast.Call) -> ast.Call:
     if not (isinstance(node.func, ast.Name) and node.args and isinstance(node.args[0], ast.GeneratorExp)):
         return node
     generator = node.args[0]
-    if not has_conditions(generator):
-        return node
     name = node.func.id
+    if not has_conditions(generator) and (name not in _COLLECTORS or is_written_out(generator)):
+        return node
     if name in _COLLECTORS:
         collected = ast.ListComp(generator.elt, generator.generators)
         node.args[0] = ast.copy_location(collected, generator)

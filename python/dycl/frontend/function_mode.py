@@ -16,6 +16,7 @@ from dycl.frontend.locations import here
 from dycl.frontend.number_arguments import NumberArguments, depends
 from dycl.frontend.recorder import Recorder, is_recorded, outside_modes
 from dycl.frontend.resizing import Resizing
+from dycl.frontend.selections import asks_for_sizes
 
 _RECURRENT = {torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu}
 
@@ -62,6 +63,9 @@ class FunctionMode(TorchFunctionMode):
                 return resized
         # Most calls are attributes of a tensor, its only argument.
         is_attribute = len(args) == 1 and not kwargs and isinstance(args[0], torch.Tensor)
+        form = None if is_attribute else asks_for_sizes(func, args, kwargs)
+        if form is not None:
+            return form(*args, **kwargs)
         if not is_attribute and any(map(depends, (*args, *kwargs.values()))):
             return self._numbers.call(func, args, kwargs)
         overflow = None if is_attribute else overflow_of_number(func, args, kwargs)

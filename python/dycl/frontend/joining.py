@@ -11,6 +11,7 @@ import torch
 from torch import fx
 from torch._subclasses.functional_tensor import FunctionalTensor
 
+from dycl.frontend.entries import Entries, is_static_count, made_of, refuse_kinds
 from dycl.frontend.graph import all_graphs
 from dycl.frontend.kinds import (
     MAX_ALTERNATIVES,
@@ -128,16 +129,19 @@ class Join:
         if number is not None:
             return number
         if is_list(a) and is_list(b) and _holds_rows(a) is not _holds_rows(b):
-            rows = self._plan_rows(a, b, what)
+            rows = self.plan_rows(a, b, what)
             if rows is not None:
                 return rows
+        entries = self._plan_entries(a, b, what)
+        if entries is not None:
+            return entries
         if isinstance(a, (FrozenNode, FrozenContents)) and type(a) is type(b) and same_shape(a, b):
             plans = [self.plan(x, y, what) for x, y in zip(a.items, b.items, strict=True)]
             if isinstance(a, FrozenContents) or isinstance(a.original, (tuple, Rows)):
                 return lambda results: a.rebuild([p(results) for p in plans])
             assert isinstance(b, FrozenNode)
             return self._rebuilding(a, b, plans)
-        rows = self._plan_rows(a, b, what)
+        rows = self.plan_rows(a, b, what)
         if rows is not None:
             return rows
         if isinstance(a, FrozenContents) and isinstance(b, FrozenContents):
@@ -160,7 +164,42 @@ class Join:
         with self._recorder.into(graph):
             return freeze(as_number(value), self._recorder)
 
-    def _plan_rows(self, a: Any, b: Any, what: str) -> Plan | None:
+    def _plan_entries(self, a: Any, b: Any, what: str) -> Plan | None:
+        """A set or dict that holds keys on data on one side, or more slots for them: it has them on both."""
+        if not isinstance(a, (FrozenNode, FrozenContents)) or type(a) is not type(b):
+            return None
+        if any(item is MISSING for item in (*a.items, *b.items)):
+            return None
+        sides = [_entries_of(side) for side in (a, b)]
+        if all(side is None for side in sides) or (isinstance(a, FrozenNode) and type(thaw(a)) is not type(thaw(b))):
+            return None
+        like: Any = next(side for side in sides if side is not None)
+        made: list[Entries] = []
+        for side, known, graph in zip((a, b), sides, self._graphs, strict=True):
+            with self._recorder.into(graph):
+                form = refreshed(like, self._recorder)
+                if known is not None:
+                    made.append(refreshed(known, self._recorder))
+                elif isinstance(side, FrozenContents) and side.contents.keys and not side.items:
+                    made.append(made_of(list(side.contents.keys[0]), None, form))
+                else:
+                    keys = side.contents.keys if isinstance(side, FrozenContents) else side.keys
+                    values = [refreshed(v, self._recorder) for v in side.items]
+                    made.append(made_of(keys, None if form.values is None else values, form))
+        least = min(entries.keys.least for entries in made)
+        if all(map(is_static_count, made)):
+            count = max(int(entries.is_there.shape[0]) for entries in made)
+            for i, graph in enumerate(self._graphs):
+                with self._recorder.into(graph):
+                    made[i] = made[i].padded(count)
+        frozen = [freeze(entries.at_least(least), self._recorder) for entries in made]
+        if not same_shape(frozen[0], frozen[1]):
+            refuse_kinds()
+        plans = [self.plan(x, y, what) for x, y in zip(frozen[0].items, frozen[1].items, strict=True)]
+        holder = a if sides[0] is not None else b
+        return lambda results: holder.rebuild([made[0].at_least(least).with_stacks([p(results) for p in plans])])
+
+    def plan_rows(self, a: Any, b: Any, what: str) -> Plan | None:
         """A list that is longer on one side, where `makes_rows`: a list whose length depends on data."""
         if not is_list(a) or not is_list(b):
             return None
@@ -344,3 +383,8 @@ def _holds_rows(value: FrozenNode | FrozenContents) -> bool:
 
 def _storage(tensor: Any) -> Any:
     return tensor.untyped_storage() if isinstance(tensor, FunctionalTensor) else None
+
+
+def _entries_of(value: FrozenNode | FrozenContents) -> Any:
+    """The frozen keys on data in a frozen set or dict; None where it has none."""
+    return next((v for v in value.items if isinstance(v, FrozenNode) and isinstance(v.original, Entries)), None)

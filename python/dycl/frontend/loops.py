@@ -12,6 +12,7 @@ from torch import fx
 from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.errors import SourceLocation, UnsupportedConstructError
+from dycl.frontend.entries import Entries, made_of
 from dycl.frontend.exceptions import Exceptions
 from dycl.frontend.holders import is_made_elsewhere
 from dycl.frontend.joining import constant, remapped
@@ -289,6 +290,13 @@ class Loops(Exceptions):
                 grows = is_list(after) and bool(after.items)
                 example = after.items[-1] if grows else None
             before = snapshot.base(place)
+            if (
+                isinstance(before, Contents)
+                and isinstance(after, FrozenContents)
+                and self._make_entries(place, before, after, snapshot)
+            ):
+                found = True
+                continue
             items: Any = before.items if isinstance(before, Contents) else before
             if not grows or type(items) is not list or (len(items) == 1 and has_rows(items)):
                 continue
@@ -302,6 +310,19 @@ class Loops(Exceptions):
                 snapshot.write(place, Contents(value) if isinstance(before, Contents) else value)
                 found = True
         return found
+
+    def _make_entries(self, place: Any, before: Contents, after: FrozenContents, snapshot: Snapshot) -> bool:
+        """Makes entries of what a set or dict holds that an iteration puts keys on data into; says whether it did."""
+        grown = next((v for v in after.items if isinstance(v, FrozenNode) and isinstance(v.original, Entries)), None)
+        if grown is None or any(isinstance(v, Entries) for v in before.items):
+            return False
+        is_dict = grown.original.values is not None
+        keys = list(before.keys) if is_dict else list(before.keys[0] if before.keys else ())
+        made = made_of(keys, before.items if is_dict else None, self._example(grown))
+        fresh = object.__new__(Contents)
+        fresh.keys, fresh.items = after.contents.keys, [made.at_least(len(keys))]
+        snapshot.write(place, fresh)
+        return True
 
     def _example(self, frozen: Any) -> Any:
         """A value of the form of a frozen one, of tensors without contents: its graph is given up."""
@@ -342,7 +363,7 @@ class Loops(Exceptions):
             shrinking: the groups of sizes that may become less than they are at first.
             end: where a `break` goes, if not to after the loop.
         """
-        outer, first_fork = self.recorder.graph, len(self._forks)
+        outer, first_fork, learnt = self.recorder.graph, len(self._forks), self.recorder.sizes.learnt()
         self._depth += 1
         self._loops_around += 1
         graph = self.recorder.graph = fx.Graph()
@@ -386,6 +407,7 @@ class Loops(Exceptions):
             self._loops_around -= 1
             del self._forks[first_fork:]
             self.recorder.graph = outer
+            self.recorder.sizes.forget(learnt)
         snapshot.undo()
         return LoopBody(graph, condition, delta, side.deferred, exits, breaks, writes)
 

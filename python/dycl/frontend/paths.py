@@ -12,6 +12,7 @@ from torch import fx
 
 from dycl.errors import SourceLocation
 from dycl.frontend.kinds import MISSING
+from dycl.frontend.sizes import Learnt
 from dycl.frontend.state import Delta, Snapshot
 from dycl.frontend.values import Site
 
@@ -181,3 +182,5 @@ class Fork:
     parked: Side
     parked_is_then: bool
     site: Site
+    learnt: Learnt
+    """What torch had learnt of sizes where the paths part."""

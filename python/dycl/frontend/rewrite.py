@@ -677,9 +677,9 @@ class _Rewriter(ast.NodeTransformer):
             if first is not None:
                 arguments = ast.Tuple([_name("__class__"), _name(first)], ast.Load())
                 return _locate(_call("super_", node.func, _locate(_thunk(arguments), node)), node)
-        first_match = self._first_match(node)
-        if first_match is not None:
-            return first_match
+        consumed = self._first_match(node) or self._consumed(node)
+        if consumed is not None:
+            return consumed
         node = desugar.consumed_generator(node)
         args = [self.visit(a) for a in node.args]
         keywords = [_locate(ast.keyword(k.arg, self.visit(k.value)), k) for k in node.keywords]
@@ -712,16 +712,23 @@ class _Rewriter(ast.NodeTransformer):
     # Comprehensions --------------------------------------------------------------------------------------------------
 
     def _visit_comprehension(self, node: desugar.Comprehension) -> ast.AST:
-        needs_loop = any(desugar.has_conditions(n) or isinstance(n, ast.NamedExpr) for n in ast.walk(node))
+        # Any but over what is written out may be over a number of items that depends on data.
+        needs_loop = not desugar.is_written_out(node) or any(isinstance(n, ast.NamedExpr) for n in ast.walk(node))
         if self._pending is None or not needs_loop or any(g.is_async for g in node.generators):
             outer, self._pending = self._pending, None
             self.generic_visit(node)
             self._pending = outer
             return node
-        items = self.visit(node.generators[0].iter)
         function = desugar.comprehension_function(node, self._generated("items", node))
+        return self._loop_over(node, node.generators[0].iter, function)
+
+    def _loop_over(self, node: ast.expr, items: ast.expr, function: ast.FunctionDef, *args: ast.expr) -> ast.expr:
+        """The call of a function that is made for what `node` does with some items."""
+        assert self._pending is not None
+        given = self.visit(items)
+        arguments = [self.visit(a) for a in args]
         self._pending.append(self.rewrite_def(function, nested=True))
-        return _locate(ast.Call(_name(function.name), [items], []), node)
+        return _locate(ast.Call(_name(function.name), [given, *arguments], []), node)
 
     def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
         return self._visit_comprehension(node)
@@ -740,17 +747,37 @@ class _Rewriter(ast.NodeTransformer):
 
     def _first_match(self, node: ast.Call) -> ast.expr | None:
         """`next(x for x in xs if test, default)`: a loop that returns."""
-        is_next = isinstance(node.func, ast.Name) and node.func.id == "next" and len(node.args) == 2
+        is_next = isinstance(node.func, ast.Name) and node.func.id == "next" and len(node.args) in (1, 2)
         if not is_next or self._pending is None or not isinstance(node.args[0], ast.GeneratorExp):
             return None
-        generator, default = node.args
+        generator, *default = node.args
         assert isinstance(generator, ast.GeneratorExp)
-        if not desugar.has_conditions(generator):
+        if any(g.is_async for g in generator.generators):
             return None
-        arguments = [self.visit(generator.generators[0].iter), self.visit(default)]
-        function = desugar.first_match_function(generator, self._generated("first", node))
-        self._pending.append(self.rewrite_def(function, nested=True))
-        return _locate(ast.Call(_name(function.name), arguments, []), node)
+        function = desugar.first_match_function(generator, self._generated("first", node), has_default=bool(default))
+        return self._loop_over(node, generator.generators[0].iter, function, *default)
+
+    def _consumed(self, node: ast.Call) -> ast.expr | None:
+        """`sum`, `any` or `all` of a generator expression: a loop, where that is one on data or has conditions."""
+        names = ("sum", "any", "all")
+        is_one = isinstance(node.func, ast.Name) and node.func.id in names and node.args and not node.keywords
+        if not is_one or self._pending is None or not isinstance(node.args[0], ast.GeneratorExp):
+            return None
+        generator, *start = node.args
+        assert isinstance(node.func, ast.Name)
+        assert isinstance(generator, ast.GeneratorExp)
+        if any(g.is_async for g in generator.generators) or desugar.is_taken_as_it_is(generator, RUNTIME):
+            return None
+        name = self._generated(node.func.id, node)
+        if node.func.id == "sum":
+            if not desugar.has_conditions(generator) and desugar.is_written_out(generator):
+                return None
+            function = desugar.sum_function(generator, name, RUNTIME)
+            return self._loop_over(node, generator.generators[0].iter, function, *(start or [ast.Constant(0)]))
+        if start or desugar.is_written_out(generator):
+            return None
+        function = desugar.any_function(generator, name, RUNTIME, is_any=node.func.id == "any")
+        return self._loop_over(node, generator.generators[0].iter, function)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
         pieces: list[ast.expr] = []

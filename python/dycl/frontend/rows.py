@@ -62,6 +62,27 @@ class Rows:
             [v if kind is None else Number(v, kind) for v, kind in zip(leaves, kinds, strict=True)], spec
         )
 
+    def at(self, places: torch.Tensor, least: int = 0) -> Rows:
+        """The items at some places (i64[m], each from 0 to below the length), or where a mask (bool[n]) holds."""
+        return Rows(self.form, tuple(stack[places] for stack in self.stacks), least)
+
+    def spread(self) -> list[Any]:
+        """The items of a list: each by itself where it is known how many there are."""
+        size = self.stacks[0].shape[0]
+        if not is_static(size):
+            return [self]
+        spec, kinds = self.form
+        columns = [stack.unbind(0) for stack in self.stacks]
+        return [
+            pytree.tree_unflatten(
+                [v if kind is None else Number(v, kind) for v, kind in zip(leaves, kinds, strict=True)], spec
+            )
+            for leaves in zip(*columns, strict=True)
+        ]
+
+    def __hash__(self) -> int:
+        _refuse()
+
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)  # asked for by `copy`, `isinstance` and the like
@@ -117,6 +138,20 @@ def gathered(items: Iterable[Any], like: Any = None) -> Rows | None:
         return parts[0]
     columns = zip(*(p.stacks for p in parts), strict=True)
     return Rows(parts[0].form, tuple(torch.cat(column) for column in columns), sum(p.least for p in parts))
+
+
+def zipped(several: Sequence[Rows]) -> Rows:
+    """Tuples of the items of lists that are as long as each other."""
+    specs = [rows.form[0] for rows in several]
+    example = tuple(pytree.tree_unflatten([0] * spec.num_leaves, spec) for spec in specs)
+    kinds = tuple(kind for rows in several for kind in rows.form[1])
+    stacks = tuple(stack for rows in several for stack in rows.stacks)
+    return Rows((pytree.tree_structure(example), kinds), stacks, min(rows.least for rows in several))
+
+
+def of_numbers(stack: torch.Tensor, kind: type, least: int = 0) -> Rows:
+    """The numbers in a tensor of one dimension."""
+    return Rows((pytree.tree_structure(0), (kind,)), (stack,), least)
 
 
 def _row(item: Any) -> Rows | None:

@@ -31,6 +31,7 @@ from torch.fx.experimental.symbolic_shapes import (
     GuardOnDataDependentSymNode,
     RelaxedUnspecConstraint,
     ShapeEnv,
+    SLoc,
     free_unbacked_symbols,
     statically_known_true,
 )
@@ -40,6 +41,7 @@ from torch.utils._sympy.value_ranges import bound_sympy
 from dycl.errors import SourceLocation, UnsupportedConstructError
 from dycl.frontend.locations import here
 from dycl.frontend.size_conditions import is_same_for_all, sizes_without
+from dycl.frontend.size_facts import SizeFacts
 from dycl.frontend.values import DisagreementError, Site
 from dycl.signature import DynamicSize
 
@@ -161,9 +163,49 @@ class _Environment(ShapeEnv):
         """What was said to hold of sizes when code that dycl does not rewrite asked, and where."""
         self.require: Callable[[Any], None] = lambda _: None
         """Called with an equation of sizes, one of which depends on data, that an op takes for granted."""
+        self.conditions: Callable[[], tuple[Any, ...]] = tuple
+        """Gives the conditions on sizes that hold on the path that is being traced."""
+        self._facts: tuple[Any, SizeFacts] | None = None
+        self._is_asked = False
+
+    def on_path(self, question: Any) -> Any:
+        """What the conditions of the path say of an expression of sizes; None where they do not tell."""
+        if self._is_asked or not question.free_symbols:
+            return None
+        self._is_asked = True  # What the answer is made of may ask for sizes, too.
+        try:
+            conditions = self.conditions()
+            if not conditions:
+                return None
+            question, *conditions = map(self.replace, (question, *conditions))
+            symbols = question.free_symbols.union(*(c.free_symbols for c in conditions))
+            ranges = {s: self.var_to_range[s] for s in sorted(symbols, key=str) if s in self.var_to_range}
+            key = (tuple(conditions), tuple(ranges.items()))
+            if self._facts is None or self._facts[0] != key:
+                self._facts = key, SizeFacts(conditions, ranges)
+            return self._facts[1].answer(question)
+        finally:
+            self._is_asked = False
+
+    def _maybe_evaluate_static(self, expr: Any, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        found = super()._maybe_evaluate_static(expr, **options)
+        if found is not None and (found.is_number or (found.is_Boolean and not found.free_symbols)):
+            return found
+        answer = None if options.get("compute_hint") else self.on_path(expr)
+        return found if answer is None else answer
+
+    def _get_stack_summary(self, is_debug: bool = False, framework_loc: str | None = None) -> tuple[SLoc, str]:  # noqa: ARG002
+        """Where torch's code is: for its logs only, and it would cost a tenth of a second for each size."""
+        return SLoc(framework_loc, None), ""
+
+    # Torch clears the cache of its own.
+    _maybe_evaluate_static.cache_clear = ShapeEnv._maybe_evaluate_static.cache_clear  # pyright: ignore[reportFunctionMemberAccess]
 
     def evaluate_sym_node(self, sym_node: Any, size_oblivious: bool = False, fallback_value: Any = None) -> Any:
         condition = sym_node.expr
+        known = self.on_path(condition)
+        if known is not None:
+            return known
         if not _asks_python() and self._tells_one_apart(condition):
             # Torch's C++ asks how a tensor lies in memory: a size of 1 makes it contiguous. Here that does not matter.
             with self.suppress_guards():
@@ -190,6 +232,9 @@ class _Environment(ShapeEnv):
         Where they depend on a condition, each side of that is traced by itself instead, on which they may be known.
         """
         condition = self.simplify(self.replace(orig_expr))
+        known = self.on_path(condition)
+        if known is not None:
+            return bool(known)
         site = next((self.sites[s] for s in condition.free_symbols if s in self.sites), None)
         known = self._maybe_evaluate_static(condition)
         if site is not None and known != sympy.true:
@@ -230,6 +275,16 @@ def _bounds(sizes: Any) -> tuple[int, int]:
     return int(max(sizes.lower, 0)), int(min(sizes.upper, LARGEST))
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """What torch has learnt of sizes: from runtime assertions, and from what code takes for granted."""
+
+    ranges: dict[Any, Any]
+    replacements: dict[Any, Any]
+    axioms: dict[Any, Any]
+    divisible: set[Any]
+
+
 class Sizes:
     """The symbols of one capture.
 
@@ -242,6 +297,44 @@ class Sizes:
         self.env = _Environment(self._origins)
         self._inputs: dict[Any, DynamicSize] = {}
         self._emitted: dict[tuple[fx.Graph, Any], fx.Node] = {}
+        self.noted: dict[fx.Node, Any] = {}
+        """The recorded bools that tell whether a condition on sizes holds, each with the condition."""
+
+    # Paths -----------------------------------------------------------------------------------------------------------
+
+    def note(self, node: fx.Node, condition: Any) -> None:
+        """Notes that a recorded bool tells whether a condition on sizes holds."""
+        self.noted[node] = expression(condition)
+
+    def learnt(self) -> Learnt:
+        """What torch has learnt of the sizes that depend on data until now."""
+        env = self.env
+        return Learnt(dict(env.var_to_range), dict(env.replacements), dict(env.axioms), set(env.divisible))
+
+    def forget(self, before: Learnt) -> None:
+        """Forgets what torch has learnt since, at the end of a path: elsewhere it need not hold.
+
+        Of the sizes of inputs, what it has taken for granted is kept: it is a condition that each call has to fulfil.
+        """
+        env = self.env
+        if not before.ranges and not env.var_to_range:
+            return
+        own = [s for s in before.ranges if s not in self._inputs]
+        env.var_to_range.update({s: before.ranges[s] for s in own})
+        for symbol in own:
+            if symbol in before.replacements:
+                env.replacements[symbol] = before.replacements[symbol]
+            else:
+                env.replacements.pop(symbol, None)
+        env.axioms = {
+            c: v for c, v in env.axioms.items() if c in before.axioms or c.free_symbols <= self._inputs.keys()
+        }
+        env.divisible = {c for c in env.divisible if c in before.divisible or c.free_symbols <= self._inputs.keys()}
+        # Torch's caches are keyed by this number, or by nothing.
+        env._version_counter += 1
+        env._resimplify_floor_div_axioms = True
+        type(env)._inner_evaluate_expr.cache_clear()  # pyright: ignore[reportFunctionMemberAccess]
+        env.fake_tensor_cache.clear()
 
     @staticmethod
     @contextmanager

@@ -100,7 +100,7 @@ class Specialization(Branches):
     def _from_start(self, trace: Trace, snapshot: Snapshot) -> Side:
         """Runs a trace; where it fails, everything is as it was before."""
         graph, forks, context = self.recorder.graph, len(self._forks), self._context
-        assumed = len(self._assumed)
+        assumed, learnt = len(self._assumed), self.recorder.sizes.learnt()
         joined, shared = dict(self._joined), dict(self._shared)
         context.met = 0
         try:
@@ -110,6 +110,7 @@ class Specialization(Branches):
         except BaseException:
             del self._forks[forks:]
             self.recorder.graph, self._joined, self._shared = graph, joined, shared
+            self.recorder.sizes.forget(learnt)
             snapshot.undo()
             raise
         finally:
@@ -138,6 +139,7 @@ class Specialization(Branches):
     def _path(self, trace: Trace, snapshot: Snapshot) -> Side:
         """One path in a graph of its own, with what it changes, which is undone."""
         outer, self.recorder.graph = self.recorder.graph, fx.Graph()
+        learnt = self.recorder.sizes.learnt()
         self._depth += 1
         try:
             side = self._apart(trace)
@@ -145,12 +147,13 @@ class Specialization(Branches):
         finally:
             self._depth -= 1
             self.recorder.graph = outer
+            self.recorder.sizes.forget(learnt)
         snapshot.undo()
         return side
 
     def _condition_at(self, site: Site, trace: Trace, snapshot: Snapshot) -> torch.Tensor:
         """Whether the site is reached with its condition holding, as a recorded bool in the current graph."""
-        first_fork = len(self._forks)
+        first_fork, learnt = len(self._forks), self.recorder.sizes.learnt()
         self._context.stop_at = site.number
         try:
             self._from_start(trace, snapshot)
@@ -165,5 +168,6 @@ class Specialization(Branches):
         finally:
             self._context.stop_at = None
             self._has_stopped = False
+            self.recorder.sizes.forget(learnt)
         snapshot.undo()
         return side.value.raw

@@ -24,6 +24,7 @@ import torch
 from torch import nn
 from torch._subclasses.functional_tensor import FunctionalTensor
 
+from dycl.frontend.entries import Entries, entries_in
 from dycl.frontend.foreign import ForeignKind
 from dycl.frontend.recorder import Recorder
 from dycl.frontend.references import is_held
@@ -153,7 +154,9 @@ class ContainerLocation(Location):
         else:
             self.owner.clear()
             self.owner.update(
-                zip(value.keys, value.items, strict=True) if isinstance(self.owner, dict) else value.keys[0]
+                zip(value.keys, value.items, strict=True)
+                if isinstance(self.owner, dict)
+                else [*value.keys[0], *value.items]
             )
 
 
@@ -189,10 +192,14 @@ class ItemLocation(Location):
         return ItemLocation(("item", id(owner), index), f"item {index!r} of a {type(owner).__name__}", owner)
 
     def get(self) -> Any:
-        return self.owner[self.key[2]]
+        return entries_in(self.owner) if isinstance(self.owner, set) else self.owner[self.key[2]]
 
     def set(self, value: Any) -> None:
-        self.owner[self.key[2]] = value
+        if isinstance(self.owner, set):
+            self.owner.clear()
+            self.owner.add(value)
+        else:
+            self.owner[self.key[2]] = value
 
     @property
     def journaled(self) -> Location:
@@ -232,7 +239,9 @@ class Contents:
         self.keys: tuple[Any, ...] = ()
         self.items: list[Any] = []
         if isinstance(owner, set):
-            self.keys = (frozenset(owner),)
+            entries = entries_in(owner)
+            self.keys = (frozenset() if entries is not None else frozenset(owner),)
+            self.items = [] if entries is None else [entries]
         elif isinstance(owner, dict):
             self.keys, self.items = tuple(owner), list(owner.values())
         else:
@@ -458,7 +467,7 @@ class FrozenNode:
 
     def rebuild(self, items: list[Any]) -> Any:
         """A new value of the same type with other items."""
-        if isinstance(self.original, Rows):
+        if isinstance(self.original, (Rows, Entries)):
             return self.original.with_stacks(items)
         cls = type(self.original)
         if isinstance(self.original, dict):
@@ -558,8 +567,11 @@ def _as_node(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None:
     cls: type[Any] = type(value)
     if cls in (torch.Size, range, str):
         return None
-    if isinstance(value, Rows):
+    if isinstance(value, (Rows, Entries)):
         return (value.form,), value.stacks
+    if isinstance(value, (set, frozenset)):
+        entries = entries_in(value)
+        return None if entries is None else ((), (entries,))
     if isinstance(value, (tuple, list)):
         return (), tuple(value)
     if isinstance(value, dict):

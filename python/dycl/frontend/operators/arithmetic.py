@@ -14,9 +14,11 @@ import torch
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.elementwise import int_power
+from dycl.frontend.entries import entries_in, refuse_entries
 from dycl.frontend.locations import here
 from dycl.frontend.operators.indexing import Indexing
 from dycl.frontend.operators.special_methods import operator_method
+from dycl.frontend.size_numbers import as_number
 from dycl.frontend.text import holds_data, printf_text
 from dycl.frontend.values import Number, known, python_arithmetic
 
@@ -36,6 +38,9 @@ _UNARY = {
     "UAdd": ("__pos__", operator.pos),
     "Invert": ("__invert__", operator.invert),
 }
+_SETS = {"BitAnd": "intersection", "BitOr": "union", "BitXor": "symmetric_difference", "Sub": "difference"}
+"""The methods of sets that operators stand for."""
+
 CHECKED = {*_DIVISIONS, *_SHIFTS, "Pow"}
 """The operators whose result, of Python numbers, may be an exception."""
 
@@ -59,11 +64,17 @@ class Arithmetic(Indexing):
         result = self.special(name, left, right)
         if result is not NotImplemented:
             return result
+        if entries_in(left) is not None or entries_in(right) is not None:
+            return self._of_sets(name, left, right)
         if name not in CHECKED:
             return _PLAIN[name](left, right)
         if name == "Pow":
+            if isinstance(left, Number) or isinstance(right, Number):
+                left, right = as_number(left), as_number(right)
             return self._power(left, right) if are_numbers_on_data(left, right) else left**right
         function, symbol = {**_DIVISIONS, **_SHIFTS}[name]
+        if isinstance(left, Number) or isinstance(right, Number):
+            left, right = as_number(left), as_number(right)
         if name == "Mod" and isinstance(left, str):
             values = right if type(right) is tuple else (right,)
             return printf_text(left, values) if any(map(holds_data, values)) else left % right
@@ -78,6 +89,13 @@ class Arithmetic(Indexing):
                 right < 0 if is_shift else right == 0, lambda: function(kind_of(left)(1), -1 if is_shift else worst)
             )
         return python_arithmetic(left, right, function, symbol, right_is_checked=True)
+
+    def _of_sets(self, name: str, left: Any, right: Any) -> Any:
+        """`left <op> right` of two sets, one of which holds keys that depend on data."""
+        method = _SETS.get(name)
+        if method is None or not all(isinstance(v, (set, frozenset)) for v in (left, right)):
+            refuse_entries(f"`{name}` with it")
+        return self.call(getattr(left, method), right)
 
     def unary(self, name: str, value: Any) -> Any:
         """`-value`, `+value`, `~value`."""

@@ -20,6 +20,7 @@ from torch.nn.modules.module import (
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.convert import NoSourceError
+from dycl.frontend.entries import entries_in, refuse_entries
 from dycl.frontend.foreign import foreign_kind
 from dycl.frontend.locations import here, runs_as_it_is
 from dycl.frontend.operators.core import CONTAINERS, user_method
@@ -45,6 +46,9 @@ _MOVING = {
 
 _STORING = {"__setitem__", "__delitem__", "__iadd__", "__imul__", "__ior__", "__iand__", "__isub__", "__ixor__"}
 """The special methods that change the object, as they are called by name."""
+
+_IN_C = {"builtins", "collections", "itertools", "functools", "array"}
+"""Whose classes take what they are given item by item. (`list` and `tuple` are replaced, `dict` copies.)"""
 
 _MUTATING_MODULES = {"_heapq", "_bisect", "_operator", "_random"}
 """Whose functions write to the containers that they are given."""
@@ -96,6 +100,8 @@ class Calls(Objects):
                 self.touch(args[0])  # `list.append(items, x)`
             self._touch_foreign(args[0], function.__name__)
         if isinstance(function, type):
+            if function.__module__ in _IN_C:
+                self._refuse_rows(args)
             return self.construct(function, args, kwargs)
         method = user_method(function, "__call__")
         if method is not None:
@@ -253,8 +259,22 @@ class Calls(Objects):
         if isinstance(owner, CONTAINERS) and function.__name__ in _MUTATING:
             self.touch(owner)
             return function(*args, **kwargs)
+        if owner is None or isinstance(owner, types.ModuleType):
+            self._refuse_rows(args)
         self._touch_foreign(owner, function.__name__)
         return function(*args, **kwargs)
+
+    @staticmethod
+    def _refuse_rows(args: tuple[Any, ...]) -> None:
+        """Refuses lists whose length depends on data, for code that would take what stands for their items for one.
+
+        Raises:
+            UnsupportedConstructError: an argument is one.
+        """
+        for value in args:
+            known_items(value)
+            if entries_in(value) is not None:
+                refuse_entries("code in C that is given it")
 
     def _call_tensor_method(
         self, name: str, tensor: torch.Tensor, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -15,9 +15,11 @@ import torch
 
 from dycl.frontend.control import cell_locations
 from dycl.frontend.convert import NoSourceError
+from dycl.frontend.entries import entries_in, refuse_entries
 from dycl.frontend.locations import runs_as_it_is
+from dycl.frontend.operators import columns, keyed
 from dycl.frontend.operators.core import Body, nothing, user_method, written_outer_cells
-from dycl.frontend.operators.growing import known_items
+from dycl.frontend.operators.growing import has_rows, known_items
 from dycl.frontend.operators.special_methods import SpecialMethods, operator_method
 from dycl.frontend.paths import Arrested, Handler, Signal
 from dycl.frontend.state import UNDEFINED
@@ -44,7 +46,9 @@ def _is_sequence(value: Any) -> bool:
 
 def _holds_data(*sequences: Any) -> bool:
     return any(
-        isinstance(v, (Number, torch.Tensor)) or (_is_sequence(v) and _holds_data(v)) for s in sequences for v in s
+        isinstance(v, (Number, torch.Tensor, torch.SymInt)) or (_is_sequence(v) and _holds_data(v))
+        for s in sequences
+        for v in s
     )
 
 
@@ -137,12 +141,39 @@ class Conditions(SpecialMethods):
         answer = self._of_choice(left, right, operator.eq) if name in ("Eq", "NotEq") else None
         if answer is not None:
             return answer if name == "Eq" else self.not_(answer)
-        left, right = known_items(known(left)), known_items(known(right))
+        left, right = known(left), known(right)
+        if entries_in(left) is not None or entries_in(right) is not None:
+            return self._compare_sets(name, left, right)
+        if name in ("Eq", "NotEq") and (has_rows(left) or has_rows(right)) and type(left) is type(right):
+            equal = columns.equal(left, right)
+            if equal is not None:
+                return equal if name == "Eq" else self.not_(equal)
+        left, right = known_items(left), known_items(right)
+        if name in ("Lt", "LtE", "Gt", "GtE") and _is_sequence(left) and columns.are_ordered_alike(left, right):
+            if name in ("Gt", "GtE"):
+                left, right = right, left
+            return columns.less(left, right, or_equal=name in ("LtE", "GtE"))
+        if torch.Size in (type(left), type(right)) and name in ("Eq", "NotEq"):
+            left, right = (tuple(v) if type(v) is torch.Size else v for v in (left, right))
         if name in ("Eq", "NotEq") and _is_sequence(left) and type(left) is type(right) and _holds_data(left, right):
             equal = self._equal_items(left, right)
             return equal if name == "Eq" else self.not_(equal)
         result = self.special(name, left, right)
         return _COMPARE[name](left, right) if result is NotImplemented else result
+
+    def _compare_sets(self, name: str, left: Any, right: Any) -> Any:
+        """A comparison of two sets, one of which holds keys that depend on data."""
+        if not all(isinstance(v, (set, frozenset)) for v in (left, right)):
+            if name in ("Eq", "NotEq") and not all(isinstance(v, dict) for v in (left, right)):
+                return name == "NotEq"
+            refuse_entries("a comparison of it")
+        is_within = self.call(left.issubset, right)
+        contains = self.call(left.issuperset, right)
+        if name in ("Eq", "NotEq"):
+            same = self.and_(is_within, lambda: contains)
+            return same if name == "Eq" else self.not_(same)
+        one, other = (is_within, contains) if name in ("Lt", "LtE") else (contains, is_within)
+        return one if name in ("LtE", "GtE") else self.and_(one, lambda: self.not_(other))
 
     def _equal_items(self, left: Any, right: Any) -> Any:
         """`left == right` of two lists or tuples that hold data, item by item."""
@@ -161,6 +192,18 @@ class Conditions(SpecialMethods):
         method = operator_method(container, "__contains__")
         if method is not None:
             return self.truth(self.call(method, container, item))
+        item = known(item)
+        if isinstance(container, (set, frozenset, dict)):
+            entries = entries_in(container)
+            if entries is None and type(item) is tuple and keyed.is_data_key(item):
+                entries = keyed.entries_of(container) if container else None
+                if entries is None:
+                    return False
+            if entries is not None:
+                return keyed.contains(entries, item)
+        rows = columns.columns_of(container)
+        if rows is not None:
+            return Number(columns.hits(container, rows, known(item)).any(), bool)
         container = known_items(container)
         on_data = isinstance(item, (Number, torch.Tensor))
         if not on_data and not isinstance(container, (list, tuple)):

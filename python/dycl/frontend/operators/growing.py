@@ -51,8 +51,14 @@ def item_of(ops: Indexing, items: Any, index: Any) -> Any:
     """`items[index]`, or a slice of them."""
     if isinstance(index, builtins.slice):
         rows = rows_of(items)
+        stacks, step = rows.stacks, index.step
+        if isinstance(step, int) and step < 0:
+            # Backwards: a place counted from one end is one before it counted from the other.
+            stacks = tuple(s.flip(0) for s in stacks)
+            start, stop = (None if bound is None else -1 - bound for bound in (index.start, index.stop))
+            index = builtins.slice(start, stop, -step)
         # Of a slice, it is not known that there is any item.
-        return type(items)([Rows(rows.form, tuple(ops.getitem(s, index) for s in rows.stacks), 0)])
+        return type(items)([Rows(rows.form, tuple(ops.getitem(s, index) for s in stacks), 0)])
     plain = 0
     while type(items[-1 - plain]) is not Rows:
         plain += 1
@@ -79,6 +85,7 @@ def reverse(items: list[Any]) -> None:
 def pop_last(ops: Indexing, items: list[Any]) -> Any:
     """`items.pop()`."""
     if type(items[-1]) is not Rows:
+        ops.touch(items)
         return items.pop()
     rows = rows_of(items)
 
@@ -87,8 +94,95 @@ def pop_last(ops: Indexing, items: list[Any]) -> Any:
 
     fail_if_empty(ops, rows, fail)
     last = rows.item(Number.of(rows.length, int) - 1)
-    items[:] = [Rows(rows.form, tuple(s[:-1] for s in rows.stacks), max(rows.least - 1, 0))]
+    put(ops, items, Rows(rows.form, tuple(s[:-1] for s in rows.stacks), max(rows.least - 1, 0)))
     return last
+
+
+def put(ops: Indexing, items: list[Any], rows: Rows) -> None:
+    """Makes rows all that a list holds."""
+    ops.touch(items)
+    items[:] = [rows]
+
+
+def store(ops: Indexing, items: list[Any], index: Any, value: Any) -> None:
+    """`items[index] = value`."""
+    if isinstance(index, builtins.slice):
+        refuse_change("an assignment to a slice")
+    rows = rows_of(items)
+    one = gathered([rows, value])
+    if one is None:
+        raise UnsupportedConstructError(
+            "an assignment of another kind of value to an item of a list whose length depends on data",
+            hint="keep numbers of one type, or tensors of one dtype and shape, in it",
+            location=here(),
+        )
+    place = _place(ops, rows, index, "list assignment index out of range")
+    is_there = torch.arange(rows.stacks[0].shape[0]) == place
+    stacks: list[torch.Tensor] = []
+    for old, both in zip(rows.stacks, one.stacks, strict=True):
+        chosen = is_there.reshape([-1, *[1] * (old.dim() - 1)])
+        stacks.append(torch.where(chosen, both[-1:], old))
+    put(ops, items, rows.with_stacks(stacks))
+
+
+def delete(ops: Indexing, items: list[Any], index: Any) -> None:
+    """`del items[index]`, of an item or a slice."""
+    rows = rows_of(items)
+    places = torch.arange(rows.stacks[0].shape[0])
+    if isinstance(index, builtins.slice):
+        gone = ops.getitem(places, index)
+        put(ops, items, rows.at((places.unsqueeze(1) == gone).any(1).logical_not()))
+        return
+    place = _place(ops, rows, index, "list assignment index out of range")
+    put(ops, items, rows.at(places != place, max(rows.least - 1, 0)))
+
+
+def pop_at(ops: Indexing, items: list[Any], index: Any) -> Any:
+    """`items.pop(index)`."""
+    rows = rows_of(items)
+
+    def fail() -> None:
+        raise IndexError("pop from empty list")
+
+    fail_if_empty(ops, rows, fail)
+    place = _place(ops, rows, index, "pop index out of range")
+    taken = rows.item(Number(place, int))
+    least = max(rows.least - 1, 0)
+    if isinstance(index, int) and index == 0:
+        put(ops, items, Rows(rows.form, tuple(stack[1:] for stack in rows.stacks), least))
+    else:
+        put(ops, items, rows.at(torch.arange(rows.stacks[0].shape[0]) != place, least))
+    return taken
+
+
+def insert_at(ops: Indexing, items: list[Any], index: Any, value: Any) -> None:
+    """`items.insert(index, value)`."""
+    rows = rows_of(items)
+    both = gathered([rows, value])
+    if both is None:
+        rows_of([rows, value])  # refused
+        return
+    size = Number.of(rows.length, int).tensor
+    number = Number.of(Number.of_tensor(index) if isinstance(index, torch.Tensor) else index, int).tensor
+    place = torch.minimum(from_the_start(number, size).clamp(min=0), size)
+    places = torch.arange(both.stacks[0].shape[0])
+    # What comes after the place moves by one; the new item is last of both.
+    source = torch.where(places < place, places, torch.where(places == place, size, places - 1))
+    put(ops, items, both.at(source, both.least))
+
+
+def _place(ops: Indexing, rows: Rows, index: Any, message: str) -> torch.Tensor:
+    """The place from 0 that an index means (0-d i64); it raises an IndexError where it means none."""
+    number = Number.of(Number.of_tensor(index) if isinstance(index, torch.Tensor) else index, int)
+    size = Number.of(rows.length, int).tensor
+    place = from_the_start(number.tensor, size)
+
+    def fail() -> None:
+        raise IndexError(message)
+
+    if not (isinstance(index, int) and -rows.least <= index < rows.least):
+        ops.raise_if(Number((place < 0).logical_or(place >= size), bool), fail)
+    return place
 
 
 def known_items(items: Any) -> Any:
@@ -110,4 +204,17 @@ def refuse_change(construct: str) -> None:
     )
 
 
-__all__ = ["fail_if_empty", "has_rows", "item_of", "known_items", "pop_last", "refuse_change", "reverse", "rows_of"]
+__all__ = [
+    "delete",
+    "fail_if_empty",
+    "has_rows",
+    "insert_at",
+    "item_of",
+    "known_items",
+    "pop_at",
+    "pop_last",
+    "refuse_change",
+    "reverse",
+    "rows_of",
+    "store",
+]

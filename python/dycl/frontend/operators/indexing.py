@@ -8,7 +8,7 @@ op; what eager gives as a view is a copy then, which may not be written to.
 from __future__ import annotations
 
 import types
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,10 +19,12 @@ from torch.utils import _pytree as pytree
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.bounds import from_the_start, trusted, upper_bound
 from dycl.frontend.checks import Checks, Failing, out_of_bounds
+from dycl.frontend.entries import entries_in, refuse_entries
 from dycl.frontend.locations import here
 from dycl.frontend.number_lists import stacked
+from dycl.frontend.operators import keyed
 from dycl.frontend.operators.core import nothing, user_method
-from dycl.frontend.operators.growing import has_rows, item_of, refuse_change
+from dycl.frontend.operators.growing import delete, has_rows, item_of, store
 from dycl.frontend.operators.patterns import Patterns
 from dycl.frontend.operators.selection import Selection
 from dycl.frontend.operators.slices import apply_data_slices, has_data_slice
@@ -74,6 +76,22 @@ class Indexing(Patterns):
             copied = self._tensor_item(owner, index)
             self.control.recorder.note_copy(copied, owner)  # type: ignore[arg-type]
             return copied
+        if isinstance(owner, dict) and (entries_in(owner) is not None or keyed.is_data_key(index)):
+            if entries_in(owner) is not None:
+                return keyed.look_up(self, owner, index)
+            if isinstance(owner, (Counter, defaultdict)) or type(index) is tuple:
+                if owner:
+                    keyed.put(owner, keyed.entries_of(owner))
+                    return keyed.look_up(self, owner, index)
+                if isinstance(owner, Counter):
+                    return 0
+                if isinstance(owner, defaultdict) and owner.default_factory in (int, float, bool):
+                    value = owner.default_factory()
+                    keyed.store(self, owner, index, value)
+                    return value
+                if isinstance(owner, defaultdict):
+                    refuse_entries("a `defaultdict` of other than `int` and `float`")
+                raise KeyError(index)
         if isinstance(owner, _MAPPINGS):
             key = as_key(index)
             return owner[index] if key is None else self._look_up(owner, key)
@@ -120,7 +138,9 @@ class Indexing(Patterns):
             self.call(method, owner, index, value)
             return
         if has_rows(owner):
-            refuse_change("an assignment to an item")
+            self.touch(owner)
+            store(self, owner, index, value)
+            return
         if isinstance(owner, torch.Tensor):
             self.touch(owner)
             index = _lists_as_tensors(index)
@@ -143,6 +163,9 @@ class Indexing(Patterns):
             for i, item in enumerate(written):
                 owner[i] = item
             return
+        if isinstance(owner, dict) and (entries_in(owner) is not None or keyed.is_data_key(index)):
+            keyed.store(self, owner, index, value)
+            return
         self.touch(owner)
         owner[index] = value
 
@@ -154,10 +177,16 @@ class Indexing(Patterns):
             self.call(method, owner, index)
             return
         if has_rows(owner):
-            refuse_change("a deletion of an item")
+            self.touch(owner)
+            delete(self, owner, index)
+            return
         number = as_position(index) if isinstance(owner, list) else None
         if number is not None:
             self.take_out(owner, number, "assignment index")
+            return
+        if isinstance(owner, dict) and (entries_in(owner) is not None or keyed.is_data_key(index)):
+            self.getitem(owner, index)  # raises where it is not there
+            keyed.remove(self, owner, index)
             return
         self.touch(owner)
         del owner[index]

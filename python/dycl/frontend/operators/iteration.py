@@ -3,20 +3,24 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.utils import _pytree as pytree
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.bounds import trusted
 from dycl.frontend.control import cell_locations
+from dycl.frontend.entries import entries_in, refuse_entries
 from dycl.frontend.locations import here
 from dycl.frontend.operators.core import Body
 from dycl.frontend.operators.growing import has_rows, rows_of
 from dycl.frontend.operators.special_methods import operator_method
 from dycl.frontend.operators.stores import Stores
 from dycl.frontend.paths import Signal
+from dycl.frontend.rows import Rows
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sizes import is_static
 from dycl.frontend.state import CellLocation
@@ -51,6 +55,33 @@ class Iteration(Stores):
         del items
         return self.control.for_(source, body, orelse, cells)
 
+    @staticmethod
+    def is_of_unknown_length(items: Any) -> bool:
+        """Whether a loop over it is one on data."""
+        return isinstance(as_sequence(known(items)), (DataSequence, DataRange))
+
+    @staticmethod
+    def is_builtin(function: Any) -> bool:
+        """Whether a name of a built-in function means that function."""
+        return function is getattr(builtins, getattr(function, "__name__", ""), None)
+
+    @staticmethod
+    def iterated(items: Any) -> Any:
+        """What is iterated over, as Python iterates over it."""
+        return items
+
+    def collected(self, items: Any, function: Callable[[Any], Any]) -> list[Any]:
+        """`[function(v) for v in items]`."""
+        found: list[Any] = []
+
+        def step(item: Any) -> None:
+            value = function(item)
+            self.touch(found)
+            found.append(value)
+
+        self.for_(items, step, None, ())
+        return found
+
     def _for_range(
         self,
         items: DataRange,
@@ -82,10 +113,11 @@ class DataSequence:
     Attributes:
         length: a `Number`, or an int.
         item: gives the item at an index, a `Number` from 0 to below the length.
+        rows: gives all items as rows; None where they cannot be.
     """
 
-    def __init__(self, length: Any, item: Callable[[Any], Any]) -> None:
-        self.length, self.item = length, item
+    def __init__(self, length: Any, item: Callable[[Any], Any], rows: Callable[[], Rows | None] = lambda: None) -> None:
+        self.length, self.item, self.rows = length, item, rows
 
     def __iter__(self) -> Any:
         raise UnsupportedConstructError(
@@ -97,11 +129,20 @@ class DataSequence:
 
 def as_sequence(items: Any) -> Any:
     """A tensor or list whose length is not known as a sequence of its rows; anything else as it is."""
+    entries = entries_in(items)
+    if entries is not None:
+        if not isinstance(items, dict):
+            refuse_entries("the order of a set, which is not defined")
+        items = [entries.ordered_keys]
     if has_rows(items):
         rows = rows_of(items)
-        return DataSequence(rows.length, lambda i: rows.item(Number.of(i, int)))
+        return DataSequence(rows.length, lambda i: rows.item(Number.of(i, int)), lambda: rows)
     if isinstance(items, torch.Tensor) and items.dim() and not is_static(items.shape[0]):
-        return DataSequence(as_number(items.shape[0]), lambda i: _row(items, i))
+        return DataSequence(
+            as_number(items.shape[0]),
+            lambda i: _row(items, i),
+            lambda: Rows((pytree.tree_structure(0), (None,)), (items,), 0),
+        )
     return items
 
 

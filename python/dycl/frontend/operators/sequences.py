@@ -3,25 +3,29 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from dycl.errors import UnsupportedConstructError
+from dycl.frontend.entries import entries_in, refuse_entries
 from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.growing import fail_if_empty, has_rows, known_items, rows_of
 from dycl.frontend.operators.iteration import DataRange, DataSequence, as_sequence
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.operators.special_methods import operator_method
-from dycl.frontend.recorder import outside_modes
+from dycl.frontend.recorder import Recorder, outside_modes
+from dycl.frontend.rows import Rows, gathered, of_numbers, zipped
+from dycl.frontend.size_numbers import as_size
 from dycl.frontend.sizes import is_static
 from dycl.frontend.values import Number
 
 
-def _sequence(items: Any) -> Any:
-    """A sequence on data, where the items are one."""
+def _sequence(items: Any, recorder: Recorder | None = None) -> Any:
+    """A sequence on data, where the items are one; `recorder` is where its rows are to be recorded."""
     items = as_sequence(items)
     if not isinstance(items, DataRange):
         return items
@@ -29,7 +33,38 @@ def _sequence(items: Any) -> Any:
     # Rounded up, away from the start.
     count = (items.stop - start + (step - 1 if step > 0 else step + 1)) // step
     length = Number(count.tensor.clamp(min=0), int)
-    return DataSequence(length, lambda i: start + i * step)
+
+    def rows() -> Rows:
+        places = torch.arange(as_size(length, recorder, 0))  # type: ignore[arg-type]
+        steps = places * Number.of(step, int).tensor + Number.of(start, int).tensor
+        return of_numbers(steps, int)
+
+    return DataSequence(length, lambda i: start + i * step, rows if recorder is not None else lambda: None)
+
+
+def items_of(ops: Calls, items: Any, *, in_any_order: bool = False) -> Any:
+    """What is iterated over, as a list of items and rows; as it is where the items cannot be rows.
+
+    `in_any_order`: their order does not matter, which of a set is not defined.
+    """
+    entries = entries_in(items)
+    if entries is not None:
+        if not isinstance(items, dict) and not in_any_order:
+            refuse_entries("the order of a set, which is not defined")
+        return [entries.ordered_keys]
+    sequence = items if has_rows(items) else _sequence(items, ops.control.recorder)
+    rows = sequence.rows() if isinstance(sequence, DataSequence) else None
+    return items if rows is None else [rows]
+
+
+@replaces(list)
+def list_(ops: Calls, *args: Any) -> Any:
+    return list(*map(functools.partial(items_of, ops), args))
+
+
+@replaces(tuple)
+def tuple_(ops: Calls, *args: Any) -> Any:
+    return tuple(*map(functools.partial(items_of, ops), args))
 
 
 @replaces(len)
@@ -39,6 +74,9 @@ def len_(ops: Calls, items: Any) -> Any:
         return ops.call(method, items)
     if isinstance(items, torch.Tensor) and items.dim() and not is_static(items.shape[0]):
         return items.shape[0]
+    entries = entries_in(items)
+    if entries is not None:
+        return entries.length
     items = _sequence(items)
     return items.length if isinstance(items, DataSequence) else ops.length(items)
 
@@ -87,35 +125,61 @@ def _eagerly(function: Callable[[], Any]) -> Any:
 
 
 @replaces(enumerate)
-def enumerate_(ops: Calls, items: Any, start: Any = 0) -> Any:  # noqa: ARG001
-    sequence = _sequence(items)
+def enumerate_(ops: Calls, items: Any, start: Any = 0) -> Any:
+    sequence = _sequence(items, ops.control.recorder)
     if not isinstance(sequence, DataSequence):
         return enumerate(items, start)
-    return DataSequence(sequence.length, lambda i: (i + start, sequence.item(i)))
+
+    def rows() -> Rows | None:
+        inner = sequence.rows()
+        if inner is None:
+            return None
+        places = torch.arange(inner.stacks[0].shape[0]) + Number.of(start, int).tensor
+        return zipped([of_numbers(places, int, inner.least), inner])
+
+    return DataSequence(sequence.length, lambda i: (i + start, sequence.item(i)), rows)
 
 
 @replaces(zip)
 def zip_(ops: Calls, *several: Any, **kwargs: Any) -> Any:
-    sequences = [_sequence(items) for items in several]
-    dynamic = [s for s in sequences if isinstance(s, DataSequence)]
-    if not dynamic:
+    sequences = [_sequence(items, ops.control.recorder) for items in several]
+    if not any(isinstance(s, DataSequence) for s in sequences):
         return zip(*several, **kwargs)  # noqa: B905 (the user's own `strict`)
-    if kwargs or len(dynamic) != len(sequences):
+    if kwargs:
         raise UnsupportedConstructError(
-            "`zip` of a tensor with a dynamic number of rows and of something else",
-            hint="index both in a `for i in range(...)`",
+            "`zip` with `strict` of what has a number of items that depends on data",
+            hint="compare the lengths yourself, and leave `strict` out",
             location=here(),
         )
-    length = dynamic[0].length
-    for other in dynamic[1:]:
-        shorter = ops.call(min, length, other.length)
-        length = shorter
-    return DataSequence(length, lambda i: tuple(s.item(i) for s in dynamic))
+    dynamic = [s if isinstance(s, DataSequence) else _of_known_items(ops, s) for s in sequences]
+    length = functools.reduce(lambda a, b: ops.call(min, a, b), [s.length for s in dynamic])
+
+    def rows() -> Rows | None:
+        inner = [s.rows() for s in dynamic]
+        if any(r is None for r in inner):
+            return None
+        sizes = [r.stacks[0].shape[0] for r in inner if r is not None]
+        size = functools.reduce(torch.sym_min, sizes)
+        cut = [Rows(r.form, tuple(stack[:size] for stack in r.stacks), r.least) for r in inner if r is not None]
+        return zipped(cut)
+
+    return DataSequence(length, lambda i: tuple(s.item(i) for s in dynamic), rows)
+
+
+def _of_known_items(ops: Calls, items: Any) -> DataSequence:
+    """What is zipped with a sequence on data, as one."""
+    found = list(items)
+    return DataSequence(len(found), lambda i: ops.getitem(found, i), lambda: gathered(found))
 
 
 @replaces(reversed)
-def reversed_(ops: Calls, items: Any) -> Any:  # noqa: ARG001
-    sequence = _sequence(items)
+def reversed_(ops: Calls, items: Any) -> Any:
+    sequence = _sequence(items, ops.control.recorder)
     if not isinstance(sequence, DataSequence):
         return reversed(items)
-    return DataSequence(sequence.length, lambda i: sequence.item(sequence.length - 1 - i))
+
+    def rows() -> Rows | None:
+        inner = sequence.rows()
+        return None if inner is None else inner.with_stacks([stack.flip(0) for stack in inner.stacks])
+
+    return DataSequence(sequence.length, lambda i: sequence.item(sequence.length - 1 - i), rows)

@@ -11,8 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 
+from dycl.errors import UnsupportedConstructError
 from dycl.frontend.bounds import trusted
 from dycl.frontend.checks import Slot
+from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.scalar_arguments import SCALAR_FORMS
@@ -106,7 +108,8 @@ def _check_elements(ops: Calls, tensor: torch.Tensor, shape: tuple[Any, ...]) ->
     if not are_known or not ops.control.recorder.sizes.depends_on_data(count):
         return
     known = math.prod(size for size in sizes if size != -1)
-    if ops.control.recorder.sizes.decide(count % known == 0 if -1 in sizes else count == known):
+    fits = count % known == 0 if -1 in sizes else count == known
+    if ops.control.recorder.sizes.decide(fits) or statically_known_true(fits):
         return
 
     number = as_number(count)
@@ -330,3 +333,25 @@ def split(ops: Calls, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> tuple[
         parts.append(torch.narrow(tensor, dim, start, size))
         start = start + size
     return tuple(parts)
+
+
+@replaces(torch.chunk, torch.Tensor.chunk)
+def chunk(ops: Calls, tensor: torch.Tensor, chunks: Any, dim: int = 0) -> tuple[torch.Tensor, ...]:  # noqa: ARG001
+    """`torch.chunk` of a size that is not known, where what is known of it tells how many chunks there are."""
+    size = tensor.shape[dim] if tensor.dim() else 1
+    if is_static(size) or not isinstance(chunks, int) or chunks < 1:
+        return torch.chunk(tensor, chunks, dim)
+    if statically_known_true(size % chunks == 0):
+        first = size // chunks
+    elif chunks == 2 and statically_known_true(size > 1):
+        first = (size + 1) // 2
+    else:
+        raise UnsupportedConstructError(
+            f"`chunk` into {chunks} of a size that is known at run time only: there may be fewer chunks",
+            hint=f"use `torch.tensor_split(x, {chunks})`, which always gives as many, or do it under "
+            f"`if size % {chunks} == 0:`",
+            location=here(),
+        )
+    starts = [first * i for i in range(chunks)]
+    ends = [*starts[1:], size]
+    return tuple(tensor.narrow(dim, start, end - start) for start, end in zip(starts, ends, strict=True))

@@ -8,6 +8,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from dycl.frontend.entries import entries_in
 from dycl.frontend.locations import runs_as_it_is
 from dycl.frontend.operators.arithmetic import CHECKED, Arithmetic
 from dycl.frontend.operators.core import user_method
@@ -78,6 +79,14 @@ class Stores(Arithmetic):
         method = user_method(target, f"__{_AUGMENTED[name].__name__}__")
         if method is not None:
             return self.call(method, target, value)
+        if entries_in(target) is not None or entries_in(value) is not None:
+            made = self.arithmetic(name, target, value)
+            if isinstance(target, set):
+                self.touch(target)
+                target.clear()
+                target.update(made)
+                return target
+            return made
         if not hasattr(type(target), f"__{_AUGMENTED[name].__name__}__"):
             return self.arithmetic(name, target, value)
         self.touch(target)
@@ -89,4 +98,12 @@ class Stores(Arithmetic):
         self.setattr_(owner, attribute, self.augmented(name, self.attr(owner, attribute), value()))
 
     def augment_item(self, name: str, owner: Any, index: Any, value: Callable[[], Any]) -> None:
+        is_known = type(owner) is dict and isinstance(index, Number) and owner and entries_in(owner) is None
+        if is_known and all(isinstance(key, (bool, int, float)) for key in owner):
+            # The key is one of those that there are, or else reading its value raises.
+            new = self.augmented(name, self.getitem(owner, index), value())
+            written = {key: self.if_exp(index == key, lambda: new, lambda old=old: old) for key, old in owner.items()}
+            self.touch(owner)
+            owner.update(written)
+            return
         self.setitem(owner, index, self.augmented(name, self.item_to_augment(owner, index), value()))

@@ -44,32 +44,30 @@ def tolist(ops: Calls, tensor: torch.Tensor) -> Any:
     return [tolist(ops, row) for row in tensor]
 
 
-def _tensor(plain: Callable[..., torch.Tensor], data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+def _tensor(ops: Calls, plain: Callable[..., torch.Tensor], data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
     """`torch.tensor` of numbers on data, or of nested lists that hold some, or tensors of one element."""
     dtype = kwargs.get("dtype") or (args[0] if args else None)
     if has_rows(data):
         rows = rows_of(data)
         if rows.number_type is None:
             raise TypeError("`torch.tensor` of a list whose length depends on data takes numbers; use `torch.stack`")
-        if dtype is None and rows.least == 0:
-            raise UnsupportedConstructError(
-                "`torch.tensor` of a list that may be empty: its dtype would depend on that",
-                hint="give the `dtype`",
-                location=here(),
-            )
-        return rows.stacks[0].to(dtype or PYTHON_DTYPES[rows.number_type]())
+        made = rows.stacks[0].to(dtype or PYTHON_DTYPES[rows.number_type]())
+        if dtype is None and rows.least == 0 and made.dtype != torch.get_default_dtype():
+            # Of no numbers, torch makes floats.
+            return ops.if_exp(rows.length == 0, lambda: torch.empty(0), lambda: made)
+        return made
     made = stacked(data, dtype)
     return plain(data, *args, **kwargs) if made is None else made
 
 
 @replaces(torch.tensor)
-def new_tensor(ops: Calls, data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:  # noqa: ARG001
-    return _tensor(torch.tensor, data, *args, **kwargs)
+def new_tensor(ops: Calls, data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+    return _tensor(ops, torch.tensor, data, *args, **kwargs)
 
 
 @replaces(torch.as_tensor)
-def as_tensor(ops: Calls, data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:  # noqa: ARG001
-    return _tensor(torch.as_tensor, data, *args, **kwargs)
+def as_tensor(ops: Calls, data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+    return _tensor(ops, torch.as_tensor, data, *args, **kwargs)
 
 
 @replaces(torch.equal, torch.Tensor.equal)
