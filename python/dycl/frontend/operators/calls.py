@@ -259,7 +259,7 @@ class Calls(Objects):
         if isinstance(owner, CONTAINERS) and function.__name__ in _MUTATING:
             self.touch(owner)
             return function(*args, **kwargs)
-        if owner is None or isinstance(owner, types.ModuleType):
+        if owner is None or isinstance(owner, (types.ModuleType, str)):
             self._refuse_rows(args)
         self._touch_foreign(owner, function.__name__)
         return function(*args, **kwargs)

@@ -16,7 +16,7 @@ from dycl.frontend.control import cell_locations
 from dycl.frontend.entries import entries_in, refuse_entries
 from dycl.frontend.locations import here
 from dycl.frontend.operators.core import Body
-from dycl.frontend.operators.growing import has_rows, rows_of
+from dycl.frontend.operators.growing import has_rows, known_items, rows_of
 from dycl.frontend.operators.special_methods import operator_method
 from dycl.frontend.operators.stores import Stores
 from dycl.frontend.paths import Signal
@@ -67,8 +67,14 @@ class Iteration(Stores):
 
     @staticmethod
     def iterated(items: Any) -> Any:
-        """What is iterated over, as Python iterates over it."""
-        return items
+        """What is iterated over, as Python iterates over it.
+
+        Raises:
+            UnsupportedConstructError: what stands for items that are not known would be taken for one.
+        """
+        if entries_in(items) is not None:
+            refuse_entries("the order of a set, or a comprehension over it in a lambda or an argument")
+        return known_items(items)
 
     def collected(self, items: Any, function: Callable[[Any], Any]) -> list[Any]:
         """`[function(v) for v in items]`."""
