@@ -21,6 +21,7 @@ import torch
 from dycl.errors import DyclWarning, UnsupportedConstructError
 from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
+from dycl.frontend.operators.growing import known_items
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.text import Text, holds_data, text_of
 
@@ -62,7 +63,7 @@ def str_format(ops: Calls, template: str, *args: Any, **kwargs: Any) -> Any:
 
 @replaces(str.join)
 def join(ops: Calls, separator: str, items: Any) -> Any:  # noqa: ARG001
-    items = list(items)
+    items = list(known_items(items))
     if not any(isinstance(item, Text) for item in items):
         return separator.join(items)
     result = Text.of(items[0])
