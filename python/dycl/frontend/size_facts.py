@@ -197,4 +197,4 @@ def _sides(relation: Any) -> tuple[Any, Any]:
 
 def _divided(expr: Any) -> tuple[Any, Any]:
     """What is divided, and by what, in an expression of the rest; None where it is none."""
-    return expr.args[:2] if isinstance(expr, _REMAINDERS) else (None, None)
+    return (expr.args[0], expr.args[1]) if isinstance(expr, _REMAINDERS) else (None, None)
