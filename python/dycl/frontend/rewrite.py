@@ -737,16 +737,16 @@ class _Rewriter(ast.NodeTransformer):
         return self._visit_comprehension(node)
 
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
-        return self._visit_as_it_is(node)
+        return _locate(_call("iterator", self._visit_as_it_is(node)), node)
 
-    def _visit_as_it_is(self, node: desugar.Comprehension | ast.GeneratorExp) -> ast.AST:
+    def _visit_as_it_is(self, node: desugar.Comprehension | ast.GeneratorExp) -> ast.expr:
         """One that Python runs: what it iterates over has to be known item by item."""
         outer, self._pending = self._pending, None
         self.generic_visit(node)
         self._pending = outer
         for generator in node.generators:
             generator.iter = _locate(_call("iterated", generator.iter), generator.iter)
-        return _locate(_call("iterator", node), node)
+        return node
 
     def _first_match(self, node: ast.Call) -> ast.expr | None:
         """`next(x for x in xs if test, default)`: a loop that returns."""
