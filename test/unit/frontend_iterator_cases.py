@@ -182,6 +182,16 @@ def first_parameter_under_a_condition(x):
 
 
 @case(*LEVELS)
+def all_of_a_zip_that_nobody_holds(x):
+    ones = [x[0], x[1], x[0] + 1]
+    if all(a > b for a, b in zip(ones, [1, 1, 2])):
+        return x + 1
+    if any(v > i for i, v in enumerate(reversed(ones))):
+        return x + 2
+    return x
+
+
+@case(*LEVELS)
 def iterators_of_tee(x):
     first, second = itertools.tee([1, 2, 3])
     if x[0] > 1:

@@ -146,6 +146,36 @@ def iterator_that_the_other_side_sees(x):
     return x + next(it)
 
 
+def iterator_left_where_data_says(x):
+    it = iter([1, 2, 3, 4])
+    if any(x[0] < v for v in it):
+        x = x + 10
+    return x + next(it, 0)
+
+
+def iterator_that_both_sides_move_on(x):
+    it = iter([1, 2, 3, 4])
+    y = x + next(it) if x.sum() > 0 else x - next(it)
+    return y + next(it)
+
+
+def iterator_moved_on_in_a_loop_on_data(x):
+    it = iter([1, 2, 3, 4])
+    while x.sum() < 9:
+        x = x.abs() + next(it, 1)
+    return x
+
+
+@pytest.mark.parametrize(
+    "function", [iterator_left_where_data_says, iterator_that_both_sides_move_on, iterator_moved_on_in_a_loop_on_data]
+)
+def test_an_iterator_whose_place_depends_on_data_is_refused(function):
+    with pytest.raises(
+        UnsupportedConstructError, match=r"an iterator( is changed in a loop|, here, that was moved on)"
+    ):
+        capture(function, (X,), {}, Options())
+
+
 DECIDED = [
     list_that_the_other_side_sees,
     list_of_a_helper,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.locations import here
@@ -54,6 +54,10 @@ class FollowedIterator:
         self._move(self._inner.close)
         self._has_ended = True
 
+    def leave_anywhere(self) -> None:
+        """To be called where it depends on data how far it is. When it is asked for another item, that is refused."""
+        self._given += 1  # One that no path took.
+
     def __length_hint__(self) -> int:
         return operator.length_hint(self._inner) if self.place == self._given else 0
 
@@ -72,7 +76,7 @@ class FollowedIterator:
         self._touch(self)
         if self.place != self._given:
             raise UnsupportedConstructError(
-                "an iterator, here, that on another path through a condition on a tensor was moved on",
+                "an iterator, here, that was moved on on another path, or as far as data said",
                 hint="make a list of it first, and index that",
                 location=here(),
             )
@@ -88,5 +92,5 @@ class FollowedIterator:
             raise
 
 
-def is_followed(value: Any) -> bool:
+def is_followed(value: Any) -> TypeGuard[FollowedIterator]:
     return type(value) is FollowedIterator

@@ -13,6 +13,7 @@ from torch import nn
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.entries import entries_in
+from dycl.frontend.iterators import FollowedIterator, is_followed
 from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.columns import best_place, columns_of, order_of
@@ -25,6 +26,7 @@ from dycl.frontend.rows import Rows, gathered
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sizes import is_static
 from dycl.frontend.sorting import stable_order
+from dycl.frontend.state import Snapshot
 from dycl.frontend.text import Text
 from dycl.frontend.values import Number, TruthOnly, check_truth
 
@@ -265,26 +267,37 @@ def _any_all(ops: Calls, items: Any, *, stops_on_false: bool) -> Any:
         truths = rows.stacks[0].ne(0)
         return Number(truths.all() if stops_on_false else truths.any(), bool)
     result: Any = stops_on_false
-    state = ops.control.state()
+    state, is_on_data = ops.control.state(), False
     for item in known_items(items):
         if ops.control.predicate(item) is None:
             if bool(item) is not stops_on_false:
-                return not stops_on_false
+                result = not stops_on_false
+                break
             continue
-        if state.delta():
+        if len(_moved_on(state)) < len(state.delta()):
             # Python would stop at the first item that decides.
             raise UnsupportedConstructError(
                 f"`{'all' if stops_on_false else 'any'}` over items that write to variables as they are computed",
                 hint="write a `for` loop with a `break`",
                 location=here(),
             )
+        is_on_data = True
         truth = ops.as_truth(item)
         if isinstance(result, Number):
             function = torch.logical_and if stops_on_false else torch.logical_or
             result = Number(function(result.tensor, truth.tensor), bool)
         else:
             result = truth
+    if is_on_data:
+        for iterator in _moved_on(state):
+            iterator.leave_anywhere()  # Python would have left it at the first item that decides.
     return result
+
+
+def _moved_on(state: Snapshot) -> list[FollowedIterator]:
+    """The iterators that were moved on since a snapshot."""
+    owners = [getattr(location, "owner", None) for location, _ in state.delta().values()]
+    return [owner for owner in owners if is_followed(owner)]
 
 
 @replaces(any)
