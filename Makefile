@@ -21,12 +21,12 @@ TOOLS := $(BUILD)/.dycl-tools
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo systems test lit pytest fuzz programs sweep peers tiles format lint clean
+.PHONY: help setup build demo systems test lit pytest test-python fuzz programs sweep peers tiles format lint clean
 
 help: ## Show this list
-	@echo "dycl: a compiler for dynamic neural networks. Needs Python 3.11+, a C++17 compiler and make."
+	@echo "dycl: a compiler for dynamic neural networks. Needs Python 3.11 to 3.13, a C++17 compiler and make."
 	@echo
-	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 	@echo
 	@echo "  demo, test, format and lint run setup first. To choose yourself: make setup PYTHON=python3.12 CXX=clang++"
 
@@ -51,6 +51,9 @@ lit: setup ## Run the lit tests only
 
 pytest: setup ## Run the Python tests only (TESTS="test/unit -k name" for some)
 	@$(BIN)/pytest $(TESTS)
+
+test-python: $(TOOLS) ## Run the Python tests on another Python: PYTHON=python3.12 (first time: 6 GB into build/)
+	@PYTHON="$(PYTHON)" scripts/test-python $(TESTS)
 
 # FUZZ="--count 300 --seed 7", or any other arguments of test/fuzz/bundles.py.
 FUZZ ?=

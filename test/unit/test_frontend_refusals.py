@@ -722,3 +722,40 @@ def test_what_a_first_call_does_otherwise_is_no_memo():
 @pytest.mark.parametrize("function", [torch.linalg.inv, torch.inverse, lambda m: torch.linalg.solve(m, m[0])])
 def test_factorization_that_is_not_lowered(function):
     refused(function, torch.eye(3), match=r"`[\w.]*(inv|solve|inverse)`, which torch-mlir does not lower")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: locals()["x"],
+        lambda: globals()["X"],
+        lambda: vars()["x"],
+        lambda: dir()[0],
+        lambda: eval("x + 1"),
+        lambda: exec("x = 1"),
+        lambda: len(locals()),
+    ],
+)
+def test_variables_that_are_read_by_a_built_in(read):
+    """Rewritten code has other variables: what they gave would be dycl's."""
+
+    def forward(x):
+        read()
+        return x
+
+    error = refused(forward, X, match="which reads the variables of the function that it is called in")
+    assert error.location is not None
+    assert error.location.file == __file__
+
+
+def test_built_ins_that_are_told_where_to_read():
+    class Holder:
+        def __init__(self):
+            self.scale = 3
+
+    def forward(x):
+        if x.sum() > 0:
+            return x * vars(Holder())["scale"] + eval("a + 1", {"a": 4})
+        return x + len(dir(Holder())) * 0
+
+    import_program(forward, (X,))

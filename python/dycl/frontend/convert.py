@@ -73,6 +73,9 @@ class Converter:
         if not (is_rewritable_context if is_context else is_rewritable)(node):
             raise NoSourceError("it is a generator or a coroutine")
         assert isinstance(node, (ast.FunctionDef, ast.Lambda))
+        if isinstance(node, ast.FunctionDef) and hasattr(node, "type_params"):
+            # Of a generic function (PEP 695) they are in cells, as for the original; the code would lie one deeper.
+            setattr(node, "type_params", [])  # noqa: B010 (Python 3.11 has no such attribute)
         refuse_global_stores(node, code)
         module = rewrite_function(node, code.co_freevars, class_name)
         compiled = compile(module, code.co_filename, "exec", dont_inherit=True, flags=code.co_flags & _FUTURE_FLAGS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import sys
 from collections.abc import Sequence
 
 from dycl.errors import SourceLocation, UnsupportedConstructError
@@ -52,6 +53,44 @@ def comprehension_function(node: Comprehension, name: str) -> ast.FunctionDef:
         add = [ast.Expr(ast.Call(method, [node.elt], []))]
     body = [ast.Assign([_store(_OUT)], first), *_loops(node.generators, add), ast.Return(_load(_OUT))]
     return _function(name, body, node, [_ITEMS])
+
+
+def with_own_names(node: Comprehension) -> Comprehension:
+    """A comprehension whose variables have names that nothing else has.
+
+    From Python 3.12 on it runs in the frame around it (PEP 709). A variable of the same name that belongs to a function
+    farther out is lost there for functions that were defined in that frame before. Rewriting makes such functions.
+    """
+    if sys.version_info < (3, 12):
+        return node
+    bound = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+    names = {name: f"dycl__{name}_{node.lineno}_{node.col_offset}" for name in bound}
+    first = node.generators[0]
+    iterable = first.iter  # evaluated outside
+    first.iter = ast.Constant(None)
+    renamed = _Renamed(names).generic_visit(node)
+    first.iter = iterable
+    assert isinstance(renamed, (ast.ListComp, ast.SetComp, ast.DictComp))
+    return renamed
+
+
+class _Renamed(ast.NodeTransformer):
+    """Gives variables other names, but not parameters of lambdas that hide them."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self._names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.copy_location(ast.Name(self._names.get(node.id, node.id), node.ctx), node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        arguments = node.args
+        parameters = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        parameters += [a for a in (arguments.vararg, arguments.kwarg) if a is not None]
+        hidden = {parameter.arg for parameter in parameters}
+        self.visit(arguments)  # the defaults
+        node.body = _Renamed({old: new for old, new in self._names.items() if old not in hidden}).visit(node.body)
+        return node
 
 
 def is_written_out(node: Comprehension | ast.GeneratorExp) -> bool:

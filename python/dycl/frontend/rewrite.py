@@ -715,7 +715,8 @@ class _Rewriter(ast.NodeTransformer):
         # Any but over what is written out may be over a number of items that depends on data.
         needs_loop = not desugar.is_written_out(node) or any(isinstance(n, ast.NamedExpr) for n in ast.walk(node))
         if self._pending is None or not needs_loop or any(g.is_async for g in node.generators):
-            return self._visit_as_it_is(node)
+            self._visit_as_it_is(node)
+            return desugar.with_own_names(node)
         function = desugar.comprehension_function(node, self._generated("items", node))
         return self._loop_over(node, node.generators[0].iter, function)
 
@@ -737,16 +738,16 @@ class _Rewriter(ast.NodeTransformer):
         return self._visit_comprehension(node)
 
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
-        return _locate(_call("iterator", self._visit_as_it_is(node)), node)
+        self._visit_as_it_is(node)
+        return _locate(_call("iterator", node), node)
 
-    def _visit_as_it_is(self, node: desugar.Comprehension | ast.GeneratorExp) -> ast.expr:
+    def _visit_as_it_is(self, node: desugar.Comprehension | ast.GeneratorExp) -> None:
         """One that Python runs: what it iterates over has to be known item by item."""
         outer, self._pending = self._pending, None
         self.generic_visit(node)
         self._pending = outer
         for generator in node.generators:
             generator.iter = _locate(_call("iterated", generator.iter), generator.iter)
-        return node
 
     def _first_match(self, node: ast.Call) -> ast.expr | None:
         """`next(x for x in xs if test, default)`: a loop that returns."""

@@ -34,7 +34,8 @@ class Jump:
     """A jump on a truth, or a step of a loop.
 
     Attributes:
-        own: the offset of the instruction itself; one with an extended argument begins before.
+        own: the offset of the instruction itself. What is watched begins before: at an extended argument, or at an
+            instruction that asks for the truth in its place (from Python 3.13 on).
         falls_to: the offset of the next instruction, where it goes on if it does not jump.
         leaf: what is asked for its truth; None for the step of a `for`.
         truth_if_taken: what the truth is if it jumps.
@@ -159,9 +160,7 @@ def _jumps(instructions: Sequence[dis.Instruction], source: SourceFile) -> list[
     comprehensions: dict[Range, int] = {}
     for index, instruction in enumerate(instructions):
         name = instruction.opname
-        begin = index
-        while begin and instructions[begin - 1].opname == "EXTENDED_ARG":
-            begin -= 1
+        begin = _begin(instructions, index)
         falls_to = instructions[index + 1].offset if index + 1 < len(instructions) else -1
         if name == "FOR_ITER":
             loop = _loop(instruction, source, comprehensions)
@@ -178,6 +177,26 @@ def _jumps(instructions: Sequence[dis.Instruction], source: SourceFile) -> list[
                     truth = not _is_none_test(leaf)
                 found.append((instructions[begin].offset, Jump(instruction.offset, falls_to, leaf, truth)))
     return found
+
+
+def _begin(instructions: Sequence[dis.Instruction], index: int) -> int:
+    """The index of the first instruction that belongs to a jump: of what asks for the truth, if the jump does not."""
+    begin = _before_extended(instructions, index)
+    if begin and _asks_truth(instructions[begin - 1]):
+        begin = _before_extended(instructions, begin - 1)
+    return begin
+
+
+def _before_extended(instructions: Sequence[dis.Instruction], index: int) -> int:
+    while index and instructions[index - 1].opname == "EXTENDED_ARG":
+        index -= 1
+    return index
+
+
+def _asks_truth(instruction: dis.Instruction) -> bool:
+    """Whether an instruction leaves a bool for the jump after it; of a comparison, `dis` says `bool(>)` then."""
+    is_comparison = instruction.opname == "COMPARE_OP" and instruction.argrepr.startswith("bool(")
+    return is_comparison or instruction.opname == "TO_BOOL"
 
 
 def _is_none_test(leaf: Leaf) -> bool:

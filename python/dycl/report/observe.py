@@ -122,6 +122,8 @@ class _Observer:
         tracer = sys.gettrace()
         try:
             with torch.set_grad_enabled(self._with_gradients), self.truths:
+                # Python 3.12 looks, when tracing begins, whether any frame ever wanted opcodes.
+                sys._getframe().f_trace_opcodes = True  # pyright: ignore[reportPrivateUsage]
                 sys.settrace(self._on_call)
                 try:
                     self.found.result = function(*args, **kwargs)
@@ -145,6 +147,8 @@ class _Observer:
         state = self.frames.get(frame)  # a generator goes on
         if state is None:
             state = self.frames[frame] = _Frame(self, frame, plan)
+        # In this order: from Python 3.13 on, a frame that is not traced yet gives no opcodes.
+        frame.f_trace = state.on_event
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
         return state.on_event
