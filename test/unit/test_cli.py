@@ -233,6 +233,14 @@ def test_bundle_that_is_not_one(nets, capsys, command):
             ["compile", "nets.py:make", "-o", "x", "--compile-to", "link"],
             "argument --compile-to: invalid choice: 'link'",
         ),
+        (
+            ["verify", "nets.py:make", "--search-time", "soon"],
+            "argument --search-time: 'soon' is not a number of seconds",
+        ),
+        (
+            ["verify", "nets.py:make", "--search-time", "inf"],
+            "argument --search-time: 'inf' is not a number of seconds",
+        ),
         (["inspect", "x", "--loud"], "unrecognized arguments: --loud"),
     ],
 )

@@ -54,6 +54,9 @@ class FollowedIterator:
         self._move(self._inner.close)
         self._has_ended = True
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)  # such as `gi_frame` of a generator
+
     def leave_anywhere(self) -> None:
         """To be called where it depends on data how far it is. When it is asked for another item, that is refused."""
         self._given += 1  # One that no path took.
@@ -90,6 +93,12 @@ class FollowedIterator:
         except StopIteration:
             self._has_ended = True
             raise
+
+
+def is_plain_iterator(value: Any) -> bool:
+    """Whether it is a generator or an iterator of Python's own, other than one that is more than that (a file)."""
+    cls = type(value)
+    return hasattr(cls, "__next__") and cls.__module__ in ("builtins", "itertools")
 
 
 def is_followed(value: Any) -> TypeGuard[FollowedIterator]:

@@ -17,7 +17,7 @@ from dycl.errors import UnsupportedConstructError
 from dycl.frontend.control import Control
 from dycl.frontend.convert import Converter
 from dycl.frontend.foreign import foreign_kind, refuse_global_generator
-from dycl.frontend.iterators import FollowedIterator, is_followed
+from dycl.frontend.iterators import FollowedIterator, is_plain_iterator
 from dycl.frontend.locations import here, runs_as_it_is
 from dycl.frontend.paths import BREAK, CONTINUE, Signal
 from dycl.frontend.state import UNDEFINED, CellLocation, ContainerLocation, ForeignLocation
@@ -123,10 +123,9 @@ class Core:
 
     def iterator(self, value: Any) -> Any:
         """A value of the user's program; one that is an iterator in C, or a generator, reports when it is moved on."""
-        if type(value) is tuple and any(hasattr(type(item), "__next__") for item in value):
+        if type(value) is tuple and any(map(is_plain_iterator, value)):
             return tuple(map(self.iterator, value))  # `itertools.tee`
-        is_one = hasattr(type(value), "__next__") and not is_followed(value) and not isinstance(value, Unusable)
-        if not is_one or user_method(value, "__next__") is not None or self.control.outside(value) is not None:
+        if not is_plain_iterator(value) or self.control.outside(value) is not None:
             return value
         return FollowedIterator(value, self.touch)
 
