@@ -89,4 +89,69 @@ class ReadInALoop(nn.Module):
         return x + self.best
 
 
-MODELS = [Ema, Cache, Recurrent, ReadInALoop]
+class Rope(nn.Module):
+    """Frequencies that are scaled for what is long, and are the first ones again: two attributes hold one tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("frequencies", torch.tensor([1.0, 0.1, 0.01]))
+        self.first_frequencies = self.frequencies
+        self.longest = 4
+
+    def forward(self, x):
+        length = torch.max(x).long() + 1
+        if length > self.longest:
+            self.frequencies = self.first_frequencies / (length / 4)
+            self.longest = length
+        if length < 2 and self.longest > 4:
+            self.frequencies = self.first_frequencies
+            self.longest = 4
+        return x * self.frequencies
+
+
+class Inner(nn.Module):
+    def __init__(self, start):
+        super().__init__()
+        self.first = self.last = start
+
+    def forward(self, x):
+        if x.sum() > 0:
+            self.last = self.first + x
+        return self.last - self.first
+
+
+class SharedStart(nn.Module):
+    """Three places hold one tensor at first, in two modules and a list; two of them get others."""
+
+    def __init__(self):
+        super().__init__()
+        start = torch.tensor([1.0, 2.0, 3.0])
+        self.inner = Inner(start)
+        self.other = start
+        self.held = [start, start]
+
+    def forward(self, x):
+        y = self.inner(x)
+        if y.sum() > x.sum():
+            self.other = self.other + y
+        return y, self.other, self.held[0] + self.held[1]
+
+
+class Smoothed(nn.Module):
+    """What is smoothed starts as the reference, which is kept; a count next to it."""
+
+    def __init__(self):
+        super().__init__()
+        self.reference = torch.zeros(3)
+        self.smoothed = self.reference
+        self.resets = 0
+
+    def forward(self, x):
+        self.smoothed = 0.5 * self.smoothed + 0.5 * x
+        if (self.smoothed - self.reference).abs().max() > 2:
+            self.smoothed = self.reference
+            self.resets += 1
+        return self.smoothed * 1, self.resets
+
+
+MODELS = [Ema, Cache, Recurrent, ReadInALoop, Rope, SharedStart, Smoothed]

@@ -38,6 +38,7 @@ from dycl.frontend.graph import (
     first_out_of_scope,
     forget_discarded,
 )
+from dycl.frontend.holders import older_objects_left_out
 from dycl.frontend.joining import constant
 from dycl.frontend.kinds import alternatives, describe
 from dycl.frontend.locations import raised_at
@@ -118,7 +119,12 @@ def capture(
         UnsupportedConstructError: the model uses something that is not compiled.
         DyclError: the model raises on the way.
     """
-    arguments = (model, args, kwargs, options, dynamic_shapes)
+    with older_objects_left_out():
+        return _capture_in_turn(model, args, kwargs, options, dynamic_shapes)
+
+
+def _capture_in_turn(*arguments: Any) -> CapturedProgram:
+    """Captures in the way that is expected to give the best program, or in the next one; see `capture`."""
     try:
         return _capture(*arguments, max_lengths=MAX_LENGTHS)
     except DisagreementError as error:
@@ -201,6 +207,10 @@ class _Names:
 
     What has one name in two runs of a capture is taken for one thing where their results are put together, so a name
     belongs to an object, or for a small literal, of which each run makes its own, to its contents.
+
+    Attributes:
+        separate: the places, as a user writes them, that get a tensor of their own in the next run: they are given
+            another value while a second place keeps the one that both hold.
     """
 
     _MAX_LITERAL = 64
@@ -209,6 +219,7 @@ class _Names:
         self._known: dict[Any, tuple[Any, str]] = {}
         self._counts: dict[str, int] = {}
         self.reported: set[str] = set()
+        self.separate: set[str] = set()
 
     def of_module(self, module: nn.Module) -> str:
         return self._name(id(module), module, type(module).__name__)
@@ -489,11 +500,14 @@ class _Run:
                 continue
             if isinstance(value, FunctionalTensor):
                 continue  # of a module that the model made just now
+            self._restore.append(lambda key=key, value=value: table.__setitem__(key, value))
+            if f"{path}{key}" in self._outside_names.separate:
+                with outside_modes():  # A tensor of its own, of the same memory: no write to the other is missed.
+                    value = value.detach()
             made = self._weights.get(id(value))
             if made is None:
                 self._check_real(value, f"{path}{key}")
                 made = self._weights[id(value)] = self._new_input(f"{path}{key}", value)
-            self._restore.append(lambda key=key, value=value: table.__setitem__(key, value))
             made.places += 1
             table[key] = made.seen
 
@@ -754,6 +768,9 @@ class _Run:
             (m for m in [*self._weights.values(), *(m for _, m in self._number_inputs)] if _is_value(m, old)), None
         )
         if made is not None and made.places > 1:
+            if not isinstance(made.real, nn.Parameter) and path not in self._outside_names.separate:
+                self._outside_names.separate.add(path)
+                raise Restart
             raise _unsupported_state(name, "another value, which before the call is also held elsewhere")
         if isinstance(old, FunctionalTensor) and isinstance(now, FunctionalTensor) and made is not None:
             raw = self.recorder.unwrap(now)

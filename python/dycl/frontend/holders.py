@@ -10,7 +10,8 @@ from __future__ import annotations
 import gc
 import types
 import weakref
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import Any
 
 from torch._subclasses.functional_tensor import FunctionalTensor
@@ -22,6 +23,24 @@ _KNOWN_HOLDERS = (types.CellType, list, tuple, dict)
 
 _MAX_CLUSTER = 64
 """How many objects that hold each other are looked at."""
+
+
+@contextmanager
+def older_objects_left_out() -> Generator[None]:
+    """While it is entered, only objects made meanwhile are looked at as holders, and collected as garbage.
+
+    A process with torch in it has a million others, which take a tenth of a second to look through, and most of one to
+    collect. A reference of an older object counts, as any that is not found, for one of the user's. Where the user has
+    frozen objects (`gc.freeze`), all are looked at: they could not be told apart afterwards.
+    """
+    freezes = not gc.get_freeze_count()
+    if freezes:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        if freezes:
+            gc.unfreeze()
 
 
 def is_in_use(storage: Any, references: Iterable[weakref.ref[FunctionalTensor]]) -> bool:
