@@ -10,6 +10,7 @@ compiler: a loaded bundle needs it, and a device may have nothing else.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -162,7 +163,7 @@ class Structure:
             if cls is None:
                 name = self.type.rpartition(":")[2].rpartition(".")[2]
                 cls = namedtuple(name, [str(key) for key in self.keys])  # pyright: ignore[reportUntypedNamedTuple]
-            return cls(*values)
+            return cls(*values) if hasattr(cls, "_fields") else cls(values)
         if self.kind == "dataclass":
             named = dict(zip(self.keys, values, strict=True))
             return cls(**named) if cls else named
@@ -194,12 +195,20 @@ class Structure:
             yield from item.nodes(kind)
 
 
+_TORCHS = "torch.return_types"
+"""Where the classes are of what torch's functions return."""
+
+
 def _resolve_class(name: str, kind: str, keys: tuple[str, ...]) -> Any:
     """The class of "module:qualname" if its module can be imported here and it has these fields, else None.
 
     The name comes from a manifest, which may be a stranger's: nothing else than such a class is called.
     """
     module, _, qualname = name.partition(":")
+    if module == _TORCHS:
+        found = getattr(sys.modules.get(module), qualname, None)  # Not imported: that takes seconds.
+        is_named = isinstance(found, type) and issubclass(found, tuple)
+        return found if is_named and getattr(found, "__match_args__", None) == keys else None
     try:
         found: Any = importlib.import_module(module)
         for part in qualname.split("."):
@@ -228,8 +237,8 @@ def structure_of(value: Any, leaf: Callable[[Any], Structure | None]) -> Structu
         return found
     if value is None or isinstance(value, (bool, int, float, str)):
         return Structure("constant", value=value)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        names = tuple(value._fields)  # type: ignore[attr-defined]
+    names = field_names(value)
+    if isinstance(value, tuple) and names is not None:
         return Structure("namedtuple", type=_class_name(value), keys=names, items=_structures(value, leaf))
     if isinstance(value, tuple):
         return Structure("tuple", items=_structures(value, leaf))
@@ -244,6 +253,16 @@ def structure_of(value: Any, leaf: Callable[[Any], Structure | None]) -> Structu
     if isinstance(value, Mapping):
         return Structure("dict", keys=tuple(value), items=_structures(tuple(value.values()), leaf))
     raise TypeError(f"a value of type {type(value).__name__} is neither a tensor nor a constant")
+
+
+def field_names(value: Any) -> tuple[str, ...] | None:
+    """The names of the items of a named tuple, or of what torch's functions return (`x.max(0)`); None for others."""
+    if not isinstance(value, tuple):
+        return None
+    names: Any = getattr(value, "_fields", None)
+    if names is None and hasattr(value, "n_sequence_fields"):
+        names = type(value).__match_args__  # type: ignore[attr-defined]
+    return None if names is None else tuple(names)
 
 
 def _structures(values: Sequence[Any], leaf: Callable[[Any], Structure | None]) -> tuple[Structure, ...]:

@@ -21,6 +21,7 @@ import frontend_number_cases  # noqa: F401
 import frontend_object_cases  # noqa: F401
 import frontend_operator_cases  # noqa: F401
 import frontend_recurrent_cases  # noqa: F401
+import frontend_report_cases  # noqa: F401
 import frontend_search_cases  # noqa: F401
 import frontend_syntax_cases  # noqa: F401
 import frontend_torch_cases  # noqa: F401

@@ -532,9 +532,11 @@ class Branches:
             location_, _ = a.delta.get(key) or b.delta[key]
             changes.append((location_, self._plan_change(join, location_, (a, b), snapshot, predicate)))
         results = join.emit(predicate, a.graph, b.graph)
+        plain, join.sited = join.sited, lambda choice: self._sited(choice, site)
         for place, plan in changes:
             snapshot.write(place, self._sited(plan(results), site))
         value = self._sited(value_plan(results), site)
+        join.sited = plain  # Where a path jumps to is not here.
         join.note_aliases()
         self._joined.update({id(made.value): made for made in join.objects})
         deferred = [Deferred(f(results), t, freeze(v(results), recorder)) for t, f, v in flagged]

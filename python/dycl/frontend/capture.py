@@ -28,6 +28,7 @@ from dycl.frontend.control import Control
 from dycl.frontend.draws import Draws, new_state
 from dycl.frontend.dynamic_shapes import plain, shapes_of_inputs
 from dycl.frontend.entries import entries_in
+from dycl.frontend.exceptions import refuse_error_of_tracing
 from dycl.frontend.function_mode import FunctionMode
 from dycl.frontend.graph import (
     DTYPE_NAMES,
@@ -360,6 +361,7 @@ class _Run:
                 location=raised_at(error),
             ) from error
         except Exception as error:
+            refuse_error_of_tracing(error)
             location = raised_at(error)
             where = f"{location}: " if location else ""
             raise DyclError(f"{where}the model raises {type(error).__name__}: {error}") from error

@@ -77,6 +77,22 @@ def _logsumexp(tensor: torch.Tensor, dim: Any, keepdim: bool = False) -> torch.T
     return result if keepdim else torch.squeeze(result, dim)
 
 
+def counted(
+    values: torch.Tensor, weights: torch.Tensor | None = None, minlength: int = 0, *, bound: int | None
+) -> torch.Tensor | None:
+    """`torch.bincount` of values that are known to be below `bound` (`bounds.py`), where its length is then known.
+
+    None where it is not: the counts may be more than `minlength`.
+    """
+    if bound is None or not is_static(minlength) or minlength < bound:
+        return None
+    dtype = torch.int64
+    if weights is not None:
+        dtype = weights.dtype if weights.is_floating_point() else torch.float64
+    each = torch.ones_like(values) if weights is None else weights.to(dtype)
+    return torch.zeros(int(minlength), dtype=dtype).scatter_add(0, values.to(torch.int64), each.to(dtype))
+
+
 def _masked_select(tensor: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     tensor, mask = torch.broadcast_tensors(tensor, mask)
     return tensor[mask]
@@ -112,20 +128,23 @@ def _unique_consecutive(
 ) -> Any:
     """The elements that differ from the one before; for each element, which it is of them; how often each comes.
 
-    torch-mlir does not lower it. What is not asked for is empty, as in eager.
+    With `dim`, slices along it are compared and kept. torch-mlir does not lower it. What is not asked for is empty, as
+    in eager.
     """
-    if dim is not None:
-        return NotImplemented
-    flat = tensor.reshape(-1)
+    rows = tensor.reshape(-1) if dim is None else tensor.movedim(dim, 0)
+    count = rows.shape[0]
     # NaNs differ from one another, as in eager.
-    before = torch.cat([flat.new_zeros((1,)), flat]).narrow(0, 0, flat.shape[0])
-    first = (torch.arange(flat.shape[0]) == 0) | (flat != before)
+    before = torch.cat([rows.new_zeros((1, *rows.shape[1:])), rows]).narrow(0, 0, count)
+    differs = (rows != before).flatten(1).any(1) if rows.dim() > 1 else rows != before
+    first = (torch.arange(count) == 0) | differs
     inverse = counts = torch.empty((0,), dtype=torch.int64)
     if return_inverse:
-        inverse = (first.to(torch.int64).cumsum(0) - 1).reshape(tensor.shape)
+        inverse = first.to(torch.int64).cumsum(0) - 1
+        inverse = inverse.reshape(tensor.shape) if dim is None else inverse
     if return_counts:
         counts = _distances(first)
-    return flat[first], inverse, counts
+    found = rows[first]
+    return found if dim is None else found.movedim(0, dim), inverse, counts
 
 
 def _distances(first: torch.Tensor) -> torch.Tensor:

@@ -23,6 +23,7 @@ from dycl.frontend.kinds import MISSING
 from dycl.frontend.locations import (
     here,
     is_internal_error,
+    is_of_tracing,
     raised_at,
     raised_in_library,
     raised_on_purpose,
@@ -156,8 +157,10 @@ class Exceptions(Specialization):
                     try:
                         with self._scope("try") as end:
                             target, value = self._try_body(body, handlers, orelse, end)
-                    except Exception as error:
-                        signal = final() if not isinstance(error, DyclError) else None
+                    except (DyclError, RecursionError, MemoryError):
+                        raise
+                    except Exception:
+                        signal = final()
                         if signal is None:
                             raise
                         return signal  # in place of the exception
@@ -260,9 +263,10 @@ class Exceptions(Specialization):
             try:
                 target, value = self._follow(body, end)
                 return target, value, False
-            except DyclError:
-                raise
+            except (DyclError, RecursionError, MemoryError):
+                raise  # Of tracing, not of the user's program.
             except Exception as error:
+                refuse_error_of_tracing(error)
                 handler = _matching(guarded, error)
                 if handler is None:
                     raise
@@ -287,6 +291,7 @@ class Exceptions(Specialization):
         """Where a path goes that raises while other paths are open: its handler is run right away."""
         if is_internal_error(error):
             raise error
+        refuse_error_of_tracing(error)
         for scope in reversed(self._scopes):
             if scope.kind == "finally":
                 self._refuse_leaving(scope)
@@ -386,6 +391,20 @@ class Exceptions(Specialization):
     def _check_jump(self, target: Scope) -> None:
         for scope in self._scopes[self._scopes.index(target) + 1 :]:
             self._refuse_leaving(scope)
+
+
+def refuse_error_of_tracing(error: Exception) -> None:
+    """To be called before a path goes on with an exception: one that only tracing raises is none of the program's.
+
+    Raises:
+        UnsupportedConstructError: it is one.
+    """
+    if is_of_tracing(error):
+        raise UnsupportedConstructError(
+            "an operation that takes known sizes and numbers only is given one that depends on the input",
+            hint="compute it with tensors, or keep the size fixed",
+            location=raised_at(error),
+        ) from error
 
 
 def _portable_name(cls: type[BaseException]) -> str:

@@ -103,6 +103,8 @@ class Join:
         self._poisons: dict[int, torch.Tensor] = {}
         self._rebuilt: dict[tuple[int, int], JoinedObject] = {}
         self._made: dict[tuple[int, int], tuple[FunctionalTensor, tuple[Any, Any]]] = {}
+        self.sited: Callable[[Any], Any] = lambda choice: choice
+        """What becomes of a choice that is made, also of one in a container."""
 
     def _result(self, a: torch.Tensor, b: torch.Tensor) -> int:
         key = (id(a), id(b))
@@ -235,8 +237,8 @@ class Join:
         # Of what was a choice already, the tag tells more than one condition.
         is_first = not isinstance(a, FrozenChoice) and not isinstance(b, FrozenChoice)
         site = self.site if is_first else Site(None, -1, self.site.location)
-        return lambda results: Unusable.with_choice(
-            refused, Choice(tag(results), tuple(value(results) for value in values)), site
+        return lambda results: self.sited(
+            Unusable.with_choice(refused, Choice(tag(results), tuple(value(results) for value in values)), site)
         )
 
     def _plan_tags(self, a: torch.Tensor | int, b: torch.Tensor | int) -> Plan:

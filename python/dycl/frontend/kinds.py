@@ -7,6 +7,7 @@ equal constants, containers of such. Where they are not, the kind that fits both
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterator
 from typing import Any, TypeGuard
 
@@ -27,7 +28,8 @@ class Missing:
 
 MISSING = Missing()
 
-_STABLE = (bool, int, float, str, bytes, torch.dtype, torch.device, torch.Size, slice, range, complex, nn.Module, type)
+_PLAIN = (bool, int, float, str, bytes, slice, range, complex, type, enum.Enum)
+_STABLE = (*_PLAIN, torch.dtype, torch.device, torch.Size, nn.Module)
 """Constants that every tracing of the same code finds the same."""
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dis
 import inspect
 import os
+import re
 import types
 from functools import lru_cache
 from pathlib import Path
@@ -112,6 +113,14 @@ def is_internal_error(error: BaseException) -> bool:
         return False
     filename = at.tb_frame.f_code.co_filename
     return filename.startswith(_FRONTEND) and not filename.startswith(f"{_FRONTEND}operators{os.sep}")
+
+
+_STAND_IN = re.compile(r"\b(SymInt|SymFloat|SymBool|FunctionalTensor|FakeTensor)\b")
+
+
+def is_of_tracing(error: BaseException) -> bool:
+    """Whether a message names what stands for the user's values while the model is traced: eager raises no such one."""
+    return any(isinstance(argument, str) and _STAND_IN.search(argument) for argument in error.args)
 
 
 def unbound_local(error: NameError) -> UnboundLocalError | None:

@@ -35,6 +35,12 @@ _ARITHMETIC = {
     aten.max_pool1d.default,
     aten.max_pool2d.default,
     aten.max_pool2d_with_indices.default,
+    aten.any.default,  # Of uint8, it gives uint8.
+    aten.any.dim,
+    aten.any.dims,
+    aten.all.default,
+    aten.all.dim,
+    aten.all.dims,
 }
 
 _CONSTRUCTORS = {aten.full.default, aten.arange.default, aten.arange.start, aten.arange.start_step}

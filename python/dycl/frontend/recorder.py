@@ -38,8 +38,8 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend import elementwise, narrow_integers
-from dycl.frontend.bounds import is_trusted, trusted
-from dycl.frontend.decompositions import decompositions
+from dycl.frontend.bounds import is_trusted, trusted, upper_bound_of
+from dycl.frontend.decompositions import counted, decompositions
 from dycl.frontend.draws import Draws, in_memory_order, is_random, memory_order, refusal
 from dycl.frontend.indices import in_bounds, is_indexing, is_write
 from dycl.frontend.locations import here
@@ -448,6 +448,12 @@ class Recorder(TorchDispatchMode):
         if func is BATCH_NORM and not self._is_of_weights(args[1:5]):
             with self:
                 return _batch_norm(*args)
+        if func is aten.bincount.default:
+            bound = upper_bound_of(self.node_of(args[0]))
+            with self:
+                counts = counted(*args, **kwargs, bound=bound)
+            if counts is not None:
+                return counts
         if func not in _KEPT:
             decomposition = self._table.get(func)
             if decomposition is not None:

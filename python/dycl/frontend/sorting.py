@@ -194,6 +194,33 @@ def _unique(
     return found, inverse, counts
 
 
+MAX_COLUMNS = 64
+"""By how many numbers rows are ordered at most: each is a sort of its own."""
+
+
+def _unique_dim(
+    tensor: torch.Tensor,
+    dim: int,
+    sorted: bool = True,  # noqa: A002, ARG001 (they always are)
+    return_inverse: bool = False,
+    return_counts: bool = False,
+) -> Any:
+    """The slices along `dim`, each once and in order; for each slice, which it is; how often each comes."""
+    if tensor.dim() == 1:
+        return _unique(tensor, True, return_inverse, return_counts)
+    rows = tensor.movedim(dim, 0).flatten(1)
+    if not is_static(rows.shape[1]) or rows.shape[1] > MAX_COLUMNS:
+        return NotImplemented
+    order = torch.arange(rows.shape[0])
+    for column in range(int(rows.shape[1]) - 1, -1, -1):
+        order = order.gather(0, stable_order(rows[:, column].gather(0, order)))
+    found, of_sorted, counts = aten.unique_consecutive.default(
+        tensor.index_select(dim, order), return_inverse=return_inverse, return_counts=return_counts, dim=dim
+    )
+    inverse = aten.index_put.default(torch.zeros_like(order), [order], of_sorted) if return_inverse else of_sorted
+    return found, inverse, counts
+
+
 DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     aten.sort.default: _sort,
     aten.sort.stable: _sort_stable,
@@ -208,5 +235,6 @@ DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     aten.bucketize.Tensor: _bucketize,
     aten.bucketize.Scalar: _bucketize,
     aten._unique2.default: _unique,
+    aten.unique_dim.default: _unique_dim,
 }
 """Decompositions of ops that order elements, for the recorder."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dycl.errors import InputError
 from dycl.runtime.arrays import is_array, number_to_numpy
+from dycl.signature import field_names
 
 if TYPE_CHECKING:
     from dycl.signature import Signature, Structure
@@ -114,8 +115,8 @@ def _parts(structure: Structure, value: Any, path: str) -> list[tuple[str, Struc
             _refuse(path, value, f"a {structure.type.partition(':')[2]}")
         return [(f"{path}.{k}", item, getattr(value, k)) for k, item in zip(structure.keys, items, strict=True)]
     expected_type = list if kind == "list" else tuple
-    is_named = hasattr(value, "_fields")
-    fields_agree = tuple(getattr(value, "_fields", ())) == structure.keys if kind == "namedtuple" else not is_named
+    names = field_names(value)
+    fields_agree = names == structure.keys if kind == "namedtuple" else names is None
     if not isinstance(value, expected_type) or len(value) != len(items) or not fields_agree:
         what = structure.type.partition(":")[2] if kind == "namedtuple" else kind
         _refuse(path, value, f"a {what} of {len(items)}")

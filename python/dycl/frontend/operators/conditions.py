@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import inspect
 import operator
 import sys
@@ -36,7 +37,7 @@ _COMPARE = {
 }
 
 
-_COMPARED = (type(None), str, bytes, torch.dtype, torch.device, type)
+_COMPARED = (type(None), str, bytes, enum.Enum, torch.dtype, torch.device, type)
 """The types of constants that a variable may be one of, and be compared with others of them."""
 
 

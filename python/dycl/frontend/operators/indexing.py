@@ -27,7 +27,7 @@ from dycl.frontend.operators.core import nothing, user_method
 from dycl.frontend.operators.growing import delete, has_rows, item_of, store
 from dycl.frontend.operators.patterns import Patterns
 from dycl.frontend.operators.selection import Selection
-from dycl.frontend.operators.slices import apply_data_slices, has_data_slice
+from dycl.frontend.operators.slices import apply_data_slices, dimensions_of, has_data_slice
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sizes import is_static
 from dycl.frontend.text import Text, text_of
@@ -62,7 +62,7 @@ class Indexing(Patterns):
 
     def getitem(self, owner: Any, index: Any) -> Any:
         """`owner[index]`."""
-        owner, index = known(owner), known(index)
+        owner, index = known(owner), _without_sizes(known(index))
         if has_rows(owner) or (isinstance(owner, (list, tuple)) and has_data_slice(index)):
             return item_of(self, owner, index)
         method = user_method(owner, "__getitem__")
@@ -92,6 +92,9 @@ class Indexing(Patterns):
                 if isinstance(owner, defaultdict):
                     refuse_entries("a `defaultdict` of other than `int` and `float`")
                 raise KeyError(index)
+        if isinstance(owner, torch.Tensor) and _mixes_data(index):
+            ints, others = _taken_apart(owner, index)
+            return self._tensor_item(owner, ints)[others]
         if isinstance(owner, _MAPPINGS):
             key = as_key(index)
             return owner[index] if key is None else self._look_up(owner, key)
@@ -124,7 +127,7 @@ class Indexing(Patterns):
 
     def item_to_augment(self, owner: Any, index: Any) -> Any:
         """`owner[index]` for `owner[index] += value`, which writes the item back."""
-        owner, index = known(owner), known(index)
+        owner, index = known(owner), _without_sizes(known(index))
         if isinstance(owner, torch.Tensor):
             index = _lists_as_tensors(index)
         is_copy = isinstance(owner, torch.Tensor) and _has_data(index)
@@ -132,7 +135,7 @@ class Indexing(Patterns):
 
     def setitem(self, owner: Any, index: Any, value: Any) -> None:
         """`owner[index] = value`."""
-        owner, index = known(owner), known(index)
+        owner, index = known(owner), _without_sizes(known(index))
         method = user_method(owner, "__setitem__")
         if method is not None:
             self.call(method, owner, index, value)
@@ -150,6 +153,12 @@ class Indexing(Patterns):
             if _has_data(index):
                 view, position = _at(owner, index, self.control.checks)
                 _write(view, position, stored)
+            elif _mixes_data(index):
+                ints, others = _taken_apart(owner, index)
+                view, position = _at(owner, ints)
+                item = view[position].squeeze(0)
+                item[others] = stored
+                _write(view, position, item)
             else:
                 owner[_index(index)] = stored
             return
@@ -171,7 +180,7 @@ class Indexing(Patterns):
 
     def delitem(self, owner: Any, index: Any) -> None:
         """`del owner[index]`."""
-        owner, index = known(owner), known(index)
+        owner, index = known(owner), _without_sizes(known(index))
         method = user_method(owner, "__delitem__")
         if method is not None:
             self.call(method, owner, index)
@@ -286,6 +295,16 @@ def as_position(index: Any) -> Number | None:
     return None
 
 
+def _without_sizes(index: Any) -> Any:
+    """An index with each size that is not known, and what is computed with some, as a number on data.
+
+    Bounds of slices stay: torch takes sizes there, but not as positions.
+    """
+    if isinstance(index, tuple):
+        return index if type(index) is not tuple else tuple(map(_without_sizes, index))
+    return as_number(index) if isinstance(index, torch.SymInt) else index
+
+
 def as_key(key: Any) -> Number | Text | None:
     """A key of a dict that depends on data; None for any other."""
     return key if isinstance(key, Text) else as_position(key)
@@ -306,6 +325,29 @@ def _has_data(index: Any) -> bool:
     return any(map(_is_data_int, parts)) and all(
         _is_data_int(p) or (isinstance(p, plain) and not isinstance(p, bool)) for p in parts
     )
+
+
+def _mixes_data(index: Any) -> bool:
+    """Whether an index of a tensor holds ints that depend on data beside tensors of positions, or masks."""
+    return isinstance(index, tuple) and any(map(_is_data_int, index)) and not _has_data(index)
+
+
+def _taken_apart(owner: torch.Tensor, index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The ints on data of an index, with full slices beside them, and what then indexes the item that they give.
+
+    As in eager, where an int takes its dimension away before tensors of positions index what is left.
+    """
+    dims = [dimensions_of(part) for part in index]
+    free = owner.dim() - sum(d for part, d in zip(index, dims, strict=True) if part is not Ellipsis)
+    ints: list[Any] = []
+    others: list[Any] = []
+    for part, count in zip(index, dims, strict=True):
+        if _is_data_int(part):
+            ints.append(part)
+            continue
+        ints.extend([slice(None)] * (free if part is Ellipsis else count))
+        others.append(part)
+    return tuple(ints), tuple(map(_index, others))
 
 
 def _write(view: torch.Tensor, position: Sequence[torch.Tensor], value: Any) -> None:

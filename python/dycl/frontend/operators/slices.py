@@ -41,13 +41,13 @@ def apply_data_slices(recorder: Recorder, tensor: torch.Tensor, index: Any) -> t
             part = builtins.slice(None)
         left.append(part)
         if part is Ellipsis:
-            dim = tensor.dim() - sum(map(_dimensions, parts[position + 1 :]))
+            dim = tensor.dim() - sum(map(dimensions_of, parts[position + 1 :]))
         else:
-            dim += _dimensions(part)
+            dim += dimensions_of(part)
     return tensor, tuple(left)
 
 
-def _dimensions(part: Any) -> int:
+def dimensions_of(part: Any) -> int:
     """How many dimensions of the tensor a part of an index takes."""
     if part is None or isinstance(part, bool):
         return 0
