@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 
 import torch
 from frontend_cases import B, N, X, Z, case
@@ -444,3 +445,61 @@ def parts_of_a_result(x):
     if places[0, 0] == 0:
         return values[:, 0], x.kthvalue(2)
     return places, x.kthvalue(1)
+
+
+# Sizes as numbers of functions and texts -----------------------------------------------------------------------------
+
+
+@case((X,), (N,), (Z,), (B,), tolerance=1e-6, unreached=4)  # Arguments outside of a domain.
+def roots_of_sizes(x):
+    n = x[x > 0].shape[0]
+    if x.sum() > 0:
+        return x / math.sqrt(n), math.log2(n + 1)
+    return x * math.log(n) if n > 0 else x
+
+
+@case((X,), (N,), (Z,), (B,), unreached=2)  # A size that is negative.
+def half_of_a_size(x):
+    n = math.ceil(x[x > 0].shape[0] / 2)
+    if n > 0:
+        return torch.zeros(n), math.floor(n * 1.5), math.trunc(n / 3)
+    return x[: round(x.shape[0] * 0.4)]
+
+
+@case(*STEPS, dynamic=ANY_LENGTH, unreached=2)
+def rounded_share_of_any_length(x):
+    kept = max(1, round(x.shape[0] * 0.3))
+    if x.sum() > 0:
+        return x[:kept]
+    return x[-kept:] * math.sqrt(x.shape[0])
+
+
+@case((X,), (N,), (Z,), (B,))
+def size_in_a_message(x):
+    kept = x[x > 0]
+    if kept.shape[0] < 2:
+        raise ValueError(f"only {kept.shape[0]} of {x.shape[0]:>3}, {kept.shape[0] / 2:.2f}")
+    return kept.sum()
+
+
+@case((X,), (N,), (Z,), (B,))
+def shape_in_a_message(x):
+    kept = x[x > 0]
+    assert kept.numel() != 1, f"{kept.shape} and {tuple(kept.shape)} of {list(x.shape)}"
+    return kept.sum()
+
+
+@case((X,), (N,), (Z,), (B,))
+def size_in_a_made_text(x):
+    n = x[x > 0].shape[0]
+    text = "kept " + str(n) + ", of which {} are {!r}".format(n, (n, 1))  # noqa: UP032 (as users write it)
+    if n != 1:
+        raise IndexError(text)
+    return x
+
+
+@case(*STEPS, dynamic=ANY_LENGTH)
+def any_length_in_a_message(x):
+    if x.sum() < 4 or x.shape[0] == 2:
+        raise RuntimeError(f"{x.shape[0]} rows ({x.shape[0] * 2}) of shape {x.shape}")
+    return x.mean(0)

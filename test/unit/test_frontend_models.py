@@ -274,17 +274,18 @@ def test_items_of_lists_and_dicts_are_state():
         assert torch.equal(got, model(torch.ones(3) * factor))
 
 
-def test_tensor_in_two_attributes_is_refused_as_state():
+def test_tensor_in_two_attributes_that_is_written_in_place_is_refused():
     class Twice(nn.Module):
         def __init__(self):
             super().__init__()
             self.now = self.first = torch.zeros(3)
 
         def forward(self, x):
+            self.first += x
             self.now = self.now + x
             return self.first
 
-    with pytest.raises(UnsupportedConstructError, match="`now` holds after a call another value, which before"):
+    with pytest.raises(UnsupportedConstructError, match="`first` is written and shares its memory with `now`"):
         capture(Twice(), (torch.ones(3),), {}, Options())
 
 

@@ -41,6 +41,9 @@ UNKNOWN = Unknown()
 
 
 def is_on_data(value: Any) -> bool:
+    """Whether a value has another text for other inputs: also a size that is not known, or a shape with one."""
+    if isinstance(value, torch.Size):
+        return any(isinstance(size, torch.SymInt) for size in value)
     return isinstance(value, (Number, torch.Tensor, Text, Rows, *Symbolic))
 
 
@@ -165,6 +168,8 @@ def portable(argument: Any, value_of: Callable[[Number], dict[str, Any]]) -> tup
 def text_of(value: Any, conversion: str, spec: str = "") -> Text:
     """What `f"{value!conversion:spec}"` gives of a value that depends on data."""
     value = as_number(value)
+    if isinstance(value, (int, float)):
+        return Text((format({"r": repr, "a": ascii, "s": str}.get(conversion, lambda v: v)(value), spec),))
     if isinstance(value, Number):
         return Text((Piece(value, conversion, spec),))
     if isinstance(value, Text) and conversion in ("", "s") and not spec:

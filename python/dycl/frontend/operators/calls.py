@@ -28,7 +28,7 @@ from dycl.frontend.operators.growing import known_items
 from dycl.frontend.operators.objects import Objects
 from dycl.frontend.operators.replacements import replacement_of
 from dycl.frontend.operators.selection import Selection
-from dycl.frontend.size_numbers import number_unless_size
+from dycl.frontend.size_numbers import as_number, number_unless_size
 from dycl.frontend.values import Number, known
 
 _MUTATING = {
@@ -43,6 +43,9 @@ _MOVING = {
     *map(id, (zip, enumerate, map, filter)),
 }
 """The built-ins that move on the iterators that they are given, or make one that does."""
+
+_OF_NUMBERS = set(map(id, (round, str, repr, format)))
+"""The built-ins that take a size that is not known as a number on data: torch's stand-in for one has no value."""
 
 _STORING = {"__setitem__", "__delitem__", "__iadd__", "__imul__", "__ior__", "__iand__", "__isub__", "__ixor__"}
 """The special methods that change the object, as they are called by name."""
@@ -73,6 +76,8 @@ class Calls(Objects):
         if id(function) in _MOVING:
             for value in args:
                 self.refuse_outside_iterator(value)
+        if id(function) in _OF_NUMBERS:
+            args = tuple(map(as_number, args))
         replacement = replacement_of(function)
         if replacement is not None:
             return replacement(self, *args, **kwargs)

@@ -18,14 +18,15 @@ from dycl.frontend.locations import here
 from dycl.frontend.operators.arithmetic import kind_of
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.replacements import replaces
+from dycl.frontend.size_numbers import as_number
 from dycl.frontend.values import Number
 
 _Function = Callable[[torch.Tensor], torch.Tensor]
 
 
 def _numbers(*values: Any) -> list[Any] | None:
-    """The arguments with tensors taken as the numbers in them; None if no argument depends on data."""
-    found = [Number.of_tensor(v) if isinstance(v, torch.Tensor) else v for v in values]
+    """The arguments with tensors and sizes taken as the numbers that they are; None if none depends on data."""
+    found = [Number.of_tensor(v) if isinstance(v, torch.Tensor) else as_number(v) for v in values]
     return found if any(isinstance(v, Number) for v in found) else None
 
 
