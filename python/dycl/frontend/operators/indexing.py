@@ -155,8 +155,9 @@ class Indexing(Patterns):
                 _write(view, position, stored)
             elif _mixes_data(index):
                 ints, others = _taken_apart(owner, index)
-                view, position = _at(owner, ints)
-                item = view[position].squeeze(0)
+                view, position = _at(owner, ints, self.control.checks)
+                with trusted():
+                    item = view[position].squeeze(0)
                 item[others] = stored
                 _write(view, position, item)
             else:

@@ -17,7 +17,7 @@ from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.columns import column_of, columns_of, count_of, places_of
 from dycl.frontend.operators.growing import has_rows, known_items, rows_of
-from dycl.frontend.operators.iteration import DataSequence, PlacedIterator, as_sequence
+from dycl.frontend.operators.iteration import DataSequence, as_sequence
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.operators.sequences import items_of
 from dycl.frontend.rows import Rows, gathered
@@ -38,7 +38,7 @@ def _listed(ops: Calls, items: Any) -> list[Any]:
 
 def _iterator(ops: Calls, items: list[Any]) -> Any:
     """What a function gives that Python has give an iterator."""
-    return as_sequence(items) if has_rows(items) else PlacedIterator(iter(items), ops.control.recorder.graph)
+    return as_sequence(items) if has_rows(items) else ops.iterator(iter(items))
 
 
 @replaces(itertools.accumulate)
