@@ -29,6 +29,7 @@ EXPECTED_WARNINGS = (
     # Of eager, about how it computes.
     "ignore:The PyTorch API of nested tensors",
     "ignore:LSTM with projections is not supported with oneDNN",
+    r"ignore:(std|var)\(\)",
 )
 """Filters of warnings that cases of the corpus give."""
 

@@ -62,7 +62,7 @@ def pairs_seen_before(ids):
     return repeated
 
 
-@case(*IDS)
+@case(*IDS, unreached=1)
 def counts_in_a_dict(ids):
     counts = {}
     for n in ids.tolist():
@@ -73,7 +73,7 @@ def counts_in_a_dict(ids):
     return best, sorted(counts.values()), list(counts)
 
 
-@case(*IDS)
+@case(*IDS, unreached=3)
 def counts_in_a_dict_by_a_loop_on_data(ids):
     counts = {}
     for n in ids[ids > 0].tolist():
@@ -88,7 +88,7 @@ def counts_in_a_dict_by_a_loop_on_data(ids):
     return best, counts.get(2, 0)
 
 
-@case(*IDS)
+@case(*IDS, unreached=2)
 def dict_of_known_keys_counts(ids):
     counts = dict.fromkeys(range(6), 0)
     for n in ids.tolist():
@@ -98,7 +98,7 @@ def dict_of_known_keys_counts(ids):
     return counts[1] + 10
 
 
-@case(*IDS)
+@case(*IDS, unreached=1)
 def numbered_in_order(ids):
     number = {}
     out = []
@@ -126,7 +126,7 @@ def default_counts(ids):
     return sorted(counts.items()) if counts[0] > 1 else counts[1]
 
 
-@case(*IDS)
+@case(*IDS, unreached=2)
 def places_of_numbers(ids):
     tokens = ids.tolist()
     i = tokens.index(2) if 2 in tokens else -1
@@ -138,7 +138,7 @@ def places_of_numbers(ids):
     return i, j, k
 
 
-@case(*IDS)
+@case(*IDS, unreached=2)
 def run_lengths(ids):
     values, lengths = [], []
     for value, run in groupby(ids.tolist()):
@@ -194,7 +194,7 @@ def pairs_from_a_heap(ids):
     return first if first[0] == second[0] else (second, heap)
 
 
-@case(*IDS)
+@case(*IDS, unreached=1)
 def orders_of_pairs(ids):
     pairs = [(v, i) for i, v in enumerate(ids.tolist())]
     if max(pairs) > min(pairs[1:]):
@@ -219,7 +219,7 @@ def first_matches_and_sums(ids):
     return all(v < 3 for v in tokens), sum(v * v for v in tokens)
 
 
-@case(*IDS)
+@case(*IDS, unreached=2)
 def lists_of_unknown_length(ids):
     tokens = torch.unique(ids).tolist()
     doubled = [v * 2 for v in tokens]
@@ -228,7 +228,7 @@ def lists_of_unknown_length(ids):
     return doubled, doubled[::-1], [b - a for a, b in zip(tokens, tokens[1:])], doubled == tokens
 
 
-@case(*IDS)
+@case(*IDS, unreached=3)
 def sorted_lists_of_unknown_length(ids):
     tokens = ids[ids > 1].tolist()
     tokens.sort(reverse=True)
@@ -237,7 +237,7 @@ def sorted_lists_of_unknown_length(ids):
     return sorted(tokens), tokens.index(max(tokens)), tokens.count(2), sorted(tokens, key=lambda v: -v)
 
 
-@case(*IDS)
+@case(*IDS, unreached=3)
 def items_of_unknown_lists_change(ids):
     tokens = ids[ids > 0].tolist()
     if len(tokens) > 3:
@@ -248,7 +248,7 @@ def items_of_unknown_lists_change(ids):
     return tokens
 
 
-@case(*IDS)
+@case(*IDS, unreached=3)
 def queue_that_is_emptied(ids):
     queue = torch.unique(ids).tolist()
     out = []

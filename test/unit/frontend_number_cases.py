@@ -95,7 +95,7 @@ def sorted_numbers(x):
     return c, a * values[1], [2, *order[:2]]
 
 
-@case((X,), (N,), (Z,), (B,))
+@case((X,), (N,), (Z,), (B,), unreached=1)
 def extremes_with_a_key(x):
     far = max([x[0], x[1], x[2]], key=lambda v: v * v)
     place = min(range(3), key=lambda i: x[i].item())

@@ -66,7 +66,7 @@ def collapsed_along_a_dimension(x):
     return path
 
 
-@case(*EDGES)
+@case(*EDGES, unreached=2)
 def runs_of_rows(x):
     rows, of_row, counts = torch.unique_consecutive(x, return_inverse=True, return_counts=True, dim=0)
     if counts.max() > 1:
@@ -282,7 +282,7 @@ def box_of(mask):
     return rows[0].item(), rows[-1].item() + 1
 
 
-@case((X,), (N,), (Z,), (B,), unreached=5)
+@case((X,), (N,), (Z,), (B,), unreached=8)
 def member_in_an_object_of_three_kinds(x):
     box = box_of(x > 0.5)
     crop = Crop(x, mode=Mode.IDLE) if box is None else Crop(x[box[0] : box[1]], box[0])

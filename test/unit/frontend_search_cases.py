@@ -367,7 +367,7 @@ def rises_of_several_lengths(x):
     return torch.cat([x[:1], *parts])
 
 
-@case(*RUNS)
+@case(*RUNS, unreached=3)
 def list_that_shrinks(x):
     stack = []
     for i in range(3):
@@ -521,7 +521,7 @@ APART = vectors(
 )
 
 
-@case(*APART)
+@case(*APART, unreached=3)
 def suppressed(x):
     return x[kept_apart(x, 1.0)[:3]]
 
@@ -529,7 +529,7 @@ def suppressed(x):
 TOKENS = vectors((1, 2, 3, 1, 2), (3, 3, 3, 1, 3), (1, 2, 1, 2, 2), (1, 1, 2, 2, 1))
 
 
-@case(*TOKENS, unreached=2)
+@case(*TOKENS, unreached=3)
 def merged_pairs(ids):
     merged = True
     while merged:

@@ -151,7 +151,7 @@ def selection_in_pairs(x):
     return y, a.shape[0] // 2 * 2, a[: a.shape[0] // 2 * 2]
 
 
-@case(*MASKED)
+@case(*MASKED, unreached=2)
 def least_size_is_forgotten_after_the_condition(x):
     a = x[x[:, 0] > 0]
     y = x.sum()

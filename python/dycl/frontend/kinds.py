@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 import torch
 from torch import nn
 
+from dycl.frontend.rows import Rows
 from dycl.frontend.sizes import sizes_text
 from dycl.frontend.state import UNDEFINED, FrozenChoice, FrozenContents, FrozenNode, FrozenTensor, thaw
 from dycl.frontend.values import Number, Unusable, same_constant
@@ -42,8 +43,14 @@ def number_type(value: Any) -> type | None:
 
 def same_shape(a: FrozenNode | FrozenContents, b: FrozenNode | FrozenContents) -> bool:
     if isinstance(a, FrozenNode) and isinstance(b, FrozenNode):
-        return a.kind == b.kind
+        return a.kind == b.kind and _form_of_rows(a) == _form_of_rows(b)
     return len(a.items) == len(b.items) and a.contents.keys == b.contents.keys  # type: ignore[union-attr]
+
+
+def _form_of_rows(value: FrozenNode) -> Any:
+    """Of a list whose length depends on data: how its items are nested, and of what type they are."""
+    held = value.items[0] if len(value.items) == 1 else None
+    return held.keys if isinstance(held, FrozenNode) and isinstance(held.original, Rows) else None
 
 
 def is_list(value: Any) -> TypeGuard[FrozenNode | FrozenContents]:

@@ -119,7 +119,12 @@ _STAND_IN = re.compile(r"\b(SymInt|SymFloat|SymBool|FunctionalTensor|FakeTensor)
 
 
 def is_of_tracing(error: BaseException) -> bool:
-    """Whether a message names what stands for the user's values while the model is traced: eager raises no such one."""
+    """Whether a message names what stands for the user's values while the model is traced: eager raises no such one.
+
+    That a tensor lacks an attribute, eager says as well.
+    """
+    if isinstance(error, AttributeError) and isinstance(error.obj, torch.Tensor):
+        return False
     return any(isinstance(argument, str) and _STAND_IN.search(argument) for argument in error.args)
 
 

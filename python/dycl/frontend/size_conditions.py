@@ -10,10 +10,14 @@ import math
 from typing import Any
 
 import sympy
+from torch.utils._sympy import functions as torch_sympy
 from torch.utils._sympy.value_ranges import ValueRanges, bound_sympy
 
 _MAX_STEPS = 512
 """After how many intervals a condition is given up."""
+
+_MAX_DIVISOR = 64
+"""By up to which constant a size may be divided so that each remainder is looked at."""
 
 
 def at_size(condition: Any, symbol: Any, size: int) -> bool:
@@ -89,4 +93,42 @@ def _decided(condition: Any, symbol: Any, first: int, last: int) -> bool | None:
         known = bound_sympy(condition, {symbol: ValueRanges(sympy.Integer(first), sympy.Integer(last))})
     except (ZeroDivisionError, AssertionError, NotImplementedError):
         return None  # interval arithmetic cannot say; a single size can be tried
-    return bool(known.lower) if known.is_singleton() else None
+    return bool(known.lower) if known.is_singleton() else _decided_by_remainders(condition, symbol, first)
+
+
+def _decided_by_remainders(condition: Any, symbol: Any, first: int) -> bool | None:
+    """The same by the cases of `size = divisor * n + remainder`, where sizes are divided by one constant."""
+    divisions = condition.atoms(torch_sympy.FloorDiv, torch_sympy.PythonMod, torch_sympy.Mod)
+    divisors = {division.args[1] for division in divisions}
+    if len(divisors) != 1 or first < _MAX_DIVISOR:
+        return None
+    (divisor,) = divisors
+    if not divisor.is_Integer or not 1 < divisor <= _MAX_DIVISOR:
+        return None
+    many = sympy.Symbol("many", integer=True, positive=True)
+    found = {
+        _without_divisions(condition.xreplace({symbol: divisor * many + rest}), many) for rest in range(int(divisor))
+    }
+    return found == {sympy.true} if len(found) == 1 and found <= {sympy.true, sympy.false} else None
+
+
+def _without_divisions(expression: Any, many: Any) -> Any:
+    """An expression with what is known of its divisions and extremes, for any positive `many`."""
+    if not expression.args:
+        return expression
+    args = [_without_divisions(arg, many) for arg in expression.args]
+    if isinstance(expression, (torch_sympy.FloorDiv, torch_sympy.PythonMod, torch_sympy.Mod)):
+        times, rest = sympy.expand(args[0]).as_independent(many, as_Add=True)[::-1]
+        factor = times.coeff(many)
+        if rest.is_Integer and factor.is_Integer and times == factor * many and factor % args[1] == 0:
+            is_quotient = isinstance(expression, torch_sympy.FloorDiv)
+            return factor // args[1] * many + rest // args[1] if is_quotient else rest % args[1]
+    if isinstance(expression, (torch_sympy.Max, torch_sympy.Min)) and len(args) == 2:
+        distance = sympy.expand(args[0] - args[1])
+        if distance.is_nonnegative or distance.is_nonpositive:
+            return args[0] if bool(distance.is_nonnegative) is isinstance(expression, torch_sympy.Max) else args[1]
+    if isinstance(expression, (sympy.Eq, sympy.Ne)):
+        distance = sympy.expand(args[0] - args[1])
+        if distance.is_Integer:
+            return sympy.true if (distance == 0) is isinstance(expression, sympy.Eq) else sympy.false
+    return expression.func(*args)

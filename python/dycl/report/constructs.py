@@ -207,10 +207,15 @@ def leaves_of(expression: ast.expr | ComparisonPart) -> Iterator[Leaf]:
         yield expression
 
 
+# What may leave a generator where it stands.
+_LEAVING = ("next", "any", "all")
+
+
 class _Reader:
     def __init__(self, file: str, lines: Sequence[str]) -> None:
         self._file = file
         self._lines = lines
+        self._left_early: set[ast.AST] = set()
 
     def constructs(self, tree: ast.AST) -> Iterator[Construct]:
         for node in ast.walk(tree):
@@ -231,6 +236,9 @@ class _Reader:
                 yield self._operands("comparison", node, _chain(node))
             elif isinstance(node, _COMPREHENSIONS):
                 yield from self._comprehension(node)
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _LEAVING:
+                # Nothing tells how many items a generator has taken that is left where it stands.
+                self._left_early.update(a for a in node.args if isinstance(a, ast.GeneratorExp))
             elif isinstance(node, ast.Match):
                 yield from self._cases(node)
 
@@ -260,7 +268,8 @@ class _Reader:
             made = self._make("for", generator.iter, (node,))
             made.kind = "comprehension"
             made.match = range_of(node)
-            yield made
+            if node not in self._left_early:
+                yield made
             for test in generator.ifs:
                 yield self._tested("if", test, test)
 
