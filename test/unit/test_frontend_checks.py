@@ -7,7 +7,7 @@ import copy
 
 import pytest
 import torch
-from check_cases import CASES, MASKED, known_to_be_in_range
+from check_cases import CASES, MASKED, ROW, TABLE, known_to_be_in_range
 from frontend_cases import assert_same
 from test_frontend_constructs import run_captured
 
@@ -40,8 +40,32 @@ def test_cases_raise_and_do_not():
         assert any(raising) is not never or function.__name__ == "handled", function
 
 
-def test_what_is_in_range_is_not_checked():
-    assert capture(known_to_be_in_range, (torch.tensor([2, 1]),), {}, Options()).signature.exceptions == ()
+def places_that_are_found(i):
+    """Of a mask, on one side fewer of them."""
+    row, column = torch.where(TABLE > i.sum())
+    if row.numel() > 2:
+        row, column = row[:2], column[:2]
+    return TABLE[row, column], ROW[torch.nonzero(ROW > i[0])[:, 0]]
+
+
+@pytest.mark.parametrize("function", [known_to_be_in_range, places_that_are_found])
+def test_what_is_in_range_is_not_checked(function):
+    program = capture(function, (torch.tensor([2, 1]),), {}, Options())
+    assert program.signature.exceptions == ()
+    for i in (torch.tensor([2, 1]), torch.tensor([0, 0]), torch.tensor([-1, 9])):
+        assert_same(run_captured(program, (i,))[0], function(i))
+
+
+def test_the_other_column_of_places_is_checked():
+    def swapped(i):
+        row, column = torch.where(TABLE > i.sum())
+        return TABLE[column, row]
+
+    program = capture(swapped, (torch.tensor([4, 1]),), {}, Options())
+    assert len(program.signature.exceptions) == 1
+    with pytest.raises(IndexError, match="index 2 is out of bounds for dimension 0 with size 2") as raised:
+        swapped(torch.tensor([3, 1]))
+    assert_same(run_captured(program, (torch.tensor([3, 1]),))[0], raised.value)
 
 
 @pytest.mark.parametrize("function", [c[0] for c in CASES if c[1] is MASKED or c[0].__name__.startswith("by_")])

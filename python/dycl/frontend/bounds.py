@@ -43,6 +43,9 @@ _PASSING = {
 }
 
 
+# Ops between `nonzero` and the choice of a column of it.
+_KEEPING_COLUMNS = {aten.clone.default, aten.alias.default}
+
 # What a constant's node has in its meta.
 _BOUND = "upper bound"
 
@@ -117,10 +120,31 @@ def upper_bound(recorder: Recorder, tensor: torch.Tensor) -> int | None:
     return upper_bound_of(recorder.node_of(recorder.unwrap(tensor)))  # type: ignore[arg-type]
 
 
+def _only_column(node: Any) -> int | None:
+    """Which column of a matrix a node takes, if it takes one."""
+    dim, start, end = (*node.args[1:4], None, None, None)[:3]
+    is_one = node.target is aten.select.int or (
+        node.target is aten.slice.Tensor and type(start) is int and end == start + 1
+    )
+    return start if is_one and dim == 1 else None
+
+
 def upper_bound_of(node: Any) -> int | None:
     """The same of the tensor that a node computes."""
+    column: int | None = None
     while node.target in _PASSING:
+        if node.target not in _KEEPING_COLUMNS:
+            column = _only_column(node)
         node = node.args[0]
+    if node.target is aten.nonzero.default:
+        sizes = node.args[0].meta["val"].shape
+        size = sizes[0] if len(sizes) == 1 else sizes[column] if type(column) is int else None
+        return size if type(size) is int else None
+    if node.target is operator.getitem and node.args[0].target is torch.ops.higher_order.cond:
+        ends = [next(n for n in reversed(side.nodes) if n.op == "output") for side in node.args[0].meta["branches"]]
+        bounds = [upper_bound_of(end.args[0][node.args[1]]) for end in ends]
+        known = [bound for bound in bounds if bound is not None]
+        return max(known) if len(known) == len(bounds) else None
     if _BOUND in node.meta:
         return node.meta[_BOUND]
     if node.target is not aten.clamp.default:

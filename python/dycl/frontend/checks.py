@@ -42,6 +42,9 @@ class Slot(Enum):
     """What it was compared with."""
 
 
+_FEW = 8
+"""Up to how many indices are looked at one by one."""
+
 Message = Sequence["str | int | torch.SymInt | Slot"]
 
 
@@ -140,6 +143,15 @@ class Checks:
             return
         index = index.to(torch.int64)
         bad = (index < -size if wraps else index < 0) | (index >= size)
+        if is_static(bad.numel()) and 1 < bad.numel() <= _FEW:
+            # One step of the device, where a reduction takes two more.
+            value = fails = None
+            for place, one in zip(bad.reshape(-1).unbind()[::-1], index.reshape(-1).unbind()[::-1], strict=True):
+                value = one if value is None else torch.where(place, one, value)
+                fails = place if fails is None else place | fails
+            assert fails is not None
+            self.require(func, fails, kind, message, value, size)
+            return
         first, fails = _first(bad)
         self.require(func, fails, kind, message, _at(index, first), size)
 
