@@ -55,6 +55,7 @@ class Options:
         max_depth: how deep conditions may nest; beyond it `compile` refuses, naming the line.
         max_specializations: into how many whole paths the program may be taken apart where the sides of a condition
             disagree on a value (None and a tensor, two dtypes) that is used afterwards.
+        max_seconds: how long that may take, in seconds of the processor's; then it is refused, naming the value.
     """
 
     simplify_host: bool = True
@@ -77,6 +78,7 @@ class Options:
     progress: bool | None = None
     max_depth: int = 400
     max_specializations: int = 16
+    max_seconds: float = 30.0
 
     def __post_init__(self) -> None:
         if self.compile_to is not None and self.compile_to not in PHASES:

@@ -120,6 +120,15 @@ def test_more_disagreements_than_specializations():
         import_program(forward, (X,), {}, Options(max_specializations=8))
 
 
+def test_longer_than_paths_may_take():
+    def forward(x):
+        y = x if x.sum() > 0 else 1
+        return x + y
+
+    with pytest.raises(UnsupportedConstructError, match=r"the value is a tensor .*`Options.max_seconds`"):
+        import_program(forward, (X,), {}, Options(max_seconds=0))
+
+
 def test_more_sides_than_are_traced(monkeypatch):
     """What multiplies ends in a refusal that names the value."""
     monkeypatch.setattr(specialize, "MAX_SIDES", 1)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -59,6 +60,7 @@ class Branches:
     Attributes:
         recorder: where ops go.
         checks: what eager checks while it runs; None where the program does not. Set before the first use.
+        deadline: the processor time (`time.process_time`) after which paths are not taken apart any further.
         journal: where stores to attributes and containers are reported.
         sites: how many conditions on data have been met.
         escaping: the exceptions that leave the program. Set before the first use; the runs of one capture share it.
@@ -76,6 +78,7 @@ class Branches:
     ) -> None:
         self.recorder = recorder
         self.checks: Checks | None = None
+        self.deadline = math.inf
         self.journal = Journal()
         self.sites = 0
         self.escaping = Escaping()

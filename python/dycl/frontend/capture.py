@@ -8,6 +8,7 @@ afterwards; whatever else the run wrote is undone from the journal: the model an
 from __future__ import annotations
 
 import functools
+import time
 import types
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -165,6 +166,7 @@ def _capture(
     memos: list[Memo] = []
     first: CapturedProgram | None = None
     tried = 0
+    deadline = time.process_time() + options.max_seconds / 2  # There are two ways.
     names = _Names()
     escaping = Escaping()
     while True:
@@ -182,6 +184,7 @@ def _capture(
                     dynamic_shapes,
                     max_lengths,
                     makes_rows,
+                    deadline,
                 )
                 program = attempt.execute()
         except Restart:
@@ -256,6 +259,7 @@ class _Run:
         dynamic_shapes: Any,
         max_lengths: int | None,
         makes_rows: bool,
+        deadline: float,
     ) -> None:
         self._model = model
         self._args = args
@@ -274,6 +278,7 @@ class _Run:
             makes_rows=makes_rows,
         )
         self.control.escaping = escaping
+        self.control.deadline = deadline
         if options.checks == "eager":
             self.control.checks = Checks(self.recorder)
             self.control.checks.handles = self.control.handles

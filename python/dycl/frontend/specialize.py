@@ -12,6 +12,7 @@ Conditions are told apart by their number in the order of tracing, which is the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
@@ -88,6 +89,12 @@ class Specialization(Branches):
             self._max_lengths -= 1
             if self._max_lengths < 0:
                 raise ManyLengthsError(error.construct, hint=error.hint, location=error.location) from error
+        if time.process_time() > self.deadline:
+            raise DisagreementError(
+                error.construct,
+                hint=f"{error.hint}, or raise `Options.max_seconds`: compiling the paths apart takes longer than that",
+                location=error.location,
+            ) from error
         if context.left == 0 or self._sides_traced > MAX_SIDES * self._max_specializations:
             raise DisagreementError(
                 error.construct,
