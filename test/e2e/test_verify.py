@@ -501,3 +501,20 @@ def test_zoo_by_its_own_inputs():
     assert report.ok, str(report)
     assert report.decisions >= 60
     assert not report.untaken
+
+
+def test_errors_of_values_agree():
+    """Also where the sizes are not in the program's message."""
+
+    def forward(x, i):
+        if x.sum() > 0:
+            return x[x > 0] + torch.ones(2), i
+        return x.index_select(0, i), i
+
+    calls = [
+        (torch.tensor(x), torch.tensor([i]))
+        for x, i in (([1.0, 2.0, -1.0], 0), ([1.0, 1.0, 1.0], 0), ([-1.0, 0.0, 0.0], 1), ([-1.0, 0.0, 0.0], 7))
+    ]
+    report = dycl.verify(dycl.compile(forward, calls[0]), forward, calls, search=0)
+    assert report.ok, report
+    assert report.exceptions == 2

@@ -15,7 +15,7 @@ import networkx
 import torch
 from torch import nn
 
-from dycl.errors import DyclError, InputError
+from dycl.errors import DyclError, InputError, SizeMismatchError
 from dycl.report.agreement import Agreement, Call, Disagreement, Predicate, compare_decisions
 from dycl.report.coverage import FORCED, NATURAL, ORIGINS, Coverage
 from dycl.report.dead import dead_edges
@@ -249,6 +249,9 @@ class Verifier:
         result, raised = self.run_program(mine)
         call = Call(eager, self.program.last_decisions)
         record = Record(len(self.records), origin, arguments, before, call, self.seed)
+        if isinstance(raised, SizeMismatchError) and isinstance(eager.raised, RuntimeError):
+            record.raised = True  # The same error, without the sizes in its message.
+            return record
         if isinstance(raised, DyclError):
             record.problems.append(("error", f"the program failed: {raised}"))
             return record
