@@ -30,6 +30,14 @@ RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 Once = Callable[[str, Callable[[], Any]], Any]
 
 
+@pytest.fixture(autouse=True)
+def checked_distributions() -> None:
+    """A library that another test imports may have switched the checks of `torch.distributions` off."""
+    distributions = sys.modules.get("torch.distributions")
+    if distributions is not None:
+        distributions.Distribution.set_default_validate_args(__debug__)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that open a Vulkan device come last.
 

@@ -83,7 +83,7 @@ def test_sizes_that_do_not_agree_are_an_error() -> None:
 
     program = dycl.compile(forward, (torch.ones(5), torch.tensor(3)))
     assert torch.equal(program(torch.ones(5), torch.tensor(3)), torch.full((3,), 3.0))
-    with pytest.raises(dycl.DyclError, match=r"do not agree, at .*test_constructs_compiled"):
+    with pytest.raises(dycl.DyclError, match=r"do not agree: 3 and 2"):
         program(torch.ones(5), torch.tensor(2))
 
 
@@ -93,7 +93,7 @@ def test_division_of_integers_by_zero_does_not_end_the_process() -> None:
             return x % y, torch.div(x, y, rounding_mode="trunc")
         return x // y, torch.fmod(x, y)
 
-    program = dycl.compile(forward, (torch.tensor(7), torch.tensor(5)))
+    program = dycl.compile(forward, (torch.tensor(7), torch.tensor(5)), options=dycl.Options(checks="off"))
     assert program(torch.tensor(7), torch.tensor(0)) == (0, 7)
     assert program(torch.tensor(-7), torch.tensor(0)) == (-7, 0)
     assert program(torch.tensor(-7), torch.tensor(2)) == (-4, -1)

@@ -24,7 +24,7 @@ UNREACHED = {
     "lightglue": 1,
     "mixtral": 15,
     "slanet": 2,
-    "suppression": 2,
+    "suppression": 4,
     "switch": 3,
     "switch_encoder": 7,
 }

@@ -479,6 +479,12 @@ class Recorder(TorchDispatchMode):
                     return narrow_integers.in_32_bits(func, args, kwargs, out.dtype)
         if func is aten.pow.Tensor_Tensor and torch.result_type(*args).is_floating_point:
             return self._record_power(*args)
+        if func is torch.ops.prims.squeeze.default:
+            # What a condition says is 1, the type does not.
+            with self:
+                for dim in args[1]:
+                    if not is_static(args[0].shape[dim]):
+                        args = (args[0].narrow(dim, 0, 1), *args[1:])
         prepare = elementwise.PREPARED.get(func)
         if prepare is not None:
             with self:

@@ -466,6 +466,11 @@ class Sizes:
             for _ in range(int(expr.exp) - 1):
                 product = self._op(graph, aten.mul.int, product, base)
             return product
+        if isinstance(expr, (torch_sympy.PythonMod, torch_sympy.Mod)) and not self._is_counted(expr.args[0]):
+            # torch-mlir's remainder has the sign of the dividend.
+            dividend, divisor = (self._emit(graph, a) for a in expr.args)
+            quotient = self._op(graph, aten.floordiv.int, dividend, divisor)
+            return self._op(graph, aten.sub.int, dividend, self._op(graph, aten.mul.int, quotient, divisor))
         for kind, function in _BINARY.items():
             if isinstance(expr, kind):
                 return self._op(graph, function, *(self._emit(graph, a) for a in expr.args[:2]))
@@ -476,6 +481,11 @@ class Sizes:
             hint="use sums, products, `//` and `%` of sizes",
             location=here(),
         )
+
+    def _is_counted(self, expr: Any) -> bool:
+        """Whether an expression of sizes is known not to be negative."""
+        known = bound_sympy(expr, {s: self.env.var_to_range[s] for s in expr.free_symbols})
+        return bool(known.lower >= 0)
 
     @staticmethod
     def _op(graph: fx.Graph, function: Any, *args: Any) -> fx.Node:

@@ -1042,6 +1042,9 @@ def problem_of(what: str, error: Exception) -> RegionProblem:
     _, is_assertion, message = str(error).partition(_ASSERTION)
     if is_assertion:
         return SizeProblem(f"{message.rstrip('; ')} ({what})")
+    shape = re.search(r"shape dimension \d+ mismatch; expected (\d+) but have (\d+)", str(error))
+    if shape is not None:
+        return SizeProblem(f"sizes that depend on tensor values do not agree: {shape[1]} and {shape[2]} ({what})")
     return RegionProblem(f"{what} failed: {error}")
 
 
