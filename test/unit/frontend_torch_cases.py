@@ -118,7 +118,7 @@ def mixture_and_transforms(x):
     try:
         mixture = MixtureSameFamily(Categorical(logits=x), Normal(x, torch.ones_like(x)))
         squashed = TransformedDistribution(Normal(x, torch.ones_like(x)), [TanhTransform(cache_size=1)])
-        return mixture.log_prob(x[:, 0]), mixture.mean, squashed.log_prob(torch.tanh(x * 0.25))
+        return mixture.log_prob(x[:, 0]), mixture.mean, squashed.log_prob(torch.tanh(x * 0.02))
     except ValueError:
         return OneHotCategorical(logits=torch.ones(3)).entropy(), x, x
 
