@@ -8,11 +8,13 @@ import sympy
 import torch
 import torch.nn.functional as F
 from torch.export import Dim
-from torch.utils._sympy.functions import FloorDiv, Max, Mod
+from torch.utils._sympy.functions import FloorDiv, Max, Mod, PythonMod
+from torch.utils._sympy.value_ranges import ValueRanges
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.capture import capture
 from dycl.frontend.size_conditions import at_size, is_same_for_all, sizes_without
+from dycl.frontend.size_facts import SizeFacts
 from dycl.options import Options
 
 n = sympy.Symbol("n", integer=True, positive=True)
@@ -101,3 +103,12 @@ def test_an_op_that_takes_multiples_only_is_no_program_for_all_sizes(function):
     ) as refused:
         capture(function, (torch.ones(194),), {}, Options(), ({0: Dim("n", min=1, max=1000)},))
     assert refused.value.hint
+
+
+def test_what_a_remainder_says_of_a_size():
+    """An odd size is 1 or more: not known to be 1."""
+    size = sympy.Symbol("n", integer=True, positive=True)
+    facts = SizeFacts((sympy.Eq(PythonMod(size, 2), 1),), {size: ValueRanges(1, 1000)})
+    assert facts.answer(sympy.Eq(size, 1)) is None
+    assert facts.answer(sympy.Eq(size, 2)) == sympy.false
+    assert facts.answer(size >= 1) == sympy.true

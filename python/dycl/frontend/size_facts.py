@@ -152,7 +152,9 @@ class SizeFacts:
         residue = int((factor * (rest - offset)) % by)
         known = self._ranges[symbol]
         low, high = (known.lower - residue) / by, (known.upper - residue) / by
-        part = sympy.Symbol(f"{symbol}_{by}", integer=True, nonnegative=low >= 0, positive=low > 0)
+        # Not `positive=False`, which would say that it is not.
+        sign = {"positive": True} if low > 0 else {"nonnegative": True} if low >= 0 else {}
+        part = sympy.Symbol(f"{symbol}_{by}", integer=True, **sign)
         self._ranges[part] = ValueRanges(sympy.ceiling(low), sympy.floor(high))
         self._set(symbol, by * part + residue)
 
