@@ -193,7 +193,7 @@ def _entries(owner: Any, *keys: Any) -> Entries | None:
 
 @replaces(dict.setdefault)
 def setdefault(ops: Calls, owner: dict[Any, Any], key: Any, default: Any = None) -> Any:
-    if entries_in(owner) is None and not keyed.is_data_key(key):
+    if not keyed.has_data_keys(owner, key):
         ops.touch(owner)
         return owner.setdefault(key, default)
     if isinstance(default, (list, dict, set)):
@@ -205,7 +205,7 @@ def setdefault(ops: Calls, owner: dict[Any, Any], key: Any, default: Any = None)
 
 @replaces(dict.pop)
 def dict_pop(ops: Calls, owner: dict[Any, Any], key: Any, *default: Any) -> Any:
-    if entries_in(owner) is None and not keyed.is_data_key(key):
+    if not keyed.has_data_keys(owner, key):
         ops.touch(owner)
         return owner.pop(key, *default)
     value = ops.call(dict.get, owner, key, *default) if default else ops.getitem(owner, key)
@@ -323,7 +323,7 @@ def frozenset_(ops: Calls, *args: Any) -> Any:
 
 @replaces(set.add)
 def add(ops: Calls, owner: set[Any], key: Any) -> None:
-    if entries_in(owner) is None and not keyed.is_data_key(key):
+    if not keyed.has_data_keys(owner, key):
         ops.touch(owner)
         owner.add(key)
         return
@@ -332,7 +332,7 @@ def add(ops: Calls, owner: set[Any], key: Any) -> None:
 
 @replaces(set.discard)
 def discard(ops: Calls, owner: set[Any], key: Any) -> None:
-    if entries_in(owner) is None and not keyed.is_data_key(key):
+    if not keyed.has_data_keys(owner, key):
         ops.touch(owner)
         owner.discard(key)
         return
@@ -342,7 +342,7 @@ def discard(ops: Calls, owner: set[Any], key: Any) -> None:
 
 @replaces(set.remove)
 def remove_from_set(ops: Calls, owner: set[Any], key: Any) -> None:
-    if entries_in(owner) is None and not keyed.is_data_key(key):
+    if not keyed.has_data_keys(owner, key):
         ops.touch(owner)
         owner.remove(key)
         return

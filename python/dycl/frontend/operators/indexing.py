@@ -76,7 +76,7 @@ class Indexing(Patterns):
             copied = self._tensor_item(owner, index)
             self.control.recorder.note_copy(copied, owner)  # type: ignore[arg-type]
             return copied
-        if isinstance(owner, dict) and (entries_in(owner) is not None or keyed.is_data_key(index)):
+        if isinstance(owner, dict) and keyed.has_data_keys(owner, index):
             if entries_in(owner) is not None:
                 return keyed.look_up(self, owner, index)
             if isinstance(owner, (Counter, defaultdict)) or type(index) is tuple:
@@ -173,7 +173,7 @@ class Indexing(Patterns):
             for i, item in enumerate(written):
                 owner[i] = item
             return
-        if isinstance(owner, dict) and (entries_in(owner) is not None or keyed.is_data_key(index)):
+        if isinstance(owner, dict) and keyed.has_data_keys(owner, index):
             keyed.store(self, owner, index, value)
             return
         self.touch(owner)
@@ -194,7 +194,7 @@ class Indexing(Patterns):
         if number is not None:
             self.take_out(owner, number, "assignment index")
             return
-        if isinstance(owner, dict) and (entries_in(owner) is not None or keyed.is_data_key(index)):
+        if isinstance(owner, dict) and keyed.has_data_keys(owner, index):
             self.getitem(owner, index)  # raises where it is not there
             keyed.remove(self, owner, index)
             return

@@ -23,6 +23,11 @@ def is_data_key(key: Any) -> bool:
     return isinstance(key, Number) or (type(key) is tuple and any(map(is_data_key, key)))
 
 
+def has_data_keys(owner: Any, key: Any) -> bool:
+    """Whether a set or dict holds keys on data, or is asked for one."""
+    return entries_in(owner) is not None or is_data_key(key)
+
+
 def entries_of(owner: Any, key: Any = None, value: Any = None) -> Entries:
     """What a set or dict holds, as entries; one without any, as one that could hold the key and the value."""
     found = entries_in(owner)
