@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import re
 import shlex
 import shutil
 import subprocess
+import weakref
 
 import numpy as np
 import pytest
@@ -60,6 +62,18 @@ def outcome(function, inputs):
         return function(*inputs)
     except ValueError as error:
         return type(error), error.args
+
+
+def test_a_program_ends_with_its_last_reference(account):
+    program = dycl.load(account, host="vm")
+    program(*account_inputs(*INPUTS[1]))
+    session = weakref.ref(program._loaded.session)
+    gc.disable()
+    try:
+        del program
+        assert session() is None
+    finally:
+        gc.enable()
 
 
 def test_calls_agree_with_eager_and_the_python_host(account):

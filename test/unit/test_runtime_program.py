@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`dycl.Program` as its user sees it: arguments in, results out, state, paths, refusals."""
 
+import gc
 import json
 import re
 import threading
+import weakref
 from collections import Counter, defaultdict, namedtuple
 from dataclasses import dataclass
 
@@ -566,6 +568,36 @@ def lose_device(monkeypatch):
 
     monkeypatch.setattr("dycl.runtime.program._Loaded", Losing)
     return lose
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loading": "eager"},
+        {"loading": "lazy", "threads": 2},
+        {"loading": "background"},
+        {"memory_budget": 1},
+        {"device": "local-task"},
+    ],
+    ids=str,
+)
+def test_a_program_ends_with_its_last_reference(gate_bundle, options):
+    """Its devices and mapped files too: Python's collector of cycles knows nothing of their memory and threads."""
+    program = dycl.load(gate_bundle, **options)
+    program(UP)
+    with program.profile() as profile:
+        program(DOWN)
+    assert profile.calls == 1
+    for thread in threading.enumerate():  # that loads in the background
+        if thread is not threading.current_thread() and thread.daemon:
+            thread.join(10)
+    session = weakref.ref(program._loaded.session)
+    gc.disable()
+    try:
+        del program
+        assert session() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("what", ["main", "upload"])

@@ -766,6 +766,8 @@ class Session:
     Each VMFB is loaded into a context of its own, so that it can be loaded when a region of it is first called, and
     dropped. Most hold one region; those with the same code share one.
     Calls may run in several threads at a time: what a call needs is its own, and regions keep no state.
+    Nothing that a session has refers to it but weakly: with the last reference from outside its devices are closed and
+    its memory is free. Python's collector of cycles may not run for long, and on a GPU it is not Python's memory.
 
     Attributes:
         regions: what `main` of host.py gets.
@@ -972,24 +974,26 @@ class Session:
         """A region's callable that finds out whether it is faster on the pool of threads."""
         region = self._described[name]
         device = self.device_of(region)
+        session: Session = weakref.proxy(self)
 
         def load() -> Callable[..., Any] | None:
             pool = device.pool()
-            return None if pool is None else self._bind_all(pool, vmfb, name)[name]
+            return None if pool is None else session._bind_all(pool, vmfb, name)[name]
 
         def settle(trial: _Trial, call: Callable[..., Any]) -> None:
-            with self._lock:
-                if self._trials.get(name) is trial:  # It was not dropped meanwhile.
-                    self._put(name, vmfb, call)
+            with session._lock:
+                if session._trials.get(name) is trial:  # It was not dropped meanwhile.
+                    session._put(name, vmfb, call)
 
         trial = self._trials[name] = _Trial(region, one, load, settle)
         return trial
 
     def _drop(self, region: dict[str, Any]) -> None:
         """Forget a region, or begin without it; the next call loads it."""
+        session: Session = weakref.proxy(self)
 
         def first_call(*values: Any) -> Any:
-            return self._load(region)(*values)
+            return session._load(region)(*values)
 
         call: Any = first_call
         call.is_loaded = False
@@ -1109,7 +1113,8 @@ class Regions:
     """The regions as attributes, each callable with device tensors and Python scalars."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        """Those of a session, which has to outlive them."""
+        self._session: Session = weakref.proxy(session)
         self._constants: dict[tuple[int, str | None], tuple[np.ndarray, rt.HalBufferView]] = {}
 
     def constant(self, array: np.ndarray, device: str | None = None) -> rt.HalBufferView:

@@ -83,13 +83,15 @@ class Profile:
     and copies of inputs and outputs.
     """
 
-    def __init__(self, regions: Iterable[Region], targets: Mapping[str, str], on_stop: Callable[[], None]) -> None:
+    def __init__(
+        self, regions: Iterable[Region], targets: Mapping[str, str], on_stop: Callable[[Profile], None]
+    ) -> None:
         """Not for users, who have `Program.profile`.
 
         Args:
             regions: the program's regions.
             targets: the text of each target, by the name that host.py has for it.
-            on_stop: ends the profiling.
+            on_stop: ends this profiling.
         """
         self._sums = _Sums()
         self._targets = targets
@@ -99,7 +101,7 @@ class Profile:
 
     def stop(self) -> None:
         """Count no further calls."""
-        self._on_stop()
+        self._on_stop(self)
 
     def __enter__(self) -> Profile:
         return self

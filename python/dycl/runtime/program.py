@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import warnings
+import weakref
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -239,9 +240,12 @@ class Program:
             raise DyclError("profile() needs host='python'; the VM host calls the regions inside of IREE")
         self.prepare()
 
-        def stop() -> None:
-            if self._profile is profile:
-                self._profile = None
+        program = weakref.ref(self)  # The profile may outlive it.
+
+        def stop(profile: Profile) -> None:
+            profiled = program()
+            if profiled is not None and profiled._profile is profile:
+                profiled._profile = None
 
         targets = {entry["folder"]: entry["target"] for entry in self._bundle.manifest["targets"]}
         self._profile = profile = Profile(self.regions, targets, stop)
