@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import time
+import types
+import weakref
 
 import pytest
 import torch
@@ -12,6 +15,7 @@ import torch.nn.functional as F
 from functorch.experimental import control_flow
 from torch import nn
 from torch._higher_order_ops.scan import scan
+from torch.export import Dim
 from torch.utils import _pytree as pytree
 from torch.utils.checkpoint import checkpoint
 
@@ -19,6 +23,7 @@ from dycl.errors import UnsupportedConstructError
 from dycl.frontend import import_program
 from dycl.frontend.capture import capture
 from dycl.frontend.interpreter import Decision, Interpreter, conditions
+from dycl.frontend.recorder import Recorder
 from dycl.options import Options
 
 
@@ -474,3 +479,59 @@ def test_equal_literals_are_one_parameter():
     assert [p.tolist() for p in program.parameters.values()] == [[1.0, 2.0]]
     (got,) = Interpreter(program).run((-torch.ones(2),))
     assert got.tolist() == [-2.0, -3.0]
+
+
+def loop_and_checks(x):
+    table = torch.arange(8.0)
+    while x.sum() < 3:
+        x = x + table[x.argmax()]
+    return x[x > 1], torch.rand(2)
+
+
+def raises_on_some_path(x):
+    if x.sum() < 0:
+        raise ValueError(f"of size {x.shape[0]}")
+    return torch.cat([x, x[x > 0]])
+
+
+def is_refused(x):
+    if x.sum() < 0:
+        return torch.linalg.inv(x.view(1, 1))
+    return x
+
+
+class Remembering(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+        self.register_buffer("sum", torch.zeros(8))
+
+    def forward(self, x):
+        self.count += 1
+        if self.count % 2:
+            self.sum += x
+        return self.sum
+
+
+def traces_in_memory():
+    gc.collect()
+    return sum(type(found) is Recorder for found in gc.get_objects())
+
+
+@pytest.mark.parametrize(
+    "function", [loop_and_checks, raises_on_some_path, is_refused, Remembering], ids=lambda f: f.__name__
+)
+def test_nothing_of_a_trace_stays_in_memory(function):
+    """Tensors held by torch's C++ hide cycles from Python's collector, and with them the model and all its weights."""
+    model = function() if isinstance(function, type) else types.FunctionType(function.__code__, globals())
+    dynamic = ({0: Dim("n", min=1, max=99)},) if function is raises_on_some_path else None
+    before, refusal = traces_in_memory(), None
+    try:
+        import_program(model, (torch.ones(1 if function is is_refused else 8),), dynamic_shapes=dynamic)
+    except UnsupportedConstructError as error:
+        refusal = str(error)
+    assert (refusal is not None) == (function is is_refused)
+    held = weakref.ref(model)
+    del model
+    assert traces_in_memory() == before
+    assert held() is None

@@ -263,6 +263,7 @@ class Recorder(TorchDispatchMode):
             self.is_mha_fused = torch.backends.mha.get_fastpath_enabled()
             torch.backends.mha.set_fastpath_enabled(False)
             stack.callback(torch.backends.mha.set_fastpath_enabled, self.is_mha_fused)
+            stack.callback(self.sizes.env.detach)
             stack.enter_context(self.sizes.assuming_nothing())
             # Torch's decompositions in C++ take sizes for constants; those in Python do not.
             stack.enter_context(enable_python_dispatcher())

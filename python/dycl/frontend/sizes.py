@@ -168,6 +168,14 @@ class _Environment(ShapeEnv):
         self._facts: tuple[Any, SizeFacts] | None = None
         self._is_asked = False
 
+    def detach(self) -> None:
+        """The trace has ended: ask nobody any more.
+
+        Tensors refer to this, and some are held by torch's C++, through which Python's collector of cycles sees
+        nothing: with all that this referred to, a trace would stay in memory, the model in it.
+        """
+        self.require, self.conditions, self._facts = lambda _: None, tuple, None
+
     def on_path(self, question: Any) -> Any:
         """What the conditions of the path say of an expression of sizes; None where they do not tell."""
         if self._is_asked or not question.free_symbols:
