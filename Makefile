@@ -21,7 +21,7 @@ TOOLS := $(BUILD)/.dycl-tools
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo systems test lit pytest test-python fuzz programs sweep peers tiles format lint clean
+.PHONY: help setup build demo systems test lit pytest corpus test-python fuzz programs sweep peers tiles format lint clean
 
 help: ## Show this list
 	@echo "dycl: a compiler for dynamic neural networks. Needs Python 3.11 to 3.13, a C++17 compiler and make."
@@ -54,6 +54,9 @@ pytest: setup ## Run the Python tests only (TESTS="test/unit -k name" for some)
 
 test-python: $(TOOLS) ## Run the Python tests on another Python: PYTHON=python3.12 (first time: 6 GB into build/)
 	@PYTHON="$(PYTHON)" scripts/test-python $(TESTS)
+
+corpus: setup ## Compile every case of the corpus, of which `make test` compiles some (20 minutes)
+	@$(BIN)/pytest --whole test/e2e/test_constructs_compiled.py --numprocesses=auto --dist=worksteal
 
 # FUZZ="--count 300 --seed 7", or any other arguments of test/fuzz/bundles.py.
 FUZZ ?=

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -38,8 +39,15 @@ def checked_distributions() -> None:
         distributions.Distribution.set_default_validate_args(__debug__)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that open a Vulkan device come last.
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole", action="store_true", help="all cases, where by default some of many are tested")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of many cases that take long, some; tests that open a Vulkan device come last.
+
+    `@pytest.mark.sampled(every=5)` has one in five tested, the same ones on each run, unless `--whole`, `-k` or a test's
+    own name asks for others.
 
     While IREE has one of lavapipe's open, two threads of it wait by polling, and IREE keeps it for the whole process:
     every test after it would have less than half of a core. Of these tests, those that run commands come first, so that
@@ -52,6 +60,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return on_vulkan, on_vulkan and "run_command" not in fixtures
 
     items.sort(key=rank)
+    if config.option.whole or config.option.keyword or any("::" in argument for argument in config.args):
+        return
+    left_out = [item for item in items if not _is_in_sample(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if _is_in_sample(item)]
+
+
+def _is_in_sample(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("sampled")
+    return marker is None or zlib.crc32(item.name.encode()) % marker.kwargs["every"] == 0
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,8 @@ from dycl.report.agreement import Agreement, Call, Predicate, compare_decisions
 from dycl.report.observe import observe
 from dycl.runtime.host_runtime import exception_of, seeded, size_problem
 
+GENERATOR = {name: torch.from_numpy(value) for name, value in seeded(SEED).items()}
+
 
 def run_captured(program: CapturedProgram, inputs: tuple[torch.Tensor, ...]) -> tuple[object, list[Decision]]:
     """The result of a captured program; its writes to the inputs are done to them."""
@@ -51,8 +53,7 @@ def run_captured(program: CapturedProgram, inputs: tuple[torch.Tensor, ...]) -> 
     names = [spec.name for spec in signature.inputs]
     assert size_problem([size.to_json() for size in signature.sizes], names, shapes) is None
     interpreter = Interpreter(program)
-    generator = {name: torch.from_numpy(value) for name, value in seeded(SEED).items()}
-    flat = interpreter.run(inputs, [generator[spec.name] for spec in signature.state])
+    flat = interpreter.run(inputs, [GENERATOR[spec.name] for spec in signature.state])
     written = flat[len(signature.outputs) : len(flat) - len(signature.state)]
     for index, value in zip(signature.mutated_inputs, written, strict=True):
         inputs[index].copy_(value)
@@ -84,7 +85,7 @@ def compared(case: Case, program: CapturedProgram, every: int = 12) -> tuple[lis
     files = {p.location.file for p in predicates if p.location}
     calls: list[Call] = []
     for inputs in [*case.inputs, *generated_inputs(case.inputs[0])[::every]]:
-        torch.manual_seed(SEED)
+        torch.default_generator.manual_seed(SEED)
         eager = observe(case.function, copy.deepcopy(inputs), {}, files)
         _, decisions = run_captured(program, copy.deepcopy(inputs))
         calls.append(Call(eager, [(d.node, d.value) for d in decisions]))  # type: ignore[misc]

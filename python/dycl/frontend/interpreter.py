@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import fx
-from torch.utils import _pytree as pytree
+from torch.fx.node import map_arg
 
 from dycl.frontend.graph import CapturedProgram
 from dycl.frontend.recorder import COND, POISON, WHILE, graph_outputs, nested_graphs
@@ -86,9 +86,9 @@ class Interpreter:
         if node.target is operator.getitem:
             results = env[node.args[0]]  # type: ignore[index]
             return results if isinstance(results, _Poison) else results[node.args[1]]
-        args, kwargs = pytree.tree_map_only(fx.Node, lambda n: env[n], (tuple(node.args), dict(node.kwargs)))
-        if any(isinstance(value, _Poison) for value in pytree.tree_leaves((args, kwargs))):
+        if any(isinstance(env[n], _Poison) for n in node.all_input_nodes):
             return _Poison()
+        args, kwargs = map_arg((node.args, node.kwargs), env.__getitem__)
         return node.target(*args, **kwargs)  # type: ignore[operator]
 
     def _loop(self, node: fx.Node, env: dict[fx.Node, Any]) -> list[Any]:
