@@ -21,7 +21,7 @@ TOOLS := $(BUILD)/.dycl-tools
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo systems test lit pytest corpus test-python fuzz programs sweep peers tiles format lint clean
+.PHONY: help setup build demo systems test lit pytest test-python corpus fuzz programs sweep peers tiles format lint clean
 
 help: ## Show this list
 	@echo "dycl: a compiler for dynamic neural networks. Needs Python 3.11 to 3.13, a C++17 compiler and make."

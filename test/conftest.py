@@ -46,8 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of many cases that take long, some; tests that open a Vulkan device come last.
 
-    `@pytest.mark.sampled(every=5)` has one in five tested, the same ones on each run, unless `--whole`, `-k` or a test's
-    own name asks for others.
+    `@pytest.mark.sampled(every=5)` has one in five tested, the same ones on each run, unless `--whole`, `-k` or the
+    name of a test asks for others.
 
     While IREE has one of lavapipe's open, two threads of it wait by polling, and IREE keeps it for the whole process:
     every test after it would have less than half of a core. Of these tests, those that run commands come first, so that

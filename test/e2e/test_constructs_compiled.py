@@ -31,6 +31,7 @@ import pytest
 import random_cases  # noqa: F401 (registers its cases)
 import size_cases  # noqa: F401 (registers its cases)
 import size_condition_cases  # noqa: F401
+import small_size_cases  # noqa: F401
 import torch
 from frontend_cases import CASES, EXPECTED_WARNINGS, SEED, Case, assert_same, generated_inputs, run_eager
 

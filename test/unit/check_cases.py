@@ -290,3 +290,55 @@ def known_to_be_in_range(i):
     """No check is needed, so none is made."""
     order = torch.topk(ROW + i.sum(), 2).indices
     return ROW[order] + TABLE[(TABLE * i[0]).argmax(1).clamp(0, 1), 0] + ROW[i.clamp(0, 2)]
+
+
+WORDS = [(torch.tensor(words),) for words in ([3, 1, 2, 1], [1, 1, 1, 1], [2, 2, 3, 3], [0, 2, 3, 1])]
+"""... of which one has no 1, so that a search for it leaves the tensor."""
+
+
+@case(*WORDS)
+def search_without_a_limit(words):
+    """With the nearest word instead, it would not end."""
+    position = 0
+    while True:
+        if words[position] == 1:
+            break
+        position += 1
+    return position
+
+
+@case(*WORDS)
+def search_by_the_test(words):
+    position = 0
+    while words[position] != 1:
+        position += 1
+    return position * 2
+
+
+@case((torch.tensor([2, 0, 1]),), (torch.tensor([1, 2, 5]),), (torch.tensor([0, 0, 0]),), (torch.tensor([1, 2, -4]),))
+def links_are_followed(links):
+    at, steps = links[0], 0
+    while at != 0:
+        at = links[at]
+        steps += 1
+    return steps, at
+
+
+@case(*WORDS)
+def search_that_reads_in_a_loop_in_a_loop(words):
+    total, position = torch.zeros((), dtype=torch.int64), 0
+    while total < 4:
+        while words[position] != 1:
+            position += 1
+        total = total + words[position] + 1
+    return total, position
+
+
+@case(*WORDS)
+def search_with_a_limit(words):
+    """It ends by the counter, with which the host needs no answer of the device."""
+    position, found = 0, torch.zeros((), dtype=torch.int64)
+    while position < 3:
+        found = found + TABLE[0, words[position] - 1].to(torch.int64)
+        position += 1
+    return found

@@ -7,6 +7,7 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from check_cases import CASES, MASKED, ROW, TABLE, known_to_be_in_range
 from frontend_cases import assert_same
 from test_frontend_constructs import run_captured
@@ -154,3 +155,32 @@ def test_sizes_agree_on_one_side_only():
     program = capture(forward, MASKED[0], {}, Options())
     for inputs in MASKED:
         assert_same(run_captured(program, inputs)[0], forward(*inputs))
+
+
+@pytest.mark.parametrize(
+    ("function", "low"),
+    [
+        (lambda x: x[2], 3),
+        (lambda x: x.t()[:, -2], 2),
+        (lambda x: x.select(0, 4), 5),
+        (lambda x: x.topk(3, 0).values, 3),
+        (lambda x: x.kthvalue(2, 0).values, 2),
+        (lambda x: x.narrow(0, 1, 2), 3),
+        (lambda x: x.unfold(0, 3, 1), 3),
+        (lambda x: F.pad(x.t(), (2, 3), mode="reflect"), 4),
+        (lambda x: F.conv1d(x.t()[None], torch.ones(1, 2, 3)), 3),
+        (lambda x: F.conv1d(F.conv1d(x.t()[None], torch.ones(1, 2, 3)), torch.ones(1, 1, 4)), 6),
+        (lambda x: F.max_pool1d(x.t(), 3), 3),
+        (lambda x: x.amax(0), 1),
+    ],
+)
+def test_declared_sizes_that_are_too_small_are_not_taken(function, low):
+    def forward(x):
+        return function(x) if x.sum() > 0 else function(-x)
+
+    shapes = ({0: torch.export.Dim("n", max=64)},)
+    (size,) = capture(forward, (torch.ones(12, 2),), {}, Options(), shapes).signature.sizes
+    assert (size.low, size.high) == (low, 64)
+    with pytest.raises((IndexError, RuntimeError)):
+        forward(torch.ones(low - 1, 2))
+    forward(torch.ones(low, 2))

@@ -38,7 +38,8 @@ def compile(  # noqa: A001 - the public name, as in re.compile and torch.compile
         kwargs: example keyword arguments, likewise.
         target: what to compile for, one or several of `backend[:triple[:cpu[:features]]]`.
         options: see `dycl.Options`.
-        dynamic_shapes: which sizes of the inputs may vary, as `torch.export.export` takes it.
+        dynamic_shapes: which sizes of the inputs may vary, as `torch.export.export` takes it. One may be 0 where it is
+            0 in the example.
 
     Raises:
         UnsupportedConstructError: where the model uses what dycl does not compile.

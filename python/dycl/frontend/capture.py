@@ -47,6 +47,7 @@ from dycl.frontend.locations import raised_at
 from dycl.frontend.memos import Memo, filled, memo_of, same_program
 from dycl.frontend.operators import Operators
 from dycl.frontend.operators.growing import has_rows, rows_of
+from dycl.frontend.operators.small_sizes import check_sizes
 from dycl.frontend.paths import Escaping, Restart
 from dycl.frontend.reachable import MODULE_INTERNALS, Reachable
 from dycl.frontend.recorder import Recorder, outside_modes
@@ -321,7 +322,9 @@ class _Run:
         return memo is not None
 
     def execute(self) -> CapturedProgram:
-        with self._restored(), self.recorder.active(), FunctionMode(self.recorder, self.operators.raise_pending):
+        checked = functools.partial(check_sizes, self.operators)
+        mode = FunctionMode(self.recorder, checked, self.operators.raise_pending)
+        with self._restored(), self.recorder.active(), mode:
             structure = self._make_inputs()
             for attribute in self._numbers:
                 self._make_number(attribute)

@@ -80,7 +80,10 @@ def _emit(like: fx.Node, target: Any, *args: Any) -> fx.Node:
     """A new node where nodes are inserted now, at the place in the user's source of another."""
     new = like.graph.call_function(target, args)
     operands = map_arg(args, lambda operand: operand.meta["val"])
-    new.meta.update({"val": target(*operands), "location": like.meta.get("location")})
+    # What torch asks of a size, such as whether it is 1, is for layouts; it would be taken for what has to hold.
+    with like.meta["val"].fake_mode.shape_env.suppress_guards():
+        value = target(*operands)
+    new.meta.update({"val": value, "location": like.meta.get("location")})
     return new
 
 

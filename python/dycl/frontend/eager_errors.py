@@ -45,8 +45,7 @@ def note_if_eager_raises(error: Exception, function: Callable[..., Any], args: A
         error = eager
     else:
         return error
-    setattr(error, _MARK, True)
-    return error
+    return marked(error)
 
 
 def overflow_of_number(function: Callable[..., Any], args: Any, kwargs: Any) -> Exception | None:
@@ -70,8 +69,7 @@ def overflow_of_number(function: Callable[..., Any], args: Any, kwargs: Any) -> 
     eager = _raised_by(function, args, kwargs)
     if eager is None or "without overflow" not in str(eager):
         return None
-    setattr(eager, _MARK, True)
-    return eager
+    return marked(eager)
 
 
 def _dtype_of(value: Any) -> torch.dtype | None:
@@ -96,8 +94,14 @@ def _raised_by(function: Callable[..., Any], args: Any, kwargs: Any) -> Exceptio
     return None
 
 
+def marked(error: Exception) -> Exception:
+    """An exception that eager is known to raise."""
+    setattr(error, _MARK, True)
+    return error
+
+
 def is_raised_by_eager(error: BaseException) -> bool:
-    """Whether `note_if_eager_raises` found that eager raises it, too."""
+    """Whether eager is known to raise it, too."""
     return getattr(error, _MARK, False)
 
 

@@ -38,12 +38,13 @@ class FunctionMode(TorchFunctionMode):
 
     Args:
         recorder: what is recorded.
-        after: what is called after each function, while no function runs: it may make branches.
+        before: what is called before each function, with it and its arguments; `after`: what is called after it. Both
+            are called while no function runs: they may make branches.
     """
 
-    def __init__(self, recorder: Recorder, after: Callable[[], None]) -> None:
+    def __init__(self, recorder: Recorder, before: Callable[[Any, Any, Any], None], after: Callable[[], None]) -> None:
         super().__init__()
-        self._after = after
+        self._before, self._after = before, after
         self._recorder = recorder
         self._numbers = NumberArguments(recorder)
         self._resizing = Resizing(is_recorded, outside_modes)
@@ -52,6 +53,7 @@ class FunctionMode(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in _RECURRENT and not self._recorder.allow_random:
             _refuse_dropout_between_layers(func, args, kwargs)
+        self._before(func, args, kwargs)
         result = self._call(func, args, kwargs)
         self._after()
         return result

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 from dycl.errors import SourceLocation, UnsupportedConstructError
 from dycl.frontend.entries import Entries, made_of
 from dycl.frontend.exceptions import Exceptions
+from dycl.frontend.graph import all_graphs
 from dycl.frontend.holders import is_made_elsewhere
 from dycl.frontend.joining import constant, remapped
 from dycl.frontend.kinds import (
@@ -32,7 +34,7 @@ from dycl.frontend.kinds import (
 from dycl.frontend.locations import here
 from dycl.frontend.memory import CarriedTensor, Origin, Write, refusal
 from dycl.frontend.paths import Deferred, Scope, Side, Signal
-from dycl.frontend.recorder import WHILE, Recorder
+from dycl.frontend.recorder import COND, WHILE, Recorder, graph_outputs
 from dycl.frontend.rows import Rows, gathered, has_rows
 from dycl.frontend.sizes import expression, same_size, same_sizes
 from dycl.frontend.state import (
@@ -401,6 +403,7 @@ class Loops(Exceptions):
                 side = self._apart(iteration)
                 self._gather_rows(snapshot)
             condition = side.value.raw
+            unfailed = self._unless_failed(graph, condition)
             delta = snapshot.delta_by_item()
         finally:
             self._depth -= 1
@@ -409,7 +412,22 @@ class Loops(Exceptions):
             self.recorder.graph = outer
             self.recorder.sizes.forget(learnt)
         snapshot.undo()
-        return LoopBody(graph, condition, delta, side.deferred, exits, breaks, writes)
+        return LoopBody(graph, condition, unfailed, delta, side.deferred, exits, breaks, writes)
+
+    def _unless_failed(self, graph: fx.Graph, condition: torch.Tensor) -> torch.Tensor:
+        """A loop's next condition, and that no check of eager's has failed in its body, which is still open.
+
+        Eager leaves the loop there. What goes on with the nearest row instead may never come to its end.
+        """
+        failure: Any = self.checks.failure if self.checks is not None else None
+        if failure is None:
+            return condition
+        node = self.recorder.node_of(self.recorder.unwrap(failure))
+        if node.graph is not graph or node.op == "placeholder":
+            return condition  # Nothing is checked in the body.
+        has_none = failure.select(0, 0) == 0
+        still: Any = torch.logical_and(self.recorder.wrap(condition), has_none)
+        return self.recorder.unwrap(still)
 
     def _as_last_iteration(self, side: Side, loop: Scope, end: Scope | None) -> Side:
         """A side that leaves the loop, as one that ends its iteration with a condition that does not hold."""
@@ -541,7 +559,10 @@ class Loops(Exceptions):
                 for raw in (jump.flag, *(t.raw for t in leaves)):
                     recorder.placeholder("unread", raw)
             jumps.append((start, leaves))
-        traced.graph.output((recorder.node_of(traced.condition), *(recorder.node_of(n) for n in nexts)))
+        condition, next_nodes = recorder.node_of(traced.condition), [recorder.node_of(n) for n in nexts]
+        if not _is_counted(condition, traced.graph, next_nodes):
+            condition = recorder.node_of(traced.unfailed)
+        traced.graph.output((condition, *next_nodes))
         runs = first is None
         first = self.constant(True) if first is None else first
         args = (recorder.node_of(first), *(recorder.node_of(i) for i in inits))
@@ -568,6 +589,32 @@ class Loops(Exceptions):
         return deferred
 
 
+def _is_counted(condition: fx.Node, body: fx.Graph, nexts: Sequence[fx.Node]) -> bool:
+    """Whether a loop ends by numbers that only depend on one another, such as a counter, whatever else it computes."""
+    placeholders = (node for node in body.nodes if node.op == "placeholder")
+    next_of = dict(zip(placeholders, nexts, strict=True))
+    inside = {id(graph) for graph in all_graphs(body)}
+    counts, todo, seen = False, [condition], set[fx.Node]()
+    while todo:
+        node = todo.pop()
+        if node in seen or id(node.graph) not in inside:
+            continue  # What comes from outside does not change.
+        seen.add(node)
+        if node.op == "placeholder":
+            if node not in next_of:
+                return False
+            counts = True
+            todo.append(next_of[node])
+        elif node.target is operator.getitem and node.args[0].target is COND:  # type: ignore[union-attr]
+            owner, index = node.args
+            todo.extend(graph_outputs(branch)[index] for branch in owner.meta["branches"])  # type: ignore[union-attr, index]
+        elif node.target is operator.getitem or any(n.meta["val"].dim() for n in node.all_input_nodes):
+            return False
+        else:
+            todo.extend(node.all_input_nodes)
+    return counts
+
+
 def _thawed(raw: torch.Tensor, like: FrozenTensor, recorder: Recorder) -> FrozenTensor:
     wrapped = recorder.wrap(raw)
     if isinstance(like.original, Number):
@@ -591,6 +638,8 @@ class LoopBody:
 
     graph: fx.Graph
     condition: torch.Tensor
+    unfailed: torch.Tensor
+    """The condition, and that no check of the body has failed."""
     delta: Delta
     deferred: list[Deferred]
     exits_on_data: bool

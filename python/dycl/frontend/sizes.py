@@ -358,11 +358,11 @@ class Sizes:
 
         Args:
             name: what messages call it.
-            example: its size in the example; only a hint for what torch decides by it.
-            low, high: its range, as the user declares it.
+            example: its size in the example, a hint for what torch decides by it.
+            low, high: its range, as the user declares it; it may be 0 only where the example is. Torch's own code takes
+                other paths without elements, and by default a declaration allows 0.
         """
-        # A tensor without elements takes other paths through torch's own code in many places.
-        low, high = max(low, 1), LARGEST if high is None else high
+        low, high = max(low, min(example, 1)), LARGEST if high is None else high
         hint = min(max(example, low, 2), high)
         source = ConstantSource(name)
         symbol = self.env.create_symbol(
@@ -370,6 +370,7 @@ class Sizes:
             source,
             DimDynamic.DYNAMIC,
             RelaxedUnspecConstraint(warn_only=True),
+            positive=low > 0 or None,  # None: not known
             do_not_specialize_zero_one=True,
         )
         self.env.constrain_symbol_range(symbol, low, high)
@@ -516,6 +517,10 @@ class Sizes:
     def depends_on_data(self, size: Any) -> bool:
         """Whether a size is not made of those of inputs only."""
         return not expression(size).free_symbols <= self._inputs.keys()
+
+    def may_have_none(self, size: Any) -> bool:
+        """Whether a size is made of one of an input that may be 0."""
+        return any(s in self._inputs and not self._inputs[s].low for s in expression(size).free_symbols)
 
     # Guards ----------------------------------------------------------------------------------------------------------
 

@@ -115,14 +115,19 @@ def _padded(values: torch.Tensor, missing: int, descending: bool) -> torch.Tenso
 
 
 def _kthvalue(values: torch.Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
-    return _select(values, dim, keepdim, lambda v: _first(v, k, descending=False).narrow(-1, k - 1, 1))
+    return _select(values, dim, keepdim, lambda v: _at(_first(v, k, descending=False), k - 1))
+
+
+def _at(order: torch.Tensor, place: Any) -> torch.Tensor:
+    """One of each row, (..., 1): of a dynamic size, how many `narrow` gives is an expression."""
+    return order.select(-1, place).unsqueeze(-1)
 
 
 def _median(values: torch.Tensor, dim: int, keepdim: bool = False) -> Any:
     """The lower of two medians, and the first NaN where there is one."""
 
     def position(v: torch.Tensor) -> torch.Tensor:
-        middle = stable_order(v).narrow(-1, (v.shape[-1] - 1) // 2, 1)
+        middle = _at(stable_order(v), (v.shape[-1] - 1) // 2)
         if not v.is_floating_point():
             return middle
         is_nan = (v != v).to(torch.int32)

@@ -1373,7 +1373,9 @@ def size_problem(sizes: Sequence[dict[str, Any]], names: Sequence[str], shapes: 
                 return f"{where} makes `{name}` {value}; {first} makes it {values[name]}"
             first = first or where
             if not size["low"] <= value <= size["high"]:
-                return f"{where} makes `{name}` {value}; the program takes {size['low']} to {size['high']}"
+                wanted = f"{where} makes `{name}` {value}; the program takes {size['low']} to {size['high']}"
+                is_empty = value == 0 and size["low"] == 1
+                return wanted + ("; compiled with an example whose size is 0, it takes that" if is_empty else "")
             if value in size.get("excluded", ()):
                 return f"{where} makes `{name}` {value}, which the program does not take"
     for size in sizes:

@@ -13,7 +13,6 @@ from dycl.frontend.operators import (
     builtin_functions,
     container_methods,
     context_variables,
-    empties,
     higher_order,
     library,
     mathematics,
@@ -26,6 +25,7 @@ from dycl.frontend.operators import (
     text_functions,
     torch_functions,
     transformers,
+    variances,
 )
 from dycl.frontend.operators.calls import Calls
 
@@ -34,7 +34,6 @@ __all__ = [
     "builtin_functions",
     "container_methods",
     "context_variables",
-    "empties",
     "higher_order",
     "library",
     "mathematics",
@@ -47,6 +46,7 @@ __all__ = [
     "text_functions",
     "torch_functions",
     "transformers",
+    "variances",
 ]
 
 

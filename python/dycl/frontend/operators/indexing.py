@@ -29,7 +29,6 @@ from dycl.frontend.operators.patterns import Patterns
 from dycl.frontend.operators.selection import Selection
 from dycl.frontend.operators.slices import apply_data_slices, dimensions_of, has_data_slice
 from dycl.frontend.size_numbers import as_number
-from dycl.frontend.sizes import is_static
 from dycl.frontend.text import Text, text_of
 from dycl.frontend.values import Number, is_single, known
 
@@ -101,29 +100,7 @@ class Indexing(Patterns):
         number = as_position(index) if isinstance(owner, _SEQUENCES) else None
         if number is not None:
             return self.select(owner, number)
-        if isinstance(owner, torch.Tensor):
-            self._check_constants(owner, index)
         return owner[_index(index)]
-
-    def _check_constants(self, owner: torch.Tensor, index: Any) -> None:
-        """Raises an IndexError where a size, which depends on data, turns out too small for a constant position."""
-        parts = index if isinstance(index, tuple) else (index,)
-        if not all(type(part) is int for part in parts) or len(parts) > owner.dim():
-            return
-        for dim, part in enumerate(parts):
-            size = owner.shape[dim]
-            least = -part if part < 0 else part + 1
-            if is_static(size) or self.control.recorder.sizes.decide(size >= least) or not self._depends(size):
-                continue
-
-            def fail(part: int = part, dim: int = dim, size: Any = size) -> None:
-                where = f"index {part} is out of bounds for dimension {dim} with size "
-                raise IndexError(Text.of(where) + text_of(as_number(size), ""))
-
-            self.raise_if(as_number(size) < least, fail)
-
-    def _depends(self, size: Any) -> bool:
-        return self.control.recorder.sizes.depends_on_data(size)
 
     def item_to_augment(self, owner: Any, index: Any) -> Any:
         """`owner[index]` for `owner[index] += value`, which writes the item back."""
@@ -380,10 +357,10 @@ def _at(owner: torch.Tensor, index: Any, checks: Checks | None) -> tuple[torch.T
     dims: list[int] = []
     positions: list[torch.Tensor] = []
     indexed: list[int] = []
-    dim = of_owner = 0
-    for part in parts:
+    dim = 0
+    for place, part in enumerate(parts):
         if _is_data_int(part):
-            indexed.append(of_owner)
+            indexed.append(place)
             raw = (part.tensor if isinstance(part, Number) else part).to(torch.int64).reshape(1)
             dims.append(dim)
             positions.append(raw)
@@ -391,7 +368,6 @@ def _at(owner: torch.Tensor, index: Any, checks: Checks | None) -> tuple[torch.T
         else:
             static.append(part)
         dim += owner.dim() - used if part is Ellipsis else 0 if type(part) is int else 1
-        of_owner += owner.dim() - used if part is Ellipsis else 0 if part is None else 1
     view = owner[tuple(static)]
     sizes = [view.shape[d] for d in dims]
     if checks is not None:

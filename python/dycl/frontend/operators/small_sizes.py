@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Dynamic sizes that are too small for a function of torch's: the program raises what eager raises then.
+
+Torch's rules for fake tensors take for granted that an index, a window or a number of items fits into a size that is
+not known, and compiled code would read outside of the tensor, or divide by zero, which ends the process. So here is a
+branch on the size, before the function runs: it is no read of the device, and on its other side the size is known. Of a
+declared size, it is a bound on what the program takes instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch.fx.experimental.symbolic_shapes import statically_known_true
+from torch.utils import _pytree as pytree
+
+from dycl.frontend.eager_errors import ERRORS, marked
+from dycl.frontend.operators.calls import Calls
+from dycl.frontend.operators.slices import dimensions_of
+from dycl.frontend.recorder import is_recorded, outside_modes
+from dycl.frontend.size_numbers import as_number
+from dycl.frontend.sizes import Symbolic, is_static
+from dycl.frontend.text import Text, text_of
+from dycl.frontend.values import Number
+
+_LARGEST_TRIED = 64
+"""Up to what size eager is asked whether it raises."""
+
+_ELSEWHERE = 16
+"""What other dynamic sizes are meanwhile."""
+
+Check = Callable[..., None]
+
+
+def check_sizes(ops: Calls, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Raises what `function` raises of these arguments where a dynamic size turns out too small.
+
+    Args:
+        ops: the operators of the capture.
+        function: what is called next, as `__torch_function__` has it.
+        args, kwargs: with what.
+    """
+    check = _CHECKS.get(function)
+    if check is None:
+        return
+    if not args and "input" in kwargs:
+        args, kwargs = (kwargs["input"],), {name: value for name, value in kwargs.items() if name != "input"}
+    if args and isinstance(args[0], torch.Tensor) and is_recorded(args[0]) and not all(map(is_static, args[0].shape)):
+        check(ops, function, *args, **kwargs)
+
+
+# Positions ---------------------------------------------------------------------------------------------------------
+
+
+def _check_index(ops: Calls, _: Any, tensor: torch.Tensor, index: Any, *__: Any) -> None:
+    parts = index if isinstance(index, tuple) else (index,)
+    dims = [dimensions_of(part) for part in parts]
+    free = tensor.dim() - sum(count for part, count in zip(parts, dims, strict=True) if part is not Ellipsis)
+    dim = 0
+    for place, (part, count) in enumerate(zip(parts, dims, strict=True)):
+        if type(part) is int and dim < tensor.dim():
+            # Eager counts the parts of the index, not the dimensions.
+            where = f"index {part} is out of bounds for dimension {place} with size "
+            _check_position(ops, tensor.shape[dim], part, lambda size, where=where: Text.of(where) + text_of(size, ""))
+        dim += free if part is Ellipsis else count
+
+
+def _check_select(ops: Calls, _: Any, tensor: torch.Tensor, dim: Any, index: Any) -> None:
+    if type(dim) is int and type(index) is int and -tensor.dim() <= dim < tensor.dim():
+
+        def message(_: Any) -> Text:
+            shape = text_of([as_number(size) for size in tensor.shape], "")
+            where = Text.of(f"select(): index {index} out of range for tensor of size ") + shape
+            return where + f" at dimension {dim % tensor.dim()}"
+
+        _check_position(ops, tensor.shape[dim], index, message)
+
+
+def _check_position(ops: Calls, size: Any, index: int, message: Callable[[Any], Text]) -> None:
+    """Raises an IndexError of a message, given the size, where the size is too small for a position."""
+    least = -index if index < 0 else index + 1
+    if is_static(size) or statically_known_true(size >= least):
+        return
+
+    def fail() -> None:
+        raise IndexError(message(as_number(size)))
+
+    _raise_below(ops, size, least, fail)
+
+
+def _raise_below(ops: Calls, size: Any, least: int, fail: Callable[[], None]) -> None:
+    """Raises where a size is below one: by a branch; of declared sizes by what the program says that it takes.
+
+    A branch would take a network of convolutions over images of any size apart. One that may be 0 is asked for 0.
+    """
+    sizes = ops.control.recorder.sizes
+    if sizes.depends_on_data(size) or sizes.may_have_none(size):
+        ops.raise_if(size < least, fail)
+    elif size < least:  # Torch notes the answer as what has to hold.
+        fail()
+
+
+# Whatever eager raises ---------------------------------------------------------------------------------------------
+
+
+def _along(position: int, default: int | None) -> Check:
+    """The check of a function along one dimension, which is the argument at a position."""
+
+    def check(ops: Calls, function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+        dim = args[position - 1] if len(args) >= position else kwargs.get("dim", kwargs.get("dimension", default))
+        if type(dim) is int and -tensor.dim() <= dim < tensor.dim():
+            _try_sizes(ops, function, tensor, dim % tensor.dim(), args, kwargs)
+
+    return check
+
+
+def _over_last(count: int) -> Check:
+    """The check of a function that moves a window over the last dimensions."""
+
+    def check(ops: Calls, function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+        for dim in range(max(tensor.dim() - count, 0), tensor.dim()):
+            _try_sizes(ops, function, tensor, dim, args, kwargs)
+
+    return check
+
+
+def dimensions_over(tensor: torch.Tensor, dims: Any) -> list[int]:
+    """The dimensions that a reduction goes over, from its argument: an int, several, or none for all."""
+    given = range(tensor.dim()) if dims is None or dims == () else dims if isinstance(dims, (tuple, list)) else [dims]
+    if not all(type(dim) is int and -tensor.dim() <= dim < tensor.dim() for dim in given):
+        return []  # The function itself will say what is wrong.
+    return [dim % tensor.dim() for dim in given]
+
+
+def _check_extreme(ops: Calls, function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+    if any(isinstance(value, torch.Tensor) for value in (*args, *kwargs.values())):
+        return  # The larger of each two.
+    for dim in dimensions_over(tensor, kwargs.get("dim", kwargs.get("axis", args[0] if args else None))):
+        _try_sizes(ops, function, tensor, dim, args, kwargs)
+
+
+def _check_pad(ops: Calls, function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+    pad = args[0] if args else kwargs.get("pad")
+    mode = args[1] if len(args) > 1 else kwargs.get("mode", "constant")
+    if mode != "constant" and isinstance(pad, (tuple, list)):
+        _over_last(len(pad) // 2)(ops, function, tensor, *args, **kwargs)
+
+
+def _try_sizes(
+    ops: Calls, function: Any, tensor: torch.Tensor, dim: int, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """Branches for the sizes of a dimension of which eager raises: of all below one, as it is asked."""
+    size = tensor.shape[dim]
+    others = pytree.tree_leaves((args, kwargs))
+    if is_static(size) or any(isinstance(value, (Number, Text, *Symbolic)) for value in others):
+        return
+
+    def call(n: int) -> None:
+        shape = [n if d == dim else _real(other) for d, other in enumerate(tensor.shape)]
+        with outside_modes():
+            real_args, real_kwargs = pytree.tree_map_only(torch.Tensor, _like, (args, kwargs))
+            function(torch.zeros(shape, dtype=tensor.dtype), *real_args, **real_kwargs)
+
+    for last, error in _raised(call, ops.control.recorder.sizes.at_least(size)):
+        if statically_known_true(size > last):  # The conditions of the path may say so.
+            continue
+
+        def fail(error: Exception = error) -> None:
+            raise marked(type(error)(*error.args))
+
+        _raise_below(ops, size, last + 1, fail)
+
+
+def _raised(call: Callable[[int], None], least: int) -> list[tuple[int, Exception]]:
+    """What eager raises of sizes from the least on: the last of each run that it is the same for; none where of all."""
+    errors: list[Exception] = []
+    for size in range(least, _LARGEST_TRIED + 1):
+        try:
+            call(size)
+        except ERRORS as error:
+            errors.append(error)
+        else:
+            following = [*map(repr, errors[1:]), None]
+            return [(least + n, e) for n, e in enumerate(errors) if repr(e) != following[n]]
+    return []
+
+
+def _real(size: Any) -> int:
+    return int(size) if is_static(size) else _ELSEWHERE
+
+
+def _like(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.zeros([_real(size) for size in tensor.shape], dtype=tensor.dtype)
+
+
+def _of_both(check: Check, *names: str) -> dict[Any, Check]:
+    """A check of the functions and the methods of some names."""
+    return {getattr(owner, name): check for owner in (torch, torch.Tensor) for name in names if hasattr(owner, name)}
+
+
+_CHECKS: dict[Any, Check] = {
+    torch.Tensor.__getitem__: _check_index,
+    torch.Tensor.__setitem__: _check_index,
+    **_of_both(_check_select, "select"),
+    **_of_both(_check_extreme, "max", "min", "amax", "amin", "argmax", "argmin", "aminmax"),
+    **_of_both(_along(2, -1), "topk", "kthvalue"),
+    **_of_both(_along(1, None), "median", "nanmedian", "narrow"),
+    **_of_both(_along(1, -1), "mode"),
+    torch.Tensor.unfold: _along(1, None),
+    F.pad: _check_pad,
+    **{getattr(F, f"{kind}{n}d"): _over_last(n) for n in (1, 2, 3) for kind in ("conv", "max_pool", "avg_pool")},
+    **{getattr(torch, f"conv{n}d"): _over_last(n) for n in (1, 2, 3)},
+    **{getattr(torch, f"max_pool{n}d"): _over_last(n) for n in (1, 2, 3)},
+    torch.avg_pool1d: _over_last(1),
+}

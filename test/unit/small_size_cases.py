@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Sizes that turn out too small for a position, a window or a number of items, and inputs without elements."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from frontend_cases import case
+from torch.export import Dim
+
+ROWS = Dim("rows", max=64)
+KERNEL = torch.arange(6.0).reshape(1, 2, 3)
+
+
+def rows(chosen: int, count: int = 5) -> tuple[torch.Tensor]:
+    """Rows of two different numbers, of which the first of the first few are positive."""
+    x = torch.arange(2.0 * count).reshape(count, 2) + 1
+    x[chosen:] *= -1
+    return (x,)
+
+
+SELECTIONS = [rows(n) for n in (3, 0, 1, 2, 4, 5)]
+DECLARED = [rows(positive, n) for n in (3, 4, 7) for positive in (0, n)]
+WITH_NONE = [rows(n, n) for n in (0, 3, 1, 2, 6)]
+
+
+# Of selections -------------------------------------------------------------------------------------------------------
+
+
+@case(*SELECTIONS)
+def third_of_a_selection(x):
+    return x[x[:, 0] > 0][2]
+
+
+@case(*SELECTIONS)
+def last_but_one_of_each_line(x):
+    return x[x[:, 0] > 0].t()[:, -2]
+
+
+@case(*SELECTIONS)
+def third_behind_an_ellipsis(x):
+    return x[x[:, 0] > 0].t()[None, ..., 2]
+
+
+@case(*SELECTIONS)
+def second_by_select(x):
+    return x[x[:, 0] > 0].select(0, 1)
+
+
+@case(*SELECTIONS)
+def third_or_else(x):
+    try:
+        return x[x[:, 0] > 0][2]
+    except IndexError:
+        return x.sum(0)
+
+
+@case(*SELECTIONS)
+def third_row_is_written(x):
+    y = x[x[:, 0] > 0].clone()
+    y[2] = y[0] + 1
+    return y
+
+
+@case(*SELECTIONS)
+def three_largest_of_a_selection(x):
+    values, places = x[x[:, 0] > 0].topk(3, dim=0)
+    return values, places
+
+
+@case(*SELECTIONS)
+def second_smallest_of_a_selection(x):
+    return x[x[:, 0] > 0].kthvalue(2, 0).values
+
+
+@case(*SELECTIONS)
+def middle_of_a_selection(x):
+    return x[x[:, 0] > 0].median(0)
+
+
+@case(*SELECTIONS)
+def narrowed_selection(x):
+    return x[x[:, 0] > 0].narrow(0, 1, 2)
+
+
+@case(*SELECTIONS)
+def windows_of_a_selection(x):
+    return x[x[:, 0] > 0].unfold(0, 3, 1)
+
+
+@case(*SELECTIONS)
+def mirrored_edges_of_a_selection(x):
+    return F.pad(x[x[:, 0] > 0].t(), (2, 1), mode="reflect")
+
+
+@case(*SELECTIONS, tolerance=1e-6)
+def filtered_selection(x):
+    return F.conv1d(x[x[:, 0] > 0].t()[None], KERNEL)
+
+
+# Declared: what is too small is not taken ----------------------------------------------------------------------------
+
+
+@case(*DECLARED, dynamic=({0: ROWS},))
+def third_of_the_rows(x):
+    return x[2] if x.sum() > 0 else x[-2]
+
+
+@case(*DECLARED, dynamic=({0: ROWS},))
+def second_smallest_of_the_rows(x):
+    return x.kthvalue(2, 0) if x.sum() > 0 else x.kthvalue(1, 0)
+
+
+@case(*DECLARED, dynamic=({0: ROWS},))
+def middle_of_the_rows(x):
+    return x.median(0).values + 1 if x.sum() > 0 else x.nanmedian(0).values
+
+
+@case(*DECLARED, dynamic=({0: ROWS},), tolerance=1e-6)
+def filtered_rows_of_which_one_is_left(x):
+    return F.conv1d(x.t()[None], KERNEL) if x.sum() > 0 else F.conv1d(x.t()[None], KERNEL - 2)
+
+
+@case(*DECLARED, dynamic=({0: ROWS},))
+def mirrored_edges_of_the_rows(x):
+    return F.pad(x.t(), (2, 2), mode="reflect") if x.sum() > 0 else x.t()
+
+
+# Without elements ----------------------------------------------------------------------------------------------------
+
+
+@case(*WITH_NONE, *((-x,) for (x,) in WITH_NONE), dynamic=({0: ROWS},))
+def batch_that_may_be_empty(x):
+    return x.mean(0) * 2 if x.sum() > 0 else x.cumsum(0)
+
+
+@case(*WITH_NONE, dynamic=({0: ROWS},))
+def largest_of_what_may_be_empty(x):
+    return x.max(0).values, x.argmin(0)
+
+
+@case(*WITH_NONE, dynamic=({0: ROWS},))
+def first_of_what_may_be_empty(x):
+    return x[0]
+
+
+@case(*WITH_NONE, dynamic=({0: ROWS},))
+def early_exit_of_an_empty_batch(x):
+    if x.shape[0] == 0:
+        return torch.zeros(2)
+    return x.max(0).values
+
+
+@case(*WITH_NONE, dynamic=({0: ROWS},))
+def loop_over_what_may_be_empty(x):
+    total = torch.zeros(2)
+    for row in x:
+        if row[0] > 3:
+            total = total + row
+    return total, len(x)
