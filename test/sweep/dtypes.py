@@ -345,7 +345,9 @@ class Case:
         if self.family == "structured":
             return (_matrix(dtype),)
         values = special_values(dtype)
-        if self.family in ("unary", "cast"):
+        if self.family == "cast":
+            return (_representable(values, getattr(torch, self.name)),)
+        if self.family == "unary":
             return (values,)
         one, other = (torch.stack(part) for part in zip(*itertools.product(values, values), strict=True))
         if self.name.startswith("divide") and not dtype.is_floating_point:
@@ -366,6 +368,14 @@ def special_values(dtype: torch.dtype) -> torch.Tensor:
     info = torch.iinfo(dtype)
     plain = [n for n in (0, 1, -1, 2, 3, -3, 5, -7, 8, 100, -100) if n >= info.min]
     return torch.tensor([info.max, info.min, info.max // 3, *plain, info.max - 1], dtype=dtype)
+
+
+def _representable(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Those that a dtype has: what others become is undefined in C++, and differs between processors."""
+    if not values.is_floating_point() or dtype.is_floating_point or dtype is torch.bool:
+        return values
+    info, whole = torch.iinfo(dtype), values.double().trunc()
+    return values[whole.isfinite() & (whole >= info.min) & (whole < info.max)]
 
 
 def _matrix(dtype: torch.dtype) -> torch.Tensor:

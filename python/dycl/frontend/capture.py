@@ -47,7 +47,7 @@ from dycl.frontend.locations import raised_at
 from dycl.frontend.memos import Memo, filled, memo_of, same_program
 from dycl.frontend.operators import Operators
 from dycl.frontend.operators.growing import has_rows, rows_of
-from dycl.frontend.operators.small_sizes import check_sizes
+from dycl.frontend.operators.small_sizes import check_window
 from dycl.frontend.paths import Escaping, Restart
 from dycl.frontend.reachable import MODULE_INTERNALS, Reachable
 from dycl.frontend.recorder import Recorder, outside_modes
@@ -322,7 +322,7 @@ class _Run:
         return memo is not None
 
     def execute(self) -> CapturedProgram:
-        checked = functools.partial(check_sizes, self.operators)
+        checked = functools.partial(check_window, self.operators)
         mode = FunctionMode(self.recorder, checked, self.operators.raise_pending)
         with self._restored(), self.recorder.active(), mode:
             structure = self._make_inputs()

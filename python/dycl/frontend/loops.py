@@ -608,11 +608,16 @@ def _is_counted(condition: fx.Node, body: fx.Graph, nexts: Sequence[fx.Node]) ->
         elif node.target is operator.getitem and node.args[0].target is COND:  # type: ignore[union-attr]
             owner, index = node.args
             todo.extend(graph_outputs(branch)[index] for branch in owner.meta["branches"])  # type: ignore[union-attr, index]
-        elif node.target is operator.getitem or any(n.meta["val"].dim() for n in node.all_input_nodes):
+        elif node.target is operator.getitem or any(map(_has_dimensions, node.all_input_nodes)):
             return False
         else:
             todo.extend(node.all_input_nodes)
     return counts
+
+
+def _has_dimensions(node: fx.Node) -> bool:
+    value = node.meta["val"]
+    return isinstance(value, torch.Tensor) and value.dim() > 0
 
 
 def _thawed(raw: torch.Tensor, like: FrozenTensor, recorder: Recorder) -> FrozenTensor:

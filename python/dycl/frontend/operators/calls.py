@@ -28,6 +28,7 @@ from dycl.frontend.operators.growing import known_items
 from dycl.frontend.operators.objects import Objects
 from dycl.frontend.operators.replacements import replacement_of
 from dycl.frontend.operators.selection import Selection
+from dycl.frontend.operators.small_sizes import check_call
 from dycl.frontend.size_numbers import as_number, number_unless_size
 from dycl.frontend.values import Number, known
 
@@ -78,6 +79,7 @@ class Calls(Objects):
                 self.refuse_outside_iterator(value)
         if id(function) in _OF_NUMBERS:
             args = tuple(map(as_number, args))
+        check_call(self, function, args, kwargs)
         replacement = replacement_of(function)
         if replacement is not None:
             return replacement(self, *args, **kwargs)

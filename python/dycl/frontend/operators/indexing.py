@@ -28,6 +28,7 @@ from dycl.frontend.operators.growing import delete, has_rows, item_of, store
 from dycl.frontend.operators.patterns import Patterns
 from dycl.frontend.operators.selection import Selection
 from dycl.frontend.operators.slices import apply_data_slices, dimensions_of, has_data_slice
+from dycl.frontend.operators.small_sizes import check_call
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.text import Text, text_of
 from dycl.frontend.values import Number, is_single, known
@@ -69,6 +70,7 @@ class Indexing(Patterns):
             return self.call(method, owner, index)
         if isinstance(owner, torch.Tensor):
             index = _lists_as_tensors(index)
+            check_call(self, torch.Tensor.__getitem__, (owner, index), {})
         if isinstance(owner, torch.Tensor) and has_data_slice(index):
             owner, index = apply_data_slices(self.control.recorder, owner, index)
         if isinstance(owner, torch.Tensor) and _has_data(index):
@@ -124,6 +126,7 @@ class Indexing(Patterns):
         if isinstance(owner, torch.Tensor):
             self.touch(owner)
             index = _lists_as_tensors(index)
+            check_call(self, torch.Tensor.__setitem__, (owner, index), {})
             if has_data_slice(index):
                 owner, index = apply_data_slices(self.control.recorder, owner, index)
             stored = value.tensor.to(owner.dtype) if isinstance(value, Number) else value

@@ -9,8 +9,8 @@ declared size, it is a bound on what the program takes instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -18,13 +18,15 @@ from torch.fx.experimental.symbolic_shapes import statically_known_true
 from torch.utils import _pytree as pytree
 
 from dycl.frontend.eager_errors import ERRORS, marked
-from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.slices import dimensions_of
 from dycl.frontend.recorder import is_recorded, outside_modes
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sizes import Symbolic, is_static
 from dycl.frontend.text import Text, text_of
 from dycl.frontend.values import Number
+
+if TYPE_CHECKING:
+    from dycl.frontend.operators.indexing import Indexing
 
 _LARGEST_TRIED = 64
 """Up to what size eager is asked whether it raises."""
@@ -35,15 +37,30 @@ _ELSEWHERE = 16
 Check = Callable[..., None]
 
 
-def check_sizes(ops: Calls, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Raises what `function` raises of these arguments where a dynamic size turns out too small.
+def check_call(ops: Indexing, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Raises what a function that user code calls raises where a dynamic size turns out too small.
 
     Args:
         ops: the operators of the capture.
-        function: what is called next, as `__torch_function__` has it.
+        function: what is called next: a function, or a method of a tensor.
         args, kwargs: with what.
     """
-    check = _CHECKS.get(function)
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, torch.Tensor):
+        function, args = getattr(torch.Tensor, function.__name__, None), (owner, *args)
+    if isinstance(function, Hashable):
+        _check(_CHECKS, ops, function, args, kwargs)
+
+
+def check_window(ops: Indexing, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """The same for functions that move a window, which modules of torch call, too; as `__torch_function__` has them."""
+    _check(_WINDOWS, ops, function, args, kwargs)
+
+
+def _check(
+    checks: Mapping[Any, Check], ops: Indexing, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    check = checks.get(function)
     if check is None:
         return
     if not args and "input" in kwargs:
@@ -55,7 +72,7 @@ def check_sizes(ops: Calls, function: Any, args: tuple[Any, ...], kwargs: dict[s
 # Positions ---------------------------------------------------------------------------------------------------------
 
 
-def _check_index(ops: Calls, _: Any, tensor: torch.Tensor, index: Any, *__: Any) -> None:
+def _check_index(ops: Indexing, _: Any, tensor: torch.Tensor, index: Any, *__: Any) -> None:
     parts = index if isinstance(index, tuple) else (index,)
     dims = [dimensions_of(part) for part in parts]
     free = tensor.dim() - sum(count for part, count in zip(parts, dims, strict=True) if part is not Ellipsis)
@@ -68,7 +85,7 @@ def _check_index(ops: Calls, _: Any, tensor: torch.Tensor, index: Any, *__: Any)
         dim += free if part is Ellipsis else count
 
 
-def _check_select(ops: Calls, _: Any, tensor: torch.Tensor, dim: Any, index: Any) -> None:
+def _check_select(ops: Indexing, _: Any, tensor: torch.Tensor, dim: Any, index: Any) -> None:
     if type(dim) is int and type(index) is int and -tensor.dim() <= dim < tensor.dim():
 
         def message(_: Any) -> Text:
@@ -79,7 +96,7 @@ def _check_select(ops: Calls, _: Any, tensor: torch.Tensor, dim: Any, index: Any
         _check_position(ops, tensor.shape[dim], index, message)
 
 
-def _check_position(ops: Calls, size: Any, index: int, message: Callable[[Any], Text]) -> None:
+def _check_position(ops: Indexing, size: Any, index: int, message: Callable[[Any], Text]) -> None:
     """Raises an IndexError of a message, given the size, where the size is too small for a position."""
     least = -index if index < 0 else index + 1
     if is_static(size) or statically_known_true(size >= least):
@@ -91,7 +108,7 @@ def _check_position(ops: Calls, size: Any, index: int, message: Callable[[Any], 
     _raise_below(ops, size, least, fail)
 
 
-def _raise_below(ops: Calls, size: Any, least: int, fail: Callable[[], None]) -> None:
+def _raise_below(ops: Indexing, size: Any, least: int, fail: Callable[[], None]) -> None:
     """Raises where a size is below one: by a branch; of declared sizes by what the program says that it takes.
 
     A branch would take a network of convolutions over images of any size apart. One that may be 0 is asked for 0.
@@ -109,7 +126,7 @@ def _raise_below(ops: Calls, size: Any, least: int, fail: Callable[[], None]) ->
 def _along(position: int, default: int | None) -> Check:
     """The check of a function along one dimension, which is the argument at a position."""
 
-    def check(ops: Calls, function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+    def check(ops: Indexing, function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
         dim = args[position - 1] if len(args) >= position else kwargs.get("dim", kwargs.get("dimension", default))
         if type(dim) is int and -tensor.dim() <= dim < tensor.dim():
             _try_sizes(ops, function, tensor, dim % tensor.dim(), args, kwargs)
@@ -120,7 +137,7 @@ def _along(position: int, default: int | None) -> Check:
 def _over_last(count: int) -> Check:
     """The check of a function that moves a window over the last dimensions."""
 
-    def check(ops: Calls, function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+    def check(ops: Indexing, function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
         for dim in range(max(tensor.dim() - count, 0), tensor.dim()):
             _try_sizes(ops, function, tensor, dim, args, kwargs)
 
@@ -135,14 +152,14 @@ def dimensions_over(tensor: torch.Tensor, dims: Any) -> list[int]:
     return [dim % tensor.dim() for dim in given]
 
 
-def _check_extreme(ops: Calls, function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+def _check_extreme(ops: Indexing, function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
     if any(isinstance(value, torch.Tensor) for value in (*args, *kwargs.values())):
         return  # The larger of each two.
     for dim in dimensions_over(tensor, kwargs.get("dim", kwargs.get("axis", args[0] if args else None))):
         _try_sizes(ops, function, tensor, dim, args, kwargs)
 
 
-def _check_pad(ops: Calls, function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+def _check_pad(ops: Indexing, function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
     pad = args[0] if args else kwargs.get("pad")
     mode = args[1] if len(args) > 1 else kwargs.get("mode", "constant")
     if mode != "constant" and isinstance(pad, (tuple, list)):
@@ -150,9 +167,9 @@ def _check_pad(ops: Calls, function: Any, tensor: torch.Tensor, *args: Any, **kw
 
 
 def _try_sizes(
-    ops: Calls, function: Any, tensor: torch.Tensor, dim: int, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ops: Indexing, function: Any, tensor: torch.Tensor, dim: int, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    """Branches for the sizes of a dimension of which eager raises: of all below one, as it is asked."""
+    """Raises for the sizes of a dimension of which eager raises, which are all below one."""
     size = tensor.shape[dim]
     others = pytree.tree_leaves((args, kwargs))
     if is_static(size) or any(isinstance(value, (Number, Text, *Symbolic)) for value in others):
@@ -164,7 +181,7 @@ def _try_sizes(
             real_args, real_kwargs = pytree.tree_map_only(torch.Tensor, _like, (args, kwargs))
             function(torch.zeros(shape, dtype=tensor.dtype), *real_args, **real_kwargs)
 
-    for last, error in _raised(call, ops.control.recorder.sizes.at_least(size)):
+    for last, error in _raised(call, max(ops.control.recorder.sizes.at_least(size), 0)):
         if statically_known_true(size > last):  # The conditions of the path may say so.
             continue
 
@@ -210,6 +227,9 @@ _CHECKS: dict[Any, Check] = {
     **_of_both(_along(1, None), "median", "nanmedian", "narrow"),
     **_of_both(_along(1, -1), "mode"),
     torch.Tensor.unfold: _along(1, None),
+}
+
+_WINDOWS: dict[Any, Check] = {
     F.pad: _check_pad,
     **{getattr(F, f"{kind}{n}d"): _over_last(n) for n in (1, 2, 3) for kind in ("conv", "max_pool", "avg_pool")},
     **{getattr(torch, f"conv{n}d"): _over_last(n) for n in (1, 2, 3)},
