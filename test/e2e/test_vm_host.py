@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import re
@@ -64,16 +63,12 @@ def outcome(function, inputs):
         return type(error), error.args
 
 
-def test_a_program_ends_with_its_last_reference(account):
+def test_a_program_ends_with_its_last_reference(account, no_collector):
     program = dycl.load(account, host="vm")
     program(*account_inputs(*INPUTS[1]))
     session = weakref.ref(program._loaded.session)
-    gc.disable()
-    try:
-        del program
-        assert session() is None
-    finally:
-        gc.enable()
+    del program
+    assert session() is None
 
 
 def test_calls_agree_with_eager_and_the_python_host(account):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`dycl.Program` as its user sees it: arguments in, results out, state, paths, refusals."""
 
-import gc
 import json
 import re
 import threading
@@ -581,7 +580,7 @@ def lose_device(monkeypatch):
     ],
     ids=str,
 )
-def test_a_program_ends_with_its_last_reference(gate_bundle, options):
+def test_a_program_ends_with_its_last_reference(gate_bundle, options, no_collector):
     """Its devices and mapped files too: Python's collector of cycles knows nothing of their memory and threads."""
     program = dycl.load(gate_bundle, **options)
     program(UP)
@@ -592,12 +591,8 @@ def test_a_program_ends_with_its_last_reference(gate_bundle, options):
         if thread is not threading.current_thread() and thread.daemon:
             thread.join(10)
     session = weakref.ref(program._loaded.session)
-    gc.disable()
-    try:
-        del program
-        assert session() is None
-    finally:
-        gc.enable()
+    del program
+    assert session() is None
 
 
 @pytest.mark.parametrize("what", ["main", "upload"])

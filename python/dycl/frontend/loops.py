@@ -560,7 +560,7 @@ class Loops(Exceptions):
                     recorder.placeholder("unread", raw)
             jumps.append((start, leaves))
         condition, next_nodes = recorder.node_of(traced.condition), [recorder.node_of(n) for n in nexts]
-        if not _is_counted(condition, traced.graph, next_nodes):
+        if traced.unfailed is not traced.condition and not _is_counted(condition, traced.graph, next_nodes):
             condition = recorder.node_of(traced.unfailed)
         traced.graph.output((condition, *next_nodes))
         runs = first is None
