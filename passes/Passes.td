@@ -305,6 +305,32 @@ def DyclRotateLoopsPass : Pass<"dycl-rotate-loops", "::mlir::ModuleOp"> {
   let statistics = [Statistic<"numRotated", "num-rotated", "Loops rotated">];
 }
 
+def DyclTrimWindowsPass : Pass<"dycl-trim-windows", "::mlir::func::FuncOp"> {
+  let summary = "Cut off what no window of a convolution or a pool reaches";
+  let description = [{
+    Input: a function with `linalg` convolutions and pools on tensors. Output: the same, where an image of which one
+    window, the only one along a dimension, does not reach all (five rows, a kernel of two and a stride of four) is cut to
+    what it reaches.
+
+    IREE 3.13 leaves out loops that run once, and takes the size of the image for that of the window then: a pool of a
+    dynamic width adds the rows that the window does not reach, and a convolution is not compiled.
+
+    Limits: a single window; of several, the image is right as it is.
+
+    Example:
+
+    ```mlir
+    %1 = linalg.pooling_nchw_sum {strides = dense<2> : vector<2xi64>}
+           ins(%x, %w : tensor<1x1x3x?xf32>, tensor<2x2xf32>) outs(%0 : tensor<1x1x1x?xf32>) -> tensor<1x1x1x?xf32>
+    // becomes
+    %slice = tensor.extract_slice %x[0, 0, 0, 0] [1, 1, 2, %n] [1, 1, 1, 1] : tensor<1x1x3x?xf32> to tensor<1x1x2x?xf32>
+    %1 = linalg.pooling_nchw_sum … ins(%slice, %w : tensor<1x1x2x?xf32>, tensor<2x2xf32>) …
+    ```
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+  let statistics = [Statistic<"numTrimmed", "num-trimmed", "Images cut">];
+}
+
 def DyclMaterializePoisonPass : Pass<"dycl-materialize-poison", "::mlir::ModuleOp"> {
   let summary = "Give a value to what is undefined on a path but computed with";
   let description = [{
@@ -313,12 +339,16 @@ def DyclMaterializePoisonPass : Pass<"dycl-materialize-poison", "::mlir::ModuleO
     a computation reached by poison is one whose result that path does not read, so any value will do; it only has
     to exist, because a region call takes no `None`.
 
-    A computation on the other side of a branch whose condition tells that the value is undefined is not reached: the
-    branch that yields the poison yields that condition, or a constant, beside it.
+    A computation on the other side of a branch whose condition tells that the value is undefined is not reached: what
+    yields the poison, or carries it through a loop, yields or carries that condition beside it, a constant, or a number
+    that is compared with one.
 
-    Of a dynamic size, the stand-in has zero; it is made where the size alone is asked for.
+    Of a dynamic size, the stand-in has zero. It is made where the value is passed only to what computes nothing then:
+    where its size alone is asked for, where it is transposed, and in other elementwise and structured operations whose
+    loops are over its own dynamic sizes or over static ones.
 
-    Limits: no stand-in is made for a tensor of dynamic shape that is computed with; that is an error at the value.
+    Limits: no stand-in is made for a tensor of dynamic shape that is computed with otherwise, say, added to another;
+    that is an error at the value.
 
     Example:
 
@@ -494,6 +524,28 @@ def DyclFoldExtractedScalarsPass : Pass<"dycl-fold-extracted-scalars", "::mlir::
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect"];
   let statistics = [Statistic<"numFolded", "num-folded", "Scalars that no tensor holds any more">];
+}
+
+def DyclFoldExtractedSlicesPass : Pass<"dycl-fold-extracted-slices", "::mlir::func::FuncOp"> {
+  let summary = "Read an element of a slice from what the slice is of";
+  let description = [{
+    Input: a region as a function. Output: the same, where an element that is read at a position which is data
+    (`table[:, 1][places]`) is read from the whole tensor, not from a slice of it, nor from one that has lost dimensions
+    of size one.
+
+    IREE 3.13 takes the slice and the reading into one kernel, whose gather of vectors forgets the strides of the slice
+    (other elements are read) or is not lowered. It also spares the copy.
+
+    Example:
+
+    ```mlir
+    %0 = tensor.extract_slice %t[0, 1] [%n, 1] [1, 1] : tensor<?x2xi64> to tensor<?xi64>
+    %1 = linalg.generic ins(%places) … { %2 = tensor.extract %0[%place] : tensor<?xi64> … }
+    // becomes
+    %1 = linalg.generic ins(%places) … { %2 = tensor.extract %t[%place, %c1] : tensor<?x2xi64> … }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
 def DyclLegalizeScalarsPass : Pass<"dycl-legalize-scalars", "::mlir::ModuleOp"> {

@@ -68,6 +68,7 @@ void dycl::buildOptimizePipeline(OpPassManager &manager, const PipelineOptions &
   manager.nest<func::FuncOp>().addPass(createLoopInvariantCodeMotionPass());
   if (options.rotateLoops)
     manager.addPass(createDyclRotateLoopsPass());
+  manager.nest<func::FuncOp>().addPass(createDyclTrimWindowsPass());
   if (options.channelsLast)
     manager.nest<func::FuncOp>().addPass(createDyclChannelsLastPass());
   addCleanup(manager);
@@ -83,6 +84,7 @@ void dycl::buildOutlinePipeline(OpPassManager &manager, const PipelineOptions &o
     manager.addPass(createDyclSimplifyHostPass());
   manager.addPass(createDyclMergeRegionsPass());
   manager.nest<func::FuncOp>().addPass(createDyclFoldExtractedScalarsPass());
+  manager.nest<func::FuncOp>().addPass(createDyclFoldExtractedSlicesPass());
   manager.addPass(createDyclLegalizeScalarsPass());
   manager.addPass(createDyclProtectArgumentsPass());
   manager.addPass(createDyclAnnotateCostPass());

@@ -103,3 +103,27 @@ def test_index_into_as_many_rows_as_data_say(function):
         torch.testing.assert_close(nothing, torch.zeros(2, 3))
     else:
         assert nothing.shape == (0, 3)
+
+
+def column_at_places(x):
+    chosen = x[x[:, 0] > 0]
+    order = chosen.argsort(1)
+    places = (chosen[:, 1] < 9).nonzero().squeeze(1)
+    return order[places, 0], chosen[:, 1][places]
+
+
+def nearest_two_at_places(x):
+    chosen = x[x[:, 0] > 0]
+    near, which = chosen.topk(2, dim=1, largest=False)
+    places = (near[:, 0] < 6).nonzero().squeeze(1)
+    return which[places, 0], which[places, 1].view(-1), which.view(-1)
+
+
+@pytest.mark.parametrize("function", [column_at_places, nearest_two_at_places], ids=lambda f: f.__name__)
+def test_places_in_a_column_of_a_dynamic_size(function):
+    """IREE's kernels forget the strides of a column that they gather from, or are not lowered."""
+    rows = torch.tensor([[3.0, 2, 1], [1, 8, 9], [-1, 4, 4], [5, 3, 2], [2, 9, 1]])
+    program = dycl.compile(function, (rows,))
+    for x in (rows, rows.flip(1), rows.roll(1, 0) + 4, -rows):
+        for got, expected in zip(program(x), function(x), strict=True):
+            assert torch.equal(got, expected)

@@ -179,3 +179,25 @@ def test_dynamic_sizes():
         with torch.no_grad():
             for got, expected in zip(program(x), model(x), strict=True):
                 torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
+
+
+WINDOWS = {
+    "average": lambda x: F.avg_pool2d(x, 2),
+    "maximum": lambda x: F.max_pool2d(x, 2),
+    "convolution": lambda x: F.conv2d(x, torch.arange(24.0).reshape(3, 2, 2, 2) / 9 - 1, stride=2),
+    "depthwise": lambda x: F.conv2d(x, torch.arange(8.0).reshape(2, 1, 2, 2) / 9 - 1, stride=2, groups=2),
+    "line": lambda x: F.conv1d(x[:, :, 0], torch.arange(12.0).reshape(3, 2, 2) / 9 - 1, stride=3),
+}
+
+
+@pytest.mark.parametrize("dynamic", [None, 0, 2, 3])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_window_that_does_not_reach_all_of_an_image(window, dynamic):
+    """IREE takes the size of the image for that of the only window: sums of too much, or a failure."""
+    shape = [1, 2, 3, 3]
+    if dynamic is not None:
+        shape[dynamic] = 5
+    x = torch.arange(float(torch.Size(shape).numel())).reshape(shape).sin()
+    sizes = None if dynamic is None else ({dynamic: torch.export.Dim("n", min=3, max=9)},)
+    program = dycl.compile(WINDOWS[window], (x,), dynamic_shapes=sizes)
+    torch.testing.assert_close(program(x), WINDOWS[window](x), rtol=1e-5, atol=1e-5)

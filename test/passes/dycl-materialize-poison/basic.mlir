@@ -59,7 +59,7 @@ func.func @main(%p: i1, %x: tensor<?xf32>) -> tensor<?xf32> {
     scf.yield %1 : tensor<?xf32>
   }
   // expected-note @+1 {{it is computed with here}}
-  %2 = math.exp %0 : tensor<?xf32>
+  %2 = arith.addf %0, %x : tensor<?xf32>
   return %2 : tensor<?xf32>
 }
 
@@ -108,7 +108,7 @@ func.func @main(%q: i1, %x: tensor<?xf32>) -> tensor<?xf32> {
   }
   %2 = scf.if %0#0 -> (tensor<?xf32>) {
     // expected-note @+1 {{it is computed with here}}
-    %3 = math.exp %0#1 : tensor<?xf32>
+    %3 = arith.addf %0#1, %x : tensor<?xf32>
     scf.yield %3 : tensor<?xf32>
   } else {
     scf.yield %x : tensor<?xf32>
@@ -226,7 +226,7 @@ func.func @main(%p0: i1, %p1: i1, %p2: i1, %p3: i1, %p4: i1, %p5: i1, %p6: i1, %
 // -----
 
 // ... nor where one computes with it besides asking for its size.
-func.func @main(%p0: i1, %p1: i1, %p2: i1, %p3: i1, %p4: i1, %p5: i1, %p6: i1, %p7: i1, %p8: i1) -> (index, tensor<?xf32>) {
+func.func @main(%p0: i1, %p1: i1, %p2: i1, %p3: i1, %p4: i1, %p5: i1, %p6: i1, %p7: i1, %p8: i1, %x: tensor<?xf32>) -> (index, tensor<?xf32>) {
   %c0 = arith.constant 0 : index
   // expected-error @+1 {{a value of type 'tensor<?xf32>' is undefined on this path, and no stand-in of that type can be made}}
   %0 = ub.poison : tensor<?xf32>
@@ -277,6 +277,170 @@ func.func @main(%p0: i1, %p1: i1, %p2: i1, %p3: i1, %p4: i1, %p5: i1, %p6: i1, %
   }
   %size = tensor.dim %0, %c0 : tensor<?xf32>
   // expected-note @+1 {{it is computed with here}}
-  %10 = math.exp %9 : tensor<?xf32>
+  %10 = arith.addf %9, %x : tensor<?xf32>
   return %size, %10 : index, tensor<?xf32>
+}
+
+// -----
+
+// What computes nothing where there are no elements takes a stand-in of size zero: the transposition, and what adds a
+// number a channel to it.
+// CHECK-LABEL: func.func @main
+// CHECK: %[[ZERO:.+]] = arith.constant dense<0.000000e+00> : tensor<1x0x3xf32>
+// CHECK: %[[STAND_IN:.+]] = tensor.cast %[[ZERO]] : tensor<1x0x3xf32> to tensor<1x?x3xf32>
+// CHECK: scf.yield %[[STAND_IN]] : tensor<1x?x3xf32>
+func.func @main(%p: i1, %x: tensor<1x?x3xf32>, %bias: tensor<3xf32>) -> (tensor<1x3x?xf32>, tensor<?x3xf32>) {
+  %c1 = arith.constant 1 : index
+  %0 = scf.if %p -> (tensor<1x?x3xf32>) {
+    scf.yield %x : tensor<1x?x3xf32>
+  } else {
+    %6 = ub.poison : tensor<1x?x3xf32>
+    scf.yield %6 : tensor<1x?x3xf32>
+  }
+  %size = tensor.dim %0, %c1 : tensor<1x?x3xf32>
+  %1 = tensor.empty(%size) : tensor<1x3x?xf32>
+  %2 = linalg.transpose ins(%0 : tensor<1x?x3xf32>) outs(%1 : tensor<1x3x?xf32>) permutation = [0, 2, 1]
+  %3 = linalg.generic {indexing_maps = [affine_map<(d0, d1, d2) -> (d0, d1, d2)>, affine_map<(d0, d1, d2) -> (d1)>,
+                                        affine_map<(d0, d1, d2) -> (d0, d1, d2)>],
+                       iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%2, %bias : tensor<1x3x?xf32>, tensor<3xf32>) outs(%1 : tensor<1x3x?xf32>) {
+  ^bb0(%a: f32, %b: f32, %out: f32):
+    %6 = arith.addf %a, %b : f32
+    linalg.yield %6 : f32
+  } -> tensor<1x3x?xf32>
+  %4 = math.exp %0 : tensor<1x?x3xf32>
+  %5 = tensor.collapse_shape %4 [[0, 1], [2]] : tensor<1x?x3xf32> into tensor<?x3xf32>
+  return %3, %5 : tensor<1x3x?xf32>, tensor<?x3xf32>
+}
+
+// -----
+
+// Another operand has elements, which would be added to none.
+func.func @main(%p: i1, %x: tensor<?xf32>, %y: tensor<?xf32>) -> tensor<?xf32> {
+  %0 = scf.if %p -> (tensor<?xf32>) {
+    scf.yield %x : tensor<?xf32>
+  } else {
+    // expected-error @+1 {{a value of type 'tensor<?xf32>' is undefined on this path, and no stand-in of that type can be made}}
+    %1 = ub.poison : tensor<?xf32>
+    scf.yield %1 : tensor<?xf32>
+  }
+  // expected-note @+1 {{it is computed with here}}
+  %2 = arith.addf %0, %y : tensor<?xf32>
+  return %2 : tensor<?xf32>
+}
+
+// -----
+
+// ... and so has one whose static size the loop over a dynamic one is of,
+#vector = affine_map<(d0) -> (d0)>
+func.func @main(%p: i1, %x: tensor<?xf32>, %y: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = scf.if %p -> (tensor<?xf32>) {
+    scf.yield %x : tensor<?xf32>
+  } else {
+    // expected-error @+1 {{a value of type 'tensor<?xf32>' is undefined on this path, and no stand-in of that type can be made}}
+    %1 = ub.poison : tensor<?xf32>
+    scf.yield %1 : tensor<?xf32>
+  }
+  // expected-note @+1 {{it is computed with here}}
+  %2 = linalg.generic {indexing_maps = [#vector, #vector], iterator_types = ["parallel"]}
+      ins(%0 : tensor<?xf32>) outs(%y : tensor<4xf32>) {
+  ^bb0(%a: f32, %out: f32):
+    %3 = math.exp %a : f32
+    linalg.yield %3 : f32
+  } -> tensor<4xf32>
+  return %2 : tensor<4xf32>
+}
+
+// -----
+
+// ... and the result, where its size is another's.
+#vector = affine_map<(d0) -> (d0)>
+func.func @main(%p: i1, %x: tensor<?xf32>, %n: index) -> tensor<?xf32> {
+  %0 = scf.if %p -> (tensor<?xf32>) {
+    scf.yield %x : tensor<?xf32>
+  } else {
+    // expected-error @+1 {{a value of type 'tensor<?xf32>' is undefined on this path, and no stand-in of that type can be made}}
+    %1 = ub.poison : tensor<?xf32>
+    scf.yield %1 : tensor<?xf32>
+  }
+  %empty = tensor.empty(%n) : tensor<?xf32>
+  // expected-note @+1 {{it is computed with here}}
+  %2 = linalg.generic {indexing_maps = [#vector, #vector], iterator_types = ["parallel"]}
+      ins(%0 : tensor<?xf32>) outs(%empty : tensor<?xf32>) {
+  ^bb0(%a: f32, %out: f32):
+    %3 = math.exp %a : f32
+    linalg.yield %3 : f32
+  } -> tensor<?xf32>
+  return %2 : tensor<?xf32>
+}
+
+// -----
+
+// A number that the loop carries beside it tells where it is undefined: 0, until the body sets both.
+// CHECK-LABEL: func.func @main
+// CHECK: ub.poison : tensor<?xf32>
+// CHECK-NOT: arith.constant dense<0.000000e+00>
+#scalar = affine_map<() -> ()>
+func.func @main(%n: i64, %x: tensor<?xf32>, %y: tensor<?xf32>) -> tensor<?xf32> {
+  %poison = ub.poison : tensor<?xf32>
+  %zero = arith.constant dense<0> : tensor<i64>
+  %one = arith.constant dense<1> : tensor<i64>
+  %c0 = arith.constant 0 : i64
+  %c1 = arith.constant 1 : i64
+  %0:3 = scf.while (%i = %c0, %best = %poison, %tag = %zero) : (i64, tensor<?xf32>, tensor<i64>) -> (i64, tensor<?xf32>, tensor<i64>) {
+    %4 = arith.cmpi slt, %i, %n : i64
+    scf.condition(%4) %i, %best, %tag : i64, tensor<?xf32>, tensor<i64>
+  } do {
+  ^bb0(%i: i64, %best: tensor<?xf32>, %tag: tensor<i64>):
+    %q = arith.trunci %i : i64 to i1
+    %4:2 = scf.if %q -> (tensor<?xf32>, tensor<i64>) {
+      scf.yield %x, %one : tensor<?xf32>, tensor<i64>
+    } else {
+      scf.yield %best, %tag : tensor<?xf32>, tensor<i64>
+    }
+    %5 = arith.addi %i, %c1 : i64
+    scf.yield %5, %4#0, %4#1 : i64, tensor<?xf32>, tensor<i64>
+  }
+  %1 = tensor.empty() : tensor<i1>
+  %2 = linalg.generic {indexing_maps = [#scalar, #scalar, #scalar], iterator_types = []}
+      ins(%0#2, %one : tensor<i64>, tensor<i64>) outs(%1 : tensor<i1>) {
+  ^bb0(%a: i64, %b: i64, %out: i1):
+    %4 = arith.cmpi eq, %a, %b : i64
+    linalg.yield %4 : i1
+  } -> tensor<i1>
+  %found = tensor.extract %2[] : tensor<i1>
+  %3 = scf.if %found -> (tensor<?xf32>) {
+    %4 = arith.addf %0#1, %y : tensor<?xf32>
+    scf.yield %4 : tensor<?xf32>
+  } else {
+    scf.yield %y : tensor<?xf32>
+  }
+  return %3 : tensor<?xf32>
+}
+
+// -----
+
+// The number is set in the loop, the value is not: what the number was before does not count.
+func.func @main(%n: i64, %y: tensor<?xf32>) -> tensor<?xf32> {
+  // expected-error @+1 {{a value of type 'tensor<?xf32>' is undefined on this path, and no stand-in of that type can be made}}
+  %poison = ub.poison : tensor<?xf32>
+  %c0 = arith.constant 0 : i64
+  %c1 = arith.constant 1 : i64
+  %0:3 = scf.while (%i = %c0, %best = %poison, %tag = %c0) : (i64, tensor<?xf32>, i64) -> (i64, tensor<?xf32>, i64) {
+    %2 = arith.cmpi slt, %i, %n : i64
+    scf.condition(%2) %i, %best, %tag : i64, tensor<?xf32>, i64
+  } do {
+  ^bb0(%i: i64, %best: tensor<?xf32>, %tag: i64):
+    %2 = arith.addi %i, %c1 : i64
+    scf.yield %2, %best, %c1 : i64, tensor<?xf32>, i64
+  }
+  %found = arith.cmpi eq, %0#2, %c1 : i64
+  %1 = scf.if %found -> (tensor<?xf32>) {
+    // expected-note @+1 {{it is computed with here}}
+    %2 = arith.addf %0#1, %y : tensor<?xf32>
+    scf.yield %2 : tensor<?xf32>
+  } else {
+    scf.yield %y : tensor<?xf32>
+  }
+  return %1 : tensor<?xf32>
 }
