@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+import torch
 from check_cases import CASES, MASKED
 from frontend_cases import assert_same
 from test_frontend_checks import SIZES_THAT_AGREE, eager
@@ -41,3 +42,14 @@ def test_sizes_on_data_have_to_agree(function):
             assert "sizes that depend on tensor values do not agree, at" in str(got)
         elif not isinstance(got, RuntimeError):  # of a size of 1, which eager takes for all
             assert_same(got, expected, tolerance=1e-5)
+
+
+def test_a_power_that_is_complex_in_python_raises():
+    def forward(x):
+        return x.sum().item() ** 0.5, x[x > 0].shape[0] ** 1.5
+
+    program = dycl.compile(forward, (torch.ones(4),))
+    assert program(torch.ones(4)) == (2.0, pytest.approx(8.0, rel=1e-15))
+    assert program(torch.zeros(4)) == (0.0, 0.0)
+    with pytest.raises(ValueError, match="a negative number to a power that is not whole is complex"):
+        program(-torch.ones(4))

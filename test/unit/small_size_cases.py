@@ -158,3 +158,24 @@ def loop_over_what_may_be_empty(x):
         if row[0] > 3:
             total = total + row
     return total, len(x)
+
+
+# Masks of another size ------------------------------------------------------------------------------------------------
+
+
+@case(*SELECTIONS)
+def mask_of_a_fixed_size(x):
+    return x[x[:, 0] > 0][torch.tensor([True, False, True])]
+
+
+@case(*SELECTIONS)
+def mask_of_a_size_on_data(x):
+    y = x[x[:, 0] > 0]
+    return torch.ones(3, 2)[y[:, 0] > 1]
+
+
+@case(*SELECTIONS)
+def write_by_a_mask_of_a_fixed_size(x):
+    y = x[x[:, 0] > 0].clone()
+    y[torch.tensor([True, False, True])] = 7.0
+    return y

@@ -110,6 +110,11 @@ def note_constant(node: Any, constant: torch.Tensor) -> None:
         node.meta[_BOUND] = int(constant.max()) + 1
 
 
+def is_mask(index: torch.Tensor) -> bool:
+    """Whether a part of an index chooses where it holds, not by positions."""
+    return index.dtype in (torch.bool, torch.uint8)
+
+
 def from_the_start(index: torch.Tensor, size: Any) -> torch.Tensor:
     """Indices of which negative ones count from the end, all counted from the start; they need not be in bounds."""
     return torch.where(index < 0, index + size, index)

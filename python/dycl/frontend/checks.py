@@ -22,7 +22,7 @@ import torch
 from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.errors import UnsupportedConstructError
-from dycl.frontend.bounds import upper_bound_of
+from dycl.frontend.bounds import is_mask, upper_bound_of
 from dycl.frontend.indices import is_write
 from dycl.frontend.locations import here
 from dycl.frontend.recorder import Recorder
@@ -327,7 +327,7 @@ def _index(checks: Checks, func: Any, args: Sequence[Any], _: Any) -> None:
     dim = moved = 0  # In eager's message, the dimensions that are indexed come first.
     for index in indices:
         width = 1
-        if index is not None and index.dtype in (torch.bool, torch.uint8):
+        if index is not None and is_mask(index):
             width = index.dim()
         elif index is not None:
             checks.in_range(func, index, tensor.shape[dim], IndexError, out_of_bounds(moved), wraps=True)
@@ -339,7 +339,7 @@ def _index_put(checks: Checks, func: Any, args: Sequence[Any], kwargs: Any) -> N
     tensor, indices, values = args[:3]
     _index(checks, func, args, kwargs)
     mask = indices[0]
-    if len(indices) != 1 or mask.dtype not in (torch.bool, torch.uint8):
+    if len(indices) != 1 or not is_mask(mask):
         return
     rest = tensor.shape[mask.dim() :]
     if values.dim() != len(rest) + 1 or (is_static(values.shape[0]) and values.shape[0] == 1):

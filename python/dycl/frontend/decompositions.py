@@ -14,11 +14,12 @@ from typing import Any, cast
 import torch
 from torch._decomp import get_decompositions
 from torch.fx.experimental.symbolic_shapes import statically_known_true
+from torch.utils._sympy.functions import ToFloat
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
 from dycl.frontend import attention, elementwise, linear_algebra, nans, repetition, sorting, wide_floats
-from dycl.frontend.bounds import from_the_start
-from dycl.frontend.sizes import is_static, may_be_zero, same_sizes
+from dycl.frontend.bounds import from_the_start, is_mask
+from dycl.frontend.sizes import expression, is_static, may_be_zero, same_sizes
 
 aten = torch.ops.aten
 
@@ -42,6 +43,7 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     table[aten.index.Tensor] = _index
     table[aten.index_put.default] = _index_put
     table[aten.masked_select.default] = _masked_select
+    table[aten.scalar_tensor.default] = _scalar_tensor
     table[aten.masked_scatter.default] = _masked_scatter
     table[aten.where.self] = _where
     table[aten.cumsum.default] = table[aten.cumprod.default] = _cumulative
@@ -91,6 +93,16 @@ def counted(
         dtype = weights.dtype if weights.is_floating_point() else torch.float64
     each = torch.ones_like(values) if weights is None else weights.to(dtype)
     return torch.zeros(int(minlength), dtype=dtype).scatter_add(0, values.to(torch.int64), each.to(dtype))
+
+
+def _scalar_tensor(value: Any, *, dtype: torch.dtype | None = None, **_: Any) -> Any:
+    """A size that is not known as a tensor, of which `quantile` computes ranks."""
+    if isinstance(value, torch.SymFloat) and isinstance(expression(value), ToFloat):
+        value = value.node.shape_env.create_symintnode(expression(value).args[0], hint=None)
+    if not isinstance(value, torch.SymInt):
+        return NotImplemented
+    number: Any = value
+    return torch.full((), number, dtype=torch.int64).to(dtype or torch.get_default_dtype())
 
 
 def _masked_select(tensor: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -171,7 +183,7 @@ def _index(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> Any:
     By a mask, it is indexing by the positions where it holds; by several tensors of positions whose number is data,
     indexing by one.
     """
-    positions = _positions(indices)
+    positions = _positions(tensor, indices)
     if positions is not None:
         return aten.index.Tensor(tensor, positions)
     if sum(index is not None for index in indices) < 2 or not _vary(indices):
@@ -187,7 +199,7 @@ def _index_put(
 
     By a mask, it is a choice for each row; to given places, one more row is written, which is then left out.
     """
-    positions = _positions(indices)
+    positions = _positions(tensor, indices)
     if positions is None:
         if _may_be_none(indices):
             return _put_some(tensor, indices, values, accumulate)
@@ -275,15 +287,17 @@ def _indexed_first(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None])
     return [*dims, *(d for d in range(tensor.dim()) if d not in dims)]
 
 
-def _positions(indices: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None] | None:
+def _positions(tensor: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None] | None:
     """The indices with the positions where it holds for each mask; None where there is no mask."""
-    if not any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in indices):
+    if not any(i is not None and is_mask(i) for i in indices):
         return None
     found: list[torch.Tensor | None] = []
     for index in indices:
-        if index is None or index.dtype not in (torch.bool, torch.uint8):
+        if index is None or not is_mask(index):
             found.append(index)
         else:
+            for size, wanted in zip(index.shape, tensor.shape[len(found) :], strict=False):
+                torch._check_index(size == wanted)  # pyright: ignore[reportPrivateUsage]
             places = index.nonzero()
             found.extend(places[:, d] for d in range(index.dim()))
     return found

@@ -14,13 +14,17 @@ import torch
 from torch.utils import _pytree as pytree
 
 from dycl.frontend.recorder import is_recorded, outside_modes
-from dycl.frontend.sizes import is_static
+from dycl.frontend.sizes import expression, is_static
 from dycl.frontend.values import Number, Unusable
 
 ERRORS = (RuntimeError, ValueError, IndexError)
 """What torch raises for tensors that do not fit; a TypeError would name types, which are others while recording."""
 
 _MARK = "_dycl_eager_raises"
+
+
+_TRIED_SIZES = (2, 7, 40)
+"""What stands for each size that is not known, where eager is asked; each symbol has its own number on top."""
 
 
 class _UnknownError(Exception):
@@ -30,15 +34,24 @@ class _UnknownError(Exception):
 def note_if_eager_raises(error: Exception, function: Callable[..., Any], args: Any, kwargs: Any) -> Exception:
     """An exception of a torch function, marked and with eager's message if eager raises it, too.
 
-    Where there are no elements, eager may raise another one; that is given then.
+    Where there are no elements, eager may raise another one; that is given then. Of sizes that are not known, it is
+    asked for several, and has to raise the same of all.
     """
-    try:
-        args, kwargs = pytree.tree_map(_with_zeros, (args, kwargs))
-    except (_UnknownError, *ERRORS):
-        return error  # It cannot be asked.
-    eager = _raised_by(function, args, kwargs)
-    if eager is None:
+    found: list[Exception] = []
+    known = args, kwargs
+    for first in _TRIED_SIZES:
+        try:
+            known = pytree.tree_map(lambda value, first=first: _with_zeros(value, first=first), (args, kwargs))
+        except (_UnknownError, *ERRORS):
+            return error  # It cannot be asked.
+        eager = _raised_by(function, *known)
+        if eager is None:
+            return error
+        found.append(eager)
+    eager, *others = found
+    if any(repr(other) != repr(eager) for other in others):
         return error
+    args, kwargs = known
     if type(eager) is type(error):
         error.args = eager.args
     elif any(isinstance(t, torch.Tensor) and not t.numel() for t in pytree.tree_leaves((args, kwargs))):
@@ -105,16 +118,37 @@ def is_raised_by_eager(error: BaseException) -> bool:
     return getattr(error, _MARK, False)
 
 
-def _with_zeros(value: Any, unknown: int | None = None) -> Any:
-    """An argument, zeros in the place of a tensor's elements; `unknown` in that of sizes that are not known."""
+def _with_zeros(value: Any, unknown: int | None = None, first: int | None = None) -> Any:
+    """An argument, zeros in the place of a tensor's elements.
+
+    Args:
+        value: the argument.
+        unknown: what stands for each size that is not known.
+        first: what stands for each of their symbols, and its number on top. With neither, they raise `_UnknownError`.
+    """
     if isinstance(value, torch.Tensor):
         if not is_recorded(value):
             with outside_modes():
                 return value.detach().clone()  # The function may write to it.
-        if unknown is None and not all(map(is_static, value.shape)):
+        if unknown is None and first is None and not all(map(is_static, value.shape)):
             raise _UnknownError
+        sizes = [
+            int(n) if is_static(n) else _size_instead(n, first) if first is not None else unknown or 0
+            for n in value.shape
+        ]
         with outside_modes():
-            return torch.zeros([int(n) if is_static(n) else unknown or 0 for n in value.shape], dtype=value.dtype)
+            return torch.zeros(sizes, dtype=value.dtype)
+    if first is not None and isinstance(value, torch.SymInt):
+        return _size_instead(value, first)
     if isinstance(value, (Number, Unusable, torch.SymInt, torch.SymBool, torch.SymFloat)):
         raise _UnknownError
     return value
+
+
+def _size_instead(size: Any, first: int) -> int:
+    """A size, where each symbol in it stands for another number from `first` on."""
+    symbols = {s: first + int("".join(filter(str.isdigit, str(s))) or 0) for s in expression(size).free_symbols}
+    value = expression(size).subs(symbols)
+    if not value.is_Integer or value < 0:
+        raise _UnknownError
+    return int(value)

@@ -359,7 +359,7 @@ class Exceptions(Specialization):
             raise UnsupportedConstructError(
                 f"`{name}` leaves the program under a condition on a tensor",
                 hint="raise an exception with text and numbers, which the compiled program can raise as well",
-                location=location,
+                location=location or here(),
             ) from error
         if any(map(is_shortened, error.args)):
             self._warn_of_text(name, location)

@@ -44,7 +44,7 @@ from dycl.frontend.draws import Draws, in_memory_order, is_random, memory_order,
 from dycl.frontend.indices import in_bounds, is_indexing, is_write
 from dycl.frontend.locations import here
 from dycl.frontend.memory import Memory, Write
-from dycl.frontend.sizes import Sizes, is_static, reassociation, same_sizes
+from dycl.frontend.sizes import Sizes, is_static, reassociation, same_size, same_sizes
 from dycl.frontend.values import Site
 
 aten = torch.ops.aten
@@ -95,6 +95,22 @@ _LAID_OUT = {
 
 # `full` decomposes into `empty` and `full_like`, which says less.
 _KEPT = {BATCH_NORM, aten.full.default}
+
+
+def _is_contiguous(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is contiguous, by the form of its sizes; nothing is assumed of them."""
+    stride: Any = 1
+    for size, step in zip(reversed(tensor.shape), reversed(tensor.stride()), strict=True):
+        if is_static(size) and int(size) == 1:
+            continue
+        if not same_size(step, stride):
+            return False
+        stride = stride * size
+    return True
+
+
+def _compact(tensor: torch.Tensor) -> torch.Tensor:
+    return aten.clone.default(tensor, memory_format=torch.contiguous_format)
 
 
 def _batch_norm(
@@ -461,7 +477,9 @@ class Recorder(TorchDispatchMode):
                 with self, trusted():
                     out = decomposition(*args, **kwargs)
                 if out is not NotImplemented:
-                    return self._laid_out(func, args, kwargs, out) if func in _LAID_OUT else out
+                    if func in _LAID_OUT:
+                        out = self._laid_out(func, args, kwargs, out)
+                    return self._without_gaps(func, args, out)
             with self:
                 out = func.decompose(*args, **kwargs)
             if out is not NotImplemented:
@@ -517,6 +535,18 @@ class Recorder(TorchDispatchMode):
                 for value, like in zip(_items(out), _items(expected), strict=True)
             ]
         return laid_out[0] if isinstance(out, torch.Tensor) else tuple(laid_out)
+
+    def _without_gaps(self, func: Any, args: Any, out: Any) -> Any:
+        """What an op of contiguous tensors is decomposed into, contiguous as well: `view` asks for it.
+
+        A decomposition may end in a view of more (`topk` in the first of what is sorted), or in another order.
+        """
+        if any(result.alias_info for result in func._schema.returns):
+            return out
+        if not all(map(_is_contiguous, (v for v in pytree.tree_leaves(args) if isinstance(v, torch.Tensor)))):
+            return out
+        with self:
+            return pytree.tree_map_only(torch.Tensor, lambda t: t if _is_contiguous(t) else _compact(t), out)
 
     def _record_power(self, base: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
         with self:

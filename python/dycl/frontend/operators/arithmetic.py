@@ -12,10 +12,8 @@ from typing import Any
 
 import torch
 
-from dycl.errors import UnsupportedConstructError
 from dycl.frontend.elementwise import int_power
 from dycl.frontend.entries import entries_in, refuse_entries
-from dycl.frontend.locations import here
 from dycl.frontend.operators.indexing import Indexing
 from dycl.frontend.operators.special_methods import operator_method
 from dycl.frontend.size_numbers import as_number
@@ -55,6 +53,12 @@ def kind_of(value: Any) -> type:
     return value.type if isinstance(value, Number) else type(value)
 
 
+def _refuse_complex() -> None:
+    raise ValueError(
+        "a negative number to a power that is not whole is complex, which a compiled program does not give"
+    )
+
+
 class Arithmetic(Indexing):
     """Adds arithmetic that may raise."""
 
@@ -66,9 +70,13 @@ class Arithmetic(Indexing):
             return result
         if entries_in(left) is not None or entries_in(right) is not None:
             return self._of_sets(name, left, right)
+        if isinstance(left, torch.SymFloat) or isinstance(right, torch.SymFloat):
+            left, right = as_number(left), as_number(right)  # Torch computes with fractions of sizes in few places.
         if name not in CHECKED:
             return _PLAIN[name](left, right)
         if name == "Pow":
+            if isinstance(left, torch.SymInt) and type(right) is not int:
+                left = as_number(left)
             if isinstance(left, Number) or isinstance(right, Number):
                 left, right = as_number(left), as_number(right)
             return self._power(left, right) if are_numbers_on_data(left, right) else left**right
@@ -138,17 +146,17 @@ class Arithmetic(Indexing):
 
     def _float_power(self, base: Any, exponent: Any) -> Number:
         is_whole = kind_of(exponent) is not float or (not isinstance(exponent, Number) and float(exponent).is_integer())
-        if not is_whole and (isinstance(base, Number) or base < 0):
-            raise UnsupportedConstructError(
-                "`**` of a Python number that may be negative, with an exponent that may not be whole: for some "
-                "values the result is complex",
-                hint="use `math.pow` or `math.sqrt`, which raise then, or `torch.pow` on tensors",
-                location=here(),
-            )
+        if not is_whole:
+            # Python gives a complex number then; a program has none.
+            whole = Number.of(exponent, float).tensor
+            is_complex = Number.of(base < 0).tensor & (whole != whole.floor()) & whole.isfinite()
+            self.raise_if(Number(is_complex, bool), _refuse_complex)
         may_be_zero = isinstance(base, Number) or base == 0
         if may_be_zero and (isinstance(exponent, Number) or exponent < 0):
             is_zero, is_negative = Number.of(base == 0), Number.of(exponent < 0)
             bad = Number(is_zero.tensor & is_negative.tensor, bool)
             self.raise_if(bad, lambda: kind_of(base)(0) ** kind_of(exponent)(-1))
         x, y = (Number.of(v, float).tensor for v in (base, exponent))
+        if not isinstance(exponent, Number) and exponent == 0.5:
+            return Number(torch.sqrt(x.abs()), float)  # exact, as in Python; of a negative number the program raises
         return Number(torch.pow(x, y), float)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from dycl.errors import UnsupportedConstructError
-from dycl.frontend.bounds import from_the_start
+from dycl.frontend.bounds import from_the_start, is_mask
 from dycl.frontend.locations import here
 from dycl.frontend.recorder import Recorder
 from dycl.frontend.size_numbers import as_number, as_size
@@ -51,8 +51,7 @@ def dimensions_of(part: Any) -> int:
     """How many dimensions of the tensor a part of an index takes."""
     if part is None or isinstance(part, bool):
         return 0
-    is_mask = isinstance(part, torch.Tensor) and part.dtype in (torch.bool, torch.uint8)
-    return part.dim() if is_mask else 1
+    return part.dim() if isinstance(part, torch.Tensor) and is_mask(part) else 1
 
 
 def _slice(recorder: Recorder, tensor: torch.Tensor, dim: int, part: builtins.slice) -> torch.Tensor:

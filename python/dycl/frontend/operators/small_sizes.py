@@ -9,7 +9,7 @@ declared size, it is a bound on what the program takes instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,11 +17,12 @@ import torch.nn.functional as F
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 from torch.utils import _pytree as pytree
 
+from dycl.frontend.bounds import is_mask
 from dycl.frontend.eager_errors import ERRORS, marked
 from dycl.frontend.operators.slices import dimensions_of
 from dycl.frontend.recorder import is_recorded, outside_modes
 from dycl.frontend.size_numbers import as_number
-from dycl.frontend.sizes import Symbolic, is_static
+from dycl.frontend.sizes import Symbolic, is_static, same_size
 from dycl.frontend.text import Text, text_of
 from dycl.frontend.values import Number
 
@@ -65,7 +66,10 @@ def _check(
         return
     if not args and "input" in kwargs:
         args, kwargs = (kwargs["input"],), {name: value for name, value in kwargs.items() if name != "input"}
-    if args and isinstance(args[0], torch.Tensor) and is_recorded(args[0]) and not all(map(is_static, args[0].shape)):
+    if not args or not isinstance(args[0], torch.Tensor) or not is_recorded(args[0]):
+        return
+    tensors = [args[0], *(v for v in pytree.tree_leaves(args[1:2]) if isinstance(v, torch.Tensor))]
+    if not all(is_static(size) for tensor in tensors for size in tensor.shape):
         check(ops, function, *args, **kwargs)
 
 
@@ -82,7 +86,24 @@ def _check_index(ops: Indexing, _: Any, tensor: torch.Tensor, index: Any, *__: A
             # Eager counts the parts of the index, not the dimensions.
             where = f"index {part} is out of bounds for dimension {place} with size "
             _check_position(ops, tensor.shape[dim], part, lambda size, where=where: Text.of(where) + text_of(size, ""))
+        if isinstance(part, torch.Tensor) and is_mask(part):
+            _check_mask(ops, tensor, part, dim)
         dim += free if part is Ellipsis else count
+
+
+def _check_mask(ops: Indexing, tensor: torch.Tensor, mask: torch.Tensor, first: int) -> None:
+    """Raises an IndexError where a mask over the dimensions from `first` on has other sizes than they."""
+    for d, (size, wanted) in enumerate(zip(mask.shape, tensor.shape[first:], strict=False)):
+        if same_size(size, wanted):
+            continue
+
+        def fail(d: int = d) -> None:
+            given, there = (text_of([as_number(s) for s in t.shape], "") for t in (mask, tensor))
+            message = Text.of("The shape of the mask ") + given + f" at index {d} does not match"
+            message = message + " the shape of the indexed tensor " + there + f" at index {first + d}"
+            raise IndexError(message)
+
+        _raise_where(ops, lambda size=size, wanted=wanted: size != wanted, (size, wanted), fail)
 
 
 def _check_select(ops: Indexing, _: Any, tensor: torch.Tensor, dim: Any, index: Any) -> None:
@@ -109,14 +130,19 @@ def _check_position(ops: Indexing, size: Any, index: int, message: Callable[[Any
 
 
 def _raise_below(ops: Indexing, size: Any, least: int, fail: Callable[[], None]) -> None:
-    """Raises where a size is below one: by a branch; of declared sizes by what the program says that it takes.
+    """Raises where a size is below one."""
+    _raise_where(ops, lambda: size < least, (size,), fail)
+
+
+def _raise_where(ops: Indexing, test: Callable[[], Any], of: Sequence[Any], fail: Callable[[], None]) -> None:
+    """Raises where a test of sizes holds: by a branch; of declared sizes by what the program says that it takes.
 
     A branch would take a network of convolutions over images of any size apart. One that may be 0 is asked for 0.
     """
     sizes = ops.control.recorder.sizes
-    if sizes.depends_on_data(size) or sizes.may_have_none(size):
-        ops.raise_if(size < least, fail)
-    elif size < least:  # Torch notes the answer as what has to hold.
+    if any(sizes.depends_on_data(size) or sizes.may_have_none(size) for size in of):
+        ops.raise_if(test(), fail)
+    elif test():  # Torch notes the answer as what has to hold.
         fail()
 
 
