@@ -102,7 +102,9 @@ class Structure:
     - "namedtuple", "dataclass": of the class `type` ("module:qualname") with field names `keys` and values `items`;
     - "choice": one of `items`, another on each path of the program; the flat 0-d i64 `index` says which. What the
       others are made of has no value then;
-    - "rows": a list (or the `type` "tuple") of as many items as the flat tensors of its one item have rows.
+    - "rows": a list (or the `type` "tuple") of as many items as the flat tensors of its one item have rows;
+    - "narrowed": the first elements of a tensor, the first of `items`: along each dimension of `keys`, as many as the
+      number says that is its place among the other items.
     """
 
     kind: str
@@ -149,6 +151,8 @@ class Structure:
             rows = self._rows(leaf)
             return tuple(rows) if self.type == "tuple" else rows
         values = [item.build(leaf) for item in self.items]
+        if self.kind == "narrowed":
+            return self._narrowed(*values)
         if self.kind == "tuple":
             return tuple(values)
         if self.kind == "list":
@@ -186,6 +190,14 @@ class Structure:
             return item.build(part)
 
         return [row(i) for i in range(len(next(iter(stacks.values()))))]
+
+    def _narrowed(self, tensor: Any, *sizes: Any) -> Any:
+        if tensor is None:
+            return None
+        parts: list[Any] = [slice(None)] * len(tensor.shape)
+        for dim, size in zip(self.keys, sizes, strict=True):
+            parts[dim] = slice(size)
+        return tensor[tuple(parts)]
 
     def nodes(self, kind: str) -> Iterator[Structure]:
         """The nodes of a kind in it."""

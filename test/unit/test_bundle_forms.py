@@ -463,6 +463,9 @@ def test_a_manifest_whose_parts_disagree_is_refused(gate_bundle, tmp_path):
             m, {"kind": "tensor", "index": 7}
         ),
         "signature.output_structure.kind is 'pickle'": lambda m: structure(m, {"kind": "pickle"}),
+        "signature.output_structure is not a tensor and a number for each of its keys": lambda m: structure(
+            m, {"kind": "narrowed", "keys": [0], "items": [{"kind": "tensor", "index": 0}]}
+        ),
         "is 'x y', expected MODULE:CLASS": lambda m: structure(m, {"kind": "dataclass", "type": "x y", "items": []}),
         "has not as many keys as items": lambda m: structure(m, {"kind": "dict", "keys": ["a"], "items": []}),
         "two regions have one name": lambda m: m["program"]["regions"].append(region(m)),

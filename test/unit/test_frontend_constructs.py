@@ -28,7 +28,8 @@ import frontend_torch_cases  # noqa: F401
 import frontend_value_cases  # noqa: F401
 import frontend_with_cases  # noqa: F401
 import pytest
-import random_cases  # noqa: F401 (registers its cases)
+import ragged_cases  # noqa: F401 (registers its cases)
+import random_cases  # noqa: F401
 import size_cases  # noqa: F401 (registers its cases)
 import size_condition_cases  # noqa: F401
 import small_size_cases  # noqa: F401

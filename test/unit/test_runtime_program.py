@@ -141,6 +141,18 @@ def nested_gate(tmp_path, arguments, result):
 X = object()
 
 
+def test_narrowed_results_have_the_size_of_each_row():
+    """A list of two tensors whose rows are as large as the largest, read from its JSON form."""
+    size = Structure("number", index=1, type="int")
+    item = Structure("narrowed", keys=(1,), items=(Structure("tensor", index=0), size))
+    structure = Structure.from_json(Structure("rows", items=(item,)).to_json())
+    flat = [np.arange(18).reshape(2, 3, 3), np.array([2, 3])]
+
+    rows = structure.build(lambda node: flat[node.index])
+    assert [row.tolist() for row in rows] == [[[0, 1], [3, 4], [6, 7]], [[9, 10, 11], [12, 13, 14], [15, 16, 17]]]
+    assert structure.build(lambda node: [flat[0][:0], flat[1][:0]][node.index]) == []
+
+
 def test_nested_arguments_and_results(tmp_path):
     arguments = (({"ids": [X, None]}, 3), {"mode": "fast"})
     result = {"pair": Pair(X, (1.5,)), "rest": [None, Result(X, "y")]}

@@ -512,7 +512,9 @@ class Branches:
         site: Site,
     ) -> Side:
         recorder = self.recorder
-        join = Join(self.recorder, site, (a.graph, b.graph), makes_rows=self._makes_rows or self._loops_around > 0)
+        makes_rows = self._makes_rows or self._loops_around > 0
+        flags = [jump.flag for jump in a.deferred], [jump.flag for jump in b.deferred]
+        join = Join(recorder, site, (a.graph, b.graph), makes_rows=makes_rows, flags=flags)
         # The deferred jumps of both sides, by target; a side that ends in a jump to elsewhere takes part.
         targets: list[Scope] = []
         for side in (a, b):

@@ -51,7 +51,8 @@ from dycl.frontend.operators.small_sizes import check_window
 from dycl.frontend.paths import Escaping, Restart
 from dycl.frontend.reachable import MODULE_INTERNALS, Reachable
 from dycl.frontend.recorder import Recorder, outside_modes
-from dycl.frontend.size_numbers import as_number
+from dycl.frontend.rows import Ragged, size_of_number
+from dycl.frontend.size_numbers import as_number, as_size
 from dycl.frontend.sizes import is_static, same_sizes
 from dycl.frontend.specialize import MAX_LENGTHS, ManyLengthsError
 from dycl.frontend.state import (
@@ -135,6 +136,8 @@ def _capture_in_turn(*arguments: Any) -> CapturedProgram:
     # A list of another length on each of many paths: one whose length depends on data.
     try:
         return _capture(*arguments, makes_rows=True)
+    except StateError:
+        raise  # It has been traced to its end, and no other way keeps what it changes.
     except DyclError:
         if not isinstance(refusal, ManyLengthsError):
             raise refusal from None
@@ -346,10 +349,12 @@ class _Run:
     def _restored(self) -> Generator[None]:
         """Leaves the model and the arguments as they were."""
         token = which_alternative.set(self.control.which)
+        size_token = size_of_number.set(lambda number: as_size(number, self.recorder, 0))
         try:
             yield
         finally:
             which_alternative.reset(token)
+            size_of_number.reset(size_token)
             self.control.journal.undo(0)
             self._reachable.restore_variables()
             for restore in reversed(self._restore):
@@ -617,6 +622,9 @@ class _Run:
             return Structure("choice", index=index, items=tuple(structure_of(v, leaf) for v in made.values))
 
         def row_leaf(value: Any) -> Structure | None:
+            if isinstance(value, Ragged):
+                items = tuple(structure_of(part, row_leaf) for part in (value.values, *value.sizes))
+                return Structure("narrowed", keys=value.dims, items=items)
             if not isinstance(value, _Row):
                 return None
             outputs.append(freeze(value.stack, self.recorder).raw)
@@ -825,8 +833,12 @@ def _is_value(made: _Input, value: Any) -> bool:
     return made.tensor is not None and (made.tensor is value or getattr(value, "tensor", None) is made.tensor)
 
 
-def _unsupported_state(name: str, change: str) -> UnsupportedConstructError:
-    return UnsupportedConstructError(
+class StateError(UnsupportedConstructError):
+    """Something outside of the program that a call leaves in a way that no program keeps."""
+
+
+def _unsupported_state(name: str, change: str) -> StateError:
+    return StateError(
         f"{name} holds after a call {change}",
         hint="state that carries over from call to call must keep its type, dtype and shape: give it its final form in "
         "`__init__`, or return it; where it is a cache, call the model once before compiling",

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import fx
 from torch._subclasses.functional_tensor import FunctionalTensor
+from torch.utils import _pytree as pytree
 
 from dycl.frontend.entries import Entries, is_static_count, made_of, refuse_kinds
 from dycl.frontend.graph import all_graphs
@@ -25,9 +26,9 @@ from dycl.frontend.kinds import (
     same_shape,
 )
 from dycl.frontend.recorder import COND, Recorder
-from dycl.frontend.rows import Rows, gathered, has_rows
+from dycl.frontend.rows import Rows, common_layout, gathered, has_rows
 from dycl.frontend.size_numbers import as_number
-from dycl.frontend.sizes import expression, same_size
+from dycl.frontend.sizes import expression, is_static, same_size
 from dycl.frontend.state import (
     UNDEFINED,
     FrozenChoice,
@@ -89,15 +90,24 @@ class Join:
         site: the condition.
         graphs: of the side where it holds, and of the other.
         makes_rows: a list that is longer on one side becomes one whose length depends on data.
+        flags: for each side, the recorded bools that say on its end that it has jumped elsewhere. What was made in
+            between is undefined then.
     """
 
     def __init__(
-        self, recorder: Recorder, site: Site, graphs: tuple[fx.Graph, fx.Graph], *, makes_rows: bool = False
+        self,
+        recorder: Recorder,
+        site: Site,
+        graphs: tuple[fx.Graph, fx.Graph],
+        *,
+        makes_rows: bool = False,
+        flags: tuple[Sequence[torch.Tensor], Sequence[torch.Tensor]] = ((), ()),
     ) -> None:
         self._recorder = recorder
         self.site = site
         self._graphs = graphs
         self._makes_rows = makes_rows
+        self._flags = flags
         self._pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._index: dict[tuple[int, int], int] = {}
         self._poisons: dict[int, torch.Tensor] = {}
@@ -127,6 +137,9 @@ class Join:
             return self.plan(self._poison(b) if a is MISSING else a, self._poison(a) if b is MISSING else b, what)
         if isinstance(a, FrozenTensor) and isinstance(b, FrozenTensor):
             return self._plan_tensors(a, b, what)
+        if isinstance(a, FrozenContents) and isinstance(b, FrozenContents) and not same_shape(a, b):
+            a = _seen_by_nobody(a, b)
+            b = _seen_by_nobody(b, a)
         number = self._plan_numbers(a, b)
         if number is not None:
             return number
@@ -207,15 +220,28 @@ class Join:
             return None
         if not (self._makes_rows or _holds_rows(a) or _holds_rows(b)):
             return None
-        sides: list[Rows | None] = []
-        for side, other, graph in ((a, b, self._graphs[0]), (b, a, self._graphs[1])):
+        graphs = {graph for side in self._graphs for graph in all_graphs(side)}
+
+        def varies(size: Any) -> bool:
+            return self._recorder.sizes.varies_beside(size, graphs)
+
+        sides: list[Rows] = []
+        for side, other, graph, flags in zip((a, b), (b, a), self._graphs, self._flags, strict=True):
             with self._recorder.into(graph):
                 items = [refreshed(v, self._recorder) for v in side.items]
-                sides.append(gathered(items, like=refreshed(other.items[-1], self._recorder) if other.items else None))
-        if sides[0] is None or sides[1] is None:
+                like = refreshed(other.items[-1], self._recorder) if other.items else None
+                rows = gathered_unless(self._recorder, self.site, flags, items, like, varies)
+            if rows is None:
+                return None
+            sides.append(rows)
+        layout = common_layout(sides)
+        if layout is None:
             return None
-        least = min(rows.least for rows in sides if rows is not None)
-        frozen = [freeze(Rows(r.form, r.stacks, least), self._recorder) for r in sides if r is not None]
+        for i, graph in enumerate(self._graphs):
+            with self._recorder.into(graph):
+                sides[i] = sides[i].laid_out(layout)
+        least = min(rows.least for rows in sides)
+        frozen = [freeze(Rows(r.form, r.stacks, least), self._recorder) for r in sides]
         if not same_shape(frozen[0], frozen[1]):
             return None
         plan = self.plan(frozen[0], frozen[1], what)
@@ -377,6 +403,48 @@ class Join:
             return merged[key]
 
         return [[merge(x, y) for x, y in zip(a.shape, b.shape, strict=True)] for a, b in self._pairs]
+
+
+def gathered_unless(
+    recorder: Recorder,
+    site: Site,
+    flags: Sequence[torch.Tensor],
+    items: Sequence[Any],
+    like: Any = None,
+    varies: Callable[[Any], bool] = lambda _: False,
+) -> Rows | None:
+    """The items of a list as rows, as `gathered` makes them, unless a flag holds: the items are undefined then.
+
+    They are not computed with there, where they have no sizes either.
+    """
+    is_one = len(items) == 1 and type(items[0]) is Rows
+    if not flags or not items or is_one or not any(map(_is_of_data_sizes, items)):
+        return gathered(items, like, varies)
+    jumped = recorder.wrap(flags[0])
+    for flag in flags[1:]:
+        jumped = jumped.logical_or(recorder.wrap(flag))
+    predicate = freeze(Number(jumped, bool), recorder).raw
+    graphs = fx.Graph(), fx.Graph()
+    with recorder.into(graphs[1]):
+        rows = gathered(items, like, varies)
+        frozen = freeze(rows, recorder)
+    if rows is None:
+        return None
+    join = Join(recorder, site, graphs)
+    plan = join.plan(MISSING, frozen, "a list")
+    return plan(join.emit(predicate, *graphs))
+
+
+def _is_of_data_sizes(item: Any) -> bool:
+    leaves = item.stacks if type(item) is Rows else pytree.tree_leaves(item, is_leaf=lambda v: isinstance(v, Number))
+    return any(isinstance(leaf, torch.Tensor) and not all(map(is_static, leaf.shape)) for leaf in leaves)
+
+
+def _seen_by_nobody(value: FrozenContents, other: FrozenContents) -> FrozenContents:
+    """The contents of a container; where a side never gets here with any of them, as many as the other side's."""
+    if not value.items or any(item is not MISSING for item in value.items):
+        return value
+    return FrozenContents(other.contents, (MISSING,) * len(other.items))
 
 
 def _holds_rows(value: FrozenNode | FrozenContents) -> bool:

@@ -17,7 +17,7 @@ from dycl.frontend.entries import Entries, made_of
 from dycl.frontend.exceptions import Exceptions
 from dycl.frontend.graph import all_graphs
 from dycl.frontend.holders import is_made_elsewhere
-from dycl.frontend.joining import constant, remapped
+from dycl.frontend.joining import constant, gathered_unless, remapped
 from dycl.frontend.kinds import (
     MISSING,
     alternatives,
@@ -57,7 +57,7 @@ from dycl.frontend.state import (
     refreshed,
     thaw,
 )
-from dycl.frontend.values import Choice, Number, Unusable, same_constant
+from dycl.frontend.values import Choice, Number, Site, Unusable, same_constant
 
 MAX_UNROLLED = 100_000
 """How many iterations of a loop that Python decides are unrolled at most."""
@@ -225,7 +225,7 @@ class Loops(Exceptions):
         shrinking: set[Any] = set()
         for _ in range(MAX_LOOP_ROUNDS):
             traced = self._trace_loop_body(loop.test, loop.body, carried, snapshot, shrinking, end)
-            if rounds < MAX_LOOP_ROUNDS and self._make_rows(traced.delta, snapshot):
+            if rounds < MAX_LOOP_ROUNDS and self._make_rows(traced.delta, snapshot, traced.graph):
                 return self._record_loop(first, loop, is_peeled=is_peeled, rounds=rounds + 1)
             fresh = self._newly_carried(traced.delta, carried, snapshot, location)
             carried.update(fresh)
@@ -278,9 +278,10 @@ class Loops(Exceptions):
         snapshot.undo()
         return found
 
-    def _make_rows(self, delta: Delta, snapshot: Snapshot) -> bool:
+    def _make_rows(self, delta: Delta, snapshot: Snapshot, body: fx.Graph) -> bool:
         """Makes rows of the items of the lists that an iteration makes longer; says whether there are any."""
         found = False
+        graphs = set(all_graphs(body))
         for place, after in delta.values():
             if hasattr(place, "owner") and is_made_elsewhere(place):
                 continue  # the iteration makes it
@@ -300,14 +301,20 @@ class Loops(Exceptions):
                 found = True
                 continue
             items: Any = before.items if isinstance(before, Contents) else before
-            if not grows or type(items) is not list or (len(items) == 1 and has_rows(items)):
+            if (
+                not grows
+                or type(items) is not list
+                or (len(items) == 1 and has_rows(items) and not _differs(items, example))
+            ):
                 continue
             if not isinstance(example, FrozenNode) or not isinstance(example.original, Rows):
                 now = [thaw(v) for v in after.items]
                 is_longer = len(now) > len(items) and all(map(_is_same, items, now))
                 grows = is_longer or has_rows(now)
-            rows = gathered(items, like=self._example(example)) if grows else None
-            if rows is not None:
+            if not grows:
+                continue
+            rows = gathered(items, self._example(example), lambda size: self.recorder.sizes.varies_beside(size, graphs))
+            if rows is not None and not (len(items) == 1 and items[0] is rows):
                 value: Any = [rows]
                 snapshot.write(place, Contents(value) if isinstance(before, Contents) else value)
                 found = True
@@ -335,14 +342,15 @@ class Loops(Exceptions):
 
         return refreshed(map_frozen(frozen, leaf), self.recorder)
 
-    def _gather_rows(self, snapshot: Snapshot) -> None:
+    def _gather_rows(self, snapshot: Snapshot, flags: Sequence[torch.Tensor]) -> None:
         """At the end of an iteration: joins what was appended to a list of rows to them."""
         for place, after in list(snapshot.delta().values()):
             if not is_list(after) or len(after.items) < 2:
                 continue
             now = place.get()
             items: list[Any] = now.items if isinstance(now, Contents) else now
-            rows = gathered(items) if has_rows(items) else None
+            site = Site(None, -1, here())
+            rows = gathered_unless(self.recorder, site, flags, items) if has_rows(items) else None
             if rows is not None:
                 value: Any = [rows]
                 snapshot.write(place, Contents(value) if isinstance(now, Contents) else value)
@@ -401,7 +409,7 @@ class Loops(Exceptions):
                 for place in carried.values():
                     place.begin(self.recorder, snapshot, shared)
                 side = self._apart(iteration)
-                self._gather_rows(snapshot)
+                self._gather_rows(snapshot, [jump.flag for jump in side.deferred])
             condition = side.value.raw
             unfailed = self._unless_failed(graph, condition)
             delta = snapshot.delta_by_item()
@@ -891,6 +899,12 @@ class Carried:
             if isinstance(result, FunctionalTensor):
                 for storage in held[id(origin)]:
                     recorder.functional.memory.join(result.untyped_storage(), storage, None)
+
+
+def _differs(items: list[Any], example: Any) -> bool:
+    """Whether the only rows of a list are of another form than those that an iteration leaves."""
+    is_rows = isinstance(example, FrozenNode) and isinstance(example.original, Rows)
+    return is_rows and items[0].form != example.original.form
 
 
 def _is_same(a: Any, b: Any) -> bool:

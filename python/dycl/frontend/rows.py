@@ -4,11 +4,16 @@
 How many items such a list has is not known, so its items become `Rows`: for each tensor or number in an item, one
 tensor with a row for each item. A list in user code stays the object that it is, and holds the rows in the place of the
 items: `out.append(x)` needs nothing, and at the end of an iteration what was appended is joined to the rows.
+
+Tensors whose sizes differ from item to item are ragged: their rows are as large as the largest of them, and beside them
+are the sizes of each, as numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -18,10 +23,56 @@ from torch.utils import _pytree as pytree
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.bounds import trusted
 from dycl.frontend.locations import here
-from dycl.frontend.sizes import is_static
+from dycl.frontend.sizes import is_static, same_size
 from dycl.frontend.values import Number
 
 NumberType = type | None
+
+Layout = tuple[tuple[int, ...], ...]
+"""For each leaf of an item, the dimensions of the tensor that are ragged."""
+
+size_of_number: ContextVar[Callable[[Number], Any]] = ContextVar("size_of_number")
+"""Gives a Python int on data, which is at least 0, as torch takes a size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ragged:
+    """A tensor in a list whose sizes differ from item to item.
+
+    Attributes:
+        values: it, and after it what fills it up to the largest of the list.
+        sizes: its own size in each of `dims`, as numbers.
+        dims: the dimensions whose size differs.
+    """
+
+    values: Any
+    sizes: tuple[Any, ...]
+    dims: tuple[int, ...]
+
+    def tensor(self) -> torch.Tensor:
+        tensor = self.values
+        for dim, size in zip(self.dims, self.sizes, strict=True):
+            tensor = first_of(tensor, dim, size)
+        return tensor
+
+
+def first_of(tensor: torch.Tensor, dim: int, size: Number) -> torch.Tensor:
+    """The first elements along a dimension, which is known to have as many."""
+    with trusted():
+        # `narrow` would ask whether it has.
+        return torch.index_select(tensor, dim, torch.arange(size_of_number.get()(size)))
+
+
+def _is_ragged(value: Any) -> bool:
+    return type(value) is Ragged
+
+
+pytree.register_pytree_node(
+    Ragged,
+    lambda ragged: ([ragged.values, *ragged.sizes], ragged.dims),
+    lambda leaves, dims: Ragged((parts := list(leaves))[0], tuple(parts[1:]), dims),
+    serialized_type_name="dycl.frontend.rows.Ragged",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +80,8 @@ class Rows:
     """Several items of a list, of one form.
 
     Attributes:
-        form: how an item is nested, and for each leaf the type of a Python number, or None for a tensor.
+        form: how an item is nested, ragged tensors as `Ragged`, and for each leaf the type of a Python number, or None
+            for a tensor.
         stacks: for each leaf of an item, the tensor whose rows are that leaf of each item.
         least: how many items there are at least.
     """
@@ -53,14 +105,60 @@ class Rows:
         spec, kinds = self.form
         return kinds[0] if spec.is_leaf() else None
 
-    def item(self, index: Number) -> Any:
-        """The item at an index, which is known to be from 0 to below the length."""
+    @property
+    def ragged_dims(self) -> tuple[int, ...] | None:
+        """Of items that are tensors by themselves, the dimensions whose size differs; None for other items."""
         spec, kinds = self.form
-        with trusted():
-            leaves = [stack[index.tensor.reshape(1)].squeeze(0) for stack in self.stacks]
-        return pytree.tree_unflatten(
+        if spec.is_leaf():
+            return () if kinds == (None,) else None
+        return spec.context if spec.type is Ragged else None
+
+    def _made(self, leaves: Iterable[torch.Tensor]) -> Any:
+        """An item, of its leaves."""
+        spec, kinds = self.form
+        item = pytree.tree_unflatten(
             [v if kind is None else Number(v, kind) for v, kind in zip(leaves, kinds, strict=True)], spec
         )
+        return pytree.tree_map(lambda v: v.tensor() if _is_ragged(v) else v, item, is_leaf=_is_item)
+
+    def item(self, index: Number) -> Any:
+        """The item at an index, which is known to be from 0 to below the length."""
+        with trusted():
+            leaves = [stack[index.tensor.reshape(1)].squeeze(0) for stack in self.stacks]
+            return self._made(leaves)
+
+    def leaves(self) -> tuple[pytree.TreeSpec, list[_Leaf]]:
+        """How an item is nested, and its leaves: a ragged tensor is one."""
+        spec, kinds = self.form
+        item = pytree.tree_unflatten(list(range(spec.num_leaves)), spec)
+        places, outer = pytree.tree_flatten(item, is_leaf=_is_ragged)
+        made: list[_Leaf] = []
+        for place in places:
+            ragged = place if _is_ragged(place) else Ragged(place, (), ())
+            stack, sizes = self.stacks[ragged.values], tuple(self.stacks[n] for n in ragged.sizes)
+            made.append(_Leaf(kinds[ragged.values], stack, sizes, ragged.dims))
+        return outer, made
+
+    @property
+    def layout(self) -> Layout:
+        return tuple(leaf.dims for leaf in self.leaves()[1])
+
+    def laid_out(self, layout: Layout) -> Rows:
+        """The same items, with those dimensions ragged that a layout says, recorded in the current graph."""
+        spec, leaves = self.leaves()
+        if self.layout == layout:
+            return self
+        return _of_leaves(spec, [leaf.ragged(dims) for leaf, dims in zip(leaves, layout, strict=True)], self.least)
+
+    def without_items(self, layout: Layout) -> Rows:
+        """No items, of the form of these and a layout, recorded in the current graph."""
+        spec, leaves = self.leaves()
+        none: list[_Leaf] = []
+        for leaf, dims in zip(leaves, layout, strict=True):
+            shape = [0 if d in dims else size for d, size in enumerate(leaf.stack.shape[1:])]
+            sizes = tuple(torch.empty((0,), dtype=torch.int64) for _ in dims)
+            none.append(_Leaf(leaf.kind, torch.empty((0, *shape), dtype=leaf.stack.dtype), sizes, dims))
+        return _of_leaves(spec, none, 0)
 
     def at(self, places: torch.Tensor, least: int = 0) -> Rows:
         """The items at some places (i64[m], each from 0 to below the length), or where a mask (bool[n]) holds."""
@@ -71,14 +169,8 @@ class Rows:
         size = self.stacks[0].shape[0]
         if not is_static(size):
             return [self]
-        spec, kinds = self.form
         columns = [stack.unbind(0) for stack in self.stacks]
-        return [
-            pytree.tree_unflatten(
-                [v if kind is None else Number(v, kind) for v, kind in zip(leaves, kinds, strict=True)], spec
-            )
-            for leaves in zip(*columns, strict=True)
-        ]
+        return [self._made(leaves) for leaves in zip(*columns, strict=True)]
 
     def __hash__(self) -> int:
         _refuse()
@@ -91,6 +183,39 @@ class Rows:
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         _refuse()
+
+
+def _is_item(value: Any) -> bool:
+    return isinstance(value, (Number, Ragged))
+
+
+@dataclass(frozen=True, eq=False)
+class _Leaf:
+    """A leaf of the items: the type of a Python number, or None for a tensor; its rows, and if ragged, their sizes."""
+
+    kind: NumberType
+    stack: torch.Tensor
+    sizes: tuple[torch.Tensor, ...]
+    dims: tuple[int, ...]
+
+    def ragged(self, dims: tuple[int, ...]) -> _Leaf:
+        """The same with more dimensions ragged, of which all items have one size."""
+        count, known = self.stack.shape[0], dict(zip(self.dims, self.sizes, strict=True))
+        sizes = [known[d] if d in known else _sizes((count,), self.stack.shape[1 + d]) for d in dims]
+        return _Leaf(self.kind, self.stack, tuple(sizes), dims)
+
+
+def _sizes(shape: tuple[Any, ...], size: Any) -> torch.Tensor:
+    """A size as i64 of a shape."""
+    return torch.full((), size, dtype=torch.int64).expand(shape)
+
+
+def _of_leaves(spec: pytree.TreeSpec, leaves: Sequence[_Leaf], least: int) -> Rows:
+    """The rows of items that are nested in some way."""
+    places = [Ragged(0, (0,) * len(leaf.dims), leaf.dims) if leaf.dims else 0 for leaf in leaves]
+    form = pytree.tree_structure(pytree.tree_unflatten(places, spec))
+    kinds = tuple(kind for leaf in leaves for kind in (leaf.kind, *(int for _ in leaf.dims)))
+    return Rows((form, kinds), tuple(stack for leaf in leaves for stack in (leaf.stack, *leaf.sizes)), least)
 
 
 def _refusing(*_: Any) -> NoReturn:
@@ -115,29 +240,82 @@ def has_rows(items: Any) -> bool:
     return isinstance(items, (list, tuple)) and any(type(v) is Rows for v in items)
 
 
-def gathered(items: Iterable[Any], like: Any = None) -> Rows | None:
+def gathered(items: Iterable[Any], like: Any = None, varies: Callable[[Any], bool] = lambda _: False) -> Rows | None:
     """All items of a list as rows, recorded in the current graph; None if they are not of one form.
 
     Args:
         items: items, and rows.
         like: an item of the form that others will have, where there may be none yet.
+        varies: whether a size of that item will be another for others.
     """
     parts: list[Rows] = []
     for item in items:
         rows = item if type(item) is Rows else _row(item)
-        if rows is None or (parts and not _alike(parts[0], rows)):
+        if rows is None:
             return None
         parts.append(rows)
+    example = like if type(like) is Rows or like is None else _row(like)
+    if example is None and not parts:
+        return None
+    layout = common_layout(parts if example is None else [*parts, example], varies)
+    if layout is None:
+        return None if example is None or not parts else gathered(parts)
     if not parts:
-        example = like if type(like) is Rows or like is None else _row(like)
-        if example is None:
-            return None
-        none = [torch.empty((0, *s.shape[1:]), dtype=s.dtype) for s in example.stacks]
-        return Rows(example.form, tuple(none), 0)
+        assert example is not None
+        return example.without_items(layout)
+    parts = [part.laid_out(layout) for part in parts]
     if len(parts) == 1:
         return parts[0]
-    columns = zip(*(p.stacks for p in parts), strict=True)
+    with trusted():
+        columns = [_of_one_size(column) for column in zip(*(p.stacks for p in parts), strict=True)]
     return Rows(parts[0].form, tuple(torch.cat(column) for column in columns), sum(p.least for p in parts))
+
+
+def common_layout(several: Sequence[Rows], varies: Callable[[Any], bool] = lambda _: False) -> Layout | None:
+    """How rows have to be laid out to be joined: for each leaf of an item, which dimensions are ragged.
+
+    Args:
+        several: the rows.
+        varies: whether a size of theirs will be another for other items.
+
+    Returns:
+        None where their items are not of one form.
+    """
+    found = [rows.leaves() for rows in several]
+    if any(spec != found[0][0] for spec, _ in found):
+        return None
+    layout: list[tuple[int, ...]] = []
+    for leaves in zip(*(leaves for _, leaves in found), strict=True):
+        kinds = {(leaf.kind, leaf.stack.dtype, leaf.stack.dim()) for leaf in leaves}
+        if len(kinds) > 1:
+            return None
+        ragged = {d for leaf in leaves for d in leaf.dims}
+        for d, sizes in enumerate(zip(*(leaf.stack.shape[1:] for leaf in leaves), strict=True)):
+            is_one = all(same_size(size, sizes[0]) for size in sizes)
+            if not is_one or varies(sizes[0]):
+                ragged.add(d)
+        layout.append(tuple(sorted(ragged)))
+    return tuple(layout)
+
+
+def _of_one_size(column: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Stacks that are filled up to the largest of each dimension but the first."""
+    wanted = [functools.reduce(_larger, sizes) for sizes in zip(*(stack.shape[1:] for stack in column), strict=True)]
+    filled: list[torch.Tensor] = []
+    for stack in column:
+        for dim, largest in enumerate(wanted, start=1):
+            size = stack.shape[dim]
+            if not same_size(size, largest):
+                # One more, which all that are missing are taken from: `largest - size` would be asked whether it is 0.
+                more = torch.zeros([*stack.shape[:dim], 1, *stack.shape[dim + 1 :]], dtype=stack.dtype)
+                places = torch.arange(largest).clamp(max=size)
+                stack = torch.index_select(torch.cat([stack, more], dim), dim, places)
+        filled.append(stack)
+    return filled
+
+
+def _larger(a: Any, b: Any) -> Any:
+    return a if same_size(a, b) else torch.sym_max(a, b)
 
 
 def zipped(several: Sequence[Rows]) -> Rows:
@@ -160,6 +338,8 @@ def _row(item: Any) -> Rows | None:
     kinds: list[NumberType] = []
     stacks: list[torch.Tensor] = []
     for leaf in leaves:
+        if isinstance(leaf, torch.SymInt):
+            leaf = Number(_sizes((), leaf), int)
         if isinstance(leaf, torch.Tensor):
             kinds.append(None)
             stacks.append(leaf[None])
@@ -170,13 +350,6 @@ def _row(item: Any) -> Rows | None:
         else:
             return None
     return Rows((spec, tuple(kinds)), tuple(stacks), 1) if stacks else None
-
-
-def _alike(a: Rows, b: Rows) -> bool:
-    def rest(stack: torch.Tensor) -> tuple[Any, ...]:
-        return (stack.dtype, *(str(n) for n in stack.shape[1:]))
-
-    return a.form == b.form and [rest(s) for s in a.stacks] == [rest(s) for s in b.stacks]
 
 
 def rows_of_tensor(tensor: torch.Tensor) -> Rows | None:

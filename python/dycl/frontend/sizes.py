@@ -514,6 +514,14 @@ class Sizes:
         origins = map(self._origins.get, expression(size).free_symbols)
         return any(origin is not None and origin.node.graph in graphs for origin in origins)
 
+    def varies_beside(self, size: Any, graphs: set[fx.Graph]) -> bool:
+        """Whether a size of an item that is made in some graphs may be no size where there is no item, or another's.
+
+        It is made with the item, or it is a number of the program, which may be below zero there.
+        """
+        origins = [self._origins.get(symbol) for symbol in expression(size).free_symbols]
+        return any(origin is not None and (origin.dim is None or origin.node.graph in graphs) for origin in origins)
+
     def depends_on_data(self, size: Any) -> bool:
         """Whether a size is not made of those of inputs only."""
         return not expression(size).free_symbols <= self._inputs.keys()

@@ -567,7 +567,7 @@ def _check_sharing(regions: list[dict[str, Any]]) -> None:
 
 
 _KEYED = ("dict", "OrderedDict", "namedtuple", "dataclass")
-_NESTED = ("tuple", "list", "choice", "rows", *_KEYED)
+_NESTED = ("tuple", "list", "choice", "rows", "narrowed", *_KEYED)
 
 
 def _check_structure(value: Any, where: str, count: int) -> None:
@@ -596,6 +596,11 @@ def _check_structure(value: Any, where: str, count: int) -> None:
             _list(_string(r"[^\W\d]\w*", "a name"))(keys, f"{where}.keys")
         if kind == "rows" and len(items) != 1:
             raise _Wrong(f"{where} has {len(items)} items, expected one")
+        if kind == "narrowed":
+            _list(_number)(keys, f"{where}.keys")
+            kinds = [item.get("kind") for item in items]
+            if kinds != ["tensor", *["number"] * len(keys)]:
+                raise _Wrong(f"{where} is not a tensor and a number for each of its keys")
         for i, item in enumerate(items):
             _check_structure(item, f"{where}.items[{i}]", count)
     elif kind not in ("tensor", "number", "constant"):

@@ -15,10 +15,14 @@ from typing import Any
 import torch
 from torch.nn.utils import rnn
 
+from dycl.errors import UnsupportedConstructError
 from dycl.frontend.bounds import folded
+from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
+from dycl.frontend.operators.growing import fail_if_empty, has_rows, rows_of
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.recorder import is_recorded, outside_modes
+from dycl.frontend.rows import Rows, first_of
 from dycl.frontend.size_numbers import as_number, as_size
 from dycl.frontend.sizes import is_static
 from dycl.frontend.values import Number
@@ -223,7 +227,10 @@ def pack_sequence(ops: Calls, sequences: Any, enforce_sorted: bool = True) -> rn
 def pad_sequence(
     ops: Calls, sequences: Sequence[torch.Tensor], batch_first: bool, padding_value: Any, padding_side: str = "right"
 ) -> torch.Tensor:
-    """`pad_sequence` of tensors whose lengths may be data."""
+    """`pad_sequence` of tensors whose lengths may be data, or their number."""
+    if has_rows(sequences):
+        rows = _padded_rows(ops, rows_of(sequences), padding_value, padding_side)
+        return rows if batch_first else rows.transpose(0, 1)
     lengths = [sequence.shape[0] for sequence in sequences]
     if all(map(is_static, lengths)) and not isinstance(padding_value, Number):
         return _NN.pad_sequence(sequences, batch_first, padding_value, padding_side)
@@ -236,3 +243,33 @@ def pad_sequence(
         row = torch.where((row < 0) | (row >= length), length, row)
         padded.append(torch.cat([sequence, filling]).index_select(0, row))
     return torch.stack(padded, 0 if batch_first else 1)
+
+
+def _padded_rows(ops: Calls, rows: Rows, padding_value: Any, padding_side: str) -> torch.Tensor:
+    """[n, longest, ...]: the tensors of a list whose length depends on data."""
+    if rows.ragged_dims not in ((), (0,)):
+        raise UnsupportedConstructError(
+            "`pad_sequence` of tensors that differ in more than their length",
+            hint="make their other sizes the same",
+            location=here(),
+        )
+
+    def fail() -> None:
+        with outside_modes():
+            _NN.pad_sequence([], True, 0.0)
+
+    fail_if_empty(ops, rows, fail)
+    if not rows.ragged_dims:
+        return rows.stacks[0]
+    values, lengths = rows.stacks
+    values = first_of(values, 1, Number(lengths.amax(), int))
+    longest = values.shape[1]
+    place = torch.arange(longest)
+    lengths = lengths.unsqueeze(1)
+    if padding_side == "left":
+        place = place - (longest - lengths)
+        ones = (1,) * (values.dim() - 2)
+        values = values.gather(1, place.clamp(min=0).reshape(-1, longest, *ones).expand(values.shape))
+    is_there = (place >= 0) & (place < lengths)
+    is_there = is_there.reshape(*is_there.shape, *(1,) * (values.dim() - 2))
+    return torch.where(is_there, values, _like(padding_value, values))

@@ -13,14 +13,16 @@ from dycl.errors import UnsupportedConstructError
 from dycl.frontend.entries import entries_in, refuse_entries
 from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
+from dycl.frontend.operators.columns import first
 from dycl.frontend.operators.growing import fail_if_empty, has_rows, known_items, rows_of
 from dycl.frontend.operators.iteration import DataRange, DataSequence, as_sequence
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.operators.special_methods import operator_method
 from dycl.frontend.recorder import Recorder, outside_modes
-from dycl.frontend.rows import Rows, gathered, of_numbers, zipped
+from dycl.frontend.rows import Rows, first_of, gathered, of_numbers, zipped
 from dycl.frontend.size_numbers import as_size
 from dycl.frontend.sizes import is_static
+from dycl.frontend.text import Text, text_of
 from dycl.frontend.values import Number
 
 
@@ -94,8 +96,25 @@ def stack(ops: Calls, tensors: Any, dim: int = 0, **kwargs: Any) -> torch.Tensor
     """`torch.stack`, also of a list whose length depends on data."""
     if not has_rows(tensors):
         return torch.stack(tensors, dim, **kwargs)
-    (rows,) = _tensors_of(ops, tensors, lambda: torch.stack([]))
-    return rows.movedim(0, dim)
+    rows = _tensors_of(ops, tensors, lambda: torch.stack([]))
+    return _stacked(ops, rows).movedim(0, dim)
+
+
+def _stacked(ops: Calls, rows: Rows) -> torch.Tensor:
+    """The stack of at least one tensor; they have to be of one size."""
+    values, *sizes = rows.stacks
+    assert rows.ragged_dims is not None
+    for dim, size in zip(rows.ragged_dims, sizes, strict=True):
+
+        def fail(rows: Rows = rows, size: torch.Tensor = size) -> None:
+            place = Number(first(size != size[0]), int)
+            shapes = [text_of(list(rows.item(i).shape), "") for i in (Number.of(0), place)]
+            message = Text.of("stack expects each tensor to be equal size, but got ") + shapes[0]
+            raise RuntimeError(message + " at entry 0 and " + shapes[1] + " at entry " + text_of(place, ""))
+
+        ops.raise_if(Number((size != size[0]).any(), bool), fail)
+        values = first_of(values, 1 + dim, Number(size[0], int))
+    return values
 
 
 @replaces(torch.cat, torch.concat, torch.concatenate)
@@ -103,20 +122,41 @@ def cat(ops: Calls, tensors: Any, dim: int = 0, **kwargs: Any) -> torch.Tensor:
     """`torch.cat`, likewise."""
     if not has_rows(tensors):
         return torch.cat(tensors, dim, **kwargs)
-    (rows,) = _tensors_of(ops, tensors, lambda: torch.cat([]))
-    if rows.dim() < 2:
+    rows = _tensors_of(ops, tensors, lambda: torch.cat([]))
+    values = rows.stacks[0]
+    if values.dim() < 2:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
-    at = dim % (rows.dim() - 1)
-    return rows.movedim(0, at).flatten(at, at + 1)
+    at = dim % (values.dim() - 1)
+    assert rows.ragged_dims is not None
+    sizes = dict(zip(rows.ragged_dims, rows.stacks[1:], strict=True))
+    for other, size in sizes.items():
+        if other == at:
+            continue
+
+        def fail(size: torch.Tensor = size) -> None:
+            place = Number(first(size != size[0]), int)
+            message = Text.of(f"Sizes of tensors must match except in dimension {at}. Expected size ")
+            message = message + text_of(Number(size[0], int), "") + " but got size "
+            message = message + text_of(Number(size.index_select(0, place.tensor.reshape(1)).reshape(()), int), "")
+            raise RuntimeError(message + " for tensor number " + text_of(place, "") + " in the list.")
+
+        ops.raise_if(Number((size != size[0]).any(), bool), fail)
+        values = first_of(values, 1 + other, Number(size[0], int))
+    # The tensors one after the other along the first dimension, each of its own size.
+    joined = values.movedim(1 + at, 1).flatten(0, 1)
+    if at in sizes:
+        is_there = torch.arange(values.shape[1 + at]) < sizes[at].unsqueeze(1)
+        joined = joined[is_there.flatten()]
+    return joined.movedim(0, at)
 
 
-def _tensors_of(ops: Calls, items: Any, fails: Callable[[], Any]) -> tuple[torch.Tensor, ...]:
-    """The stack of the tensors in a list; raises what `fails` raises where there is none."""
+def _tensors_of(ops: Calls, items: Any, fails: Callable[[], Any]) -> Rows:
+    """The tensors in a list as rows; raises what `fails` raises where there is none."""
     rows = rows_of(items)
-    if rows.form[1] != (None,):
+    if rows.ragged_dims is None:
         raise TypeError("expected Tensor as element 0 in argument 0")
     fail_if_empty(ops, rows, lambda: _eagerly(fails))
-    return rows.stacks
+    return rows
 
 
 def _eagerly(function: Callable[[], Any]) -> Any:

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Lists whose length depends on data, of tensors whose sizes do, too: segments, groups, expanded items.
+
+Sides that are never taken: where the list is known to hold an item, what a function raises of an empty one; the inner
+loop of `segments` starts within the row; a count under `if count > 0` is not below zero.
+"""
+
+# ruff: noqa: B905 (written as users write it)
+from __future__ import annotations
+
+import torch
+from frontend_cases import case
+from torch.nn.utils.rnn import pad_sequence
+
+
+def lines(*rows: tuple[float, ...]) -> list[tuple[torch.Tensor]]:
+    return [(torch.tensor(row),) for row in rows]
+
+
+SEGMENTS = lines(
+    (1, 2, -1, 5, 6, 7),
+    (-1, -1, -1, -1, -1, -1),
+    (3, 3, 3, 3, 3, 3),
+    (-1, 4, -1, 2, 2, -1),
+    (5, -1, 3, -2, 1, -3),
+    (1, 2, -3, -4, 5, 6),
+)
+COUNTS = lines((1, 2, 0, 3), (0, 0, 0, 0), (2, 2, 2, 2), (0, 0, 3, 0), (4, 0, 0, 1))
+
+
+def segments(x):
+    found = []
+    start = 0
+    while start < x.shape[0]:
+        end = start
+        while end < x.shape[0] and x[end] > 0:
+            end = end + 1
+        if end > start:
+            found.append(x[start:end] * 2)
+        start = end + 1
+    return found
+
+
+@case(*SEGMENTS, unreached=5)
+def segments_one_after_the_other(x):
+    found = segments(x)
+    if not found:
+        return torch.empty(0), 0
+    return torch.cat(found), len(found)
+
+
+@case(*SEGMENTS, unreached=2)
+def segments_that_are_returned(x):
+    return segments(x)
+
+
+@case(*SEGMENTS, unreached=5)
+def first_and_last_segment(x):
+    found = segments(x)
+    if len(found) == 0:
+        return x, x
+    return found[0] + 1, found[-1] - 1
+
+
+@case(*SEGMENTS, unreached=2)
+def segments_in_a_loop(x):
+    total = torch.zeros(())
+    for number, segment in enumerate(segments(x)):
+        total = total + segment.sum() * (number + 1)
+    return total
+
+
+@case(*SEGMENTS, unreached=5)
+def lengths_of_segments(x):
+    found = segments(x)
+    if not found:
+        return [], 0
+    return [len(segment) for segment in found], max(segment.shape[0] for segment in found)
+
+
+@case(*SEGMENTS, unreached=5)
+def padded_segments(x):
+    found = segments(x)
+    if not found:
+        return x.new_zeros(1, 1)
+    return pad_sequence(found, batch_first=True, padding_value=-1.0)
+
+
+@case(*SEGMENTS, unreached=5)
+def segments_padded_on_the_left(x):
+    found = segments(x)
+    if not found:
+        return x.new_zeros(1, 1)
+    return pad_sequence(found, padding_side="left")
+
+
+@case(*SEGMENTS, unreached=2)
+def segments_that_have_to_be_of_one_length(x):
+    return torch.stack(segments(x))
+
+
+@case(*COUNTS, unreached=4)
+def each_row_as_often_as_it_says(counts):
+    rows = torch.arange(8.0).reshape(4, 2)
+    pieces = []
+    for row, count in zip(rows, counts):
+        n = max(int(count), 0)
+        if n == 0:
+            continue
+        pieces.append(row.expand(n, -1))
+    return torch.cat(pieces, 0) if pieces else rows.new_zeros(1, 2)
+
+
+@case(*COUNTS, unreached=2)
+def columns_side_by_side(counts):
+    rows = torch.arange(8.0).reshape(4, 2)
+    pieces = [rows[:, :1]]
+    for i in range(4):
+        if counts[i] > 1:
+            pieces.append(rows[i, 0] * torch.ones(4, int(counts[i])))
+    return torch.cat(pieces, dim=1), len(pieces)
+
+
+@case(*COUNTS, unreached=3)
+def pieces_with_their_counts(counts):
+    rows = torch.arange(8.0).reshape(4, 2)
+    pieces = []
+    for row, count in zip(rows, counts):
+        n = int(count)
+        if n > 0:
+            pieces.append((row[1:].expand(n), n))
+    joined = torch.cat([piece for piece, _ in pieces]) if len(pieces) > 0 else rows[:0, 0]
+    return joined, sum(n for _, n in pieces)
+
+
+@case(*COUNTS, unreached=1)
+def groups_of_different_fixed_sizes(counts):
+    rows = torch.arange(8.0).reshape(4, 2)
+    groups = []
+    if counts[0] > 0:
+        groups.append(rows[:1])
+    if counts[1] > 1:
+        groups.append(rows[1:] + 1)
+    if counts[2] > 2:
+        groups.append(rows[:3] + 2)
+    return torch.cat(groups) if groups else rows, len(groups)
+
+
+@case(*COUNTS, unreached=1)
+def experts_with_their_rows(counts):
+    rows = torch.arange(12.0).reshape(4, 3) - 5
+    chosen = counts.long().clamp(max=3)
+    outputs, places = [], []
+    for expert in range(4):
+        place = torch.where(chosen == expert)[0]
+        if place.shape[0] == 0:
+            continue
+        outputs.append(rows[place] * (expert + 1))
+        places.append(place)
+    result = torch.zeros_like(rows)
+    result[torch.cat(places)] = torch.cat(outputs)
+    return result
+
+
+@case(*SEGMENTS)
+def best_of_a_growing_prefix_or_none(x):
+    chosen = x[x > 0]
+    best = None
+    end = 0
+    while end < chosen.shape[0]:
+        prefix = chosen[: end + 1]
+        if prefix.sum() > 4 and (best is None or prefix.shape[0] > best.shape[0]):
+            best = prefix
+        end = end + 1
+    if best is None:
+        return x.sum()
+    return best * 2
