@@ -99,6 +99,79 @@ def segments_that_have_to_be_of_one_length(x):
     return torch.stack(segments(x))
 
 
+@case(*SEGMENTS, unreached=6)
+def first_segment_is_replaced_by_a_longer_one(x):
+    found = segments(x)
+    if not found:
+        return x
+    found[0] = torch.cat([x, x])
+    found.insert(1, x[:1])
+    return torch.cat(found), found[-1]
+
+
+@case(*SEGMENTS, unreached=5)
+def last_segment_is_taken_out(x):
+    found = segments(x)
+    if len(found) < 2:
+        return x
+    last = found.pop()
+    found.reverse()
+    return last, torch.cat(found[:2])
+
+
+WEIGHTS = lines((0.5, 0.2, 0.1), (3, 0.1, 0.2), (3.0, 2, 4), (0.1, 0.1, 0.1), (0.5, 2, 0.3), (2, 0.5, 0.1))
+
+
+@case(*WEIGHTS)
+def kept_up_to_a_small_one(x):
+    kept = []
+    for i in range(3):
+        if x[i] > 1:
+            continue
+        kept.append(x[i])
+        if x[i] < 0.15:
+            break
+    return len(kept) == 0, len(kept)
+
+
+@case(*WEIGHTS, unreached=1)
+def prefixes_kept_up_to_a_small_one(x):
+    kept = []
+    for i in range(3):
+        if x[i] > 1:
+            continue
+        kept.append(x[x <= x[i]])
+        if x[i] < 0.15:
+            break
+    return torch.cat(kept) if kept else x
+
+
+@case(*WEIGHTS)
+def states_until_one_is_large(x):
+    states, steps, now = [x], 0, x
+    while steps < int(x[2] > 0.2) + 2:
+        steps = steps + 1
+        now = now * 2
+        if now[1] > 1:
+            states.append(now)
+            if now[0] > 3.0:
+                break
+    return torch.stack(states)
+
+
+@case(*WEIGHTS, unreached=1)
+def tensor_of_pairs(x):
+    pairs = []
+    i = 0
+    while i < 3:
+        if x[i] < 1:
+            pairs.append((i, i + 1))
+        i = i + 1
+    if not pairs:
+        return torch.zeros(0, 2, dtype=torch.long)
+    return torch.tensor(pairs)
+
+
 @case(*COUNTS, unreached=4)
 def each_row_as_often_as_it_says(counts):
     rows = torch.arange(8.0).reshape(4, 2)

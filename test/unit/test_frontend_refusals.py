@@ -292,11 +292,10 @@ def test_tensor_of_a_list_of_unknown_length_whose_items_are_no_numbers():
     def forward(x, n):
         out = []
         for i in range(n):
-            out.append((i,))
+            out.append((i, (i, i)))
         return x * torch.tensor(out, dtype=torch.int64)
 
-    with pytest.raises(DyclError, match=r"TypeError: `torch\.tensor` of a list whose length depends on data"):
-        import_program(forward, (X, torch.tensor(3)))
+    refused(forward, X, torch.tensor(3), match=r"`torch\.tensor` of a list whose length depends on data, of what is")
 
 
 def test_side_on_which_torch_fails_while_it_is_traced():

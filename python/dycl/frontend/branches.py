@@ -513,7 +513,7 @@ class Branches:
     ) -> Side:
         recorder = self.recorder
         makes_rows = self._makes_rows or self._loops_around > 0
-        flags = [jump.flag for jump in a.deferred], [jump.flag for jump in b.deferred]
+        flags = a.flags_of_raising(), b.flags_of_raising()
         join = Join(recorder, site, (a.graph, b.graph), makes_rows=makes_rows, flags=flags)
         # The deferred jumps of both sides, by target; a side that ends in a jump to elsewhere takes part.
         targets: list[Scope] = []

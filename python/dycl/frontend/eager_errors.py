@@ -23,7 +23,7 @@ ERRORS = (RuntimeError, ValueError, IndexError)
 _MARK = "_dycl_eager_raises"
 
 
-_TRIED_SIZES = (2, 7, 40)
+_TRIED_SIZES = (*range(1, 13), 16, 31, 64)
 """What stands for each size that is not known, where eager is asked; each symbol has its own number on top."""
 
 

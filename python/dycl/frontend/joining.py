@@ -90,8 +90,8 @@ class Join:
         site: the condition.
         graphs: of the side where it holds, and of the other.
         makes_rows: a list that is longer on one side becomes one whose length depends on data.
-        flags: for each side, the recorded bools that say on its end that it has jumped elsewhere. What was made in
-            between is undefined then.
+        flags: for each side, the recorded bools that say on its end that it has raised, out of the program. What it
+            would have made after that is undefined then; of any other jump, what it leaves is read where it lands.
     """
 
     def __init__(
@@ -420,10 +420,10 @@ def gathered_unless(
     is_one = len(items) == 1 and type(items[0]) is Rows
     if not flags or not items or is_one or not any(map(_is_of_data_sizes, items)):
         return gathered(items, like, varies)
-    jumped = recorder.wrap(flags[0])
+    raises = recorder.wrap(flags[0])
     for flag in flags[1:]:
-        jumped = jumped.logical_or(recorder.wrap(flag))
-    predicate = freeze(Number(jumped, bool), recorder).raw
+        raises = raises.logical_or(recorder.wrap(flag))
+    predicate = freeze(Number(raises, bool), recorder).raw
     graphs = fx.Graph(), fx.Graph()
     with recorder.into(graphs[1]):
         rows = gathered(items, like, varies)

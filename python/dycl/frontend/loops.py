@@ -409,7 +409,7 @@ class Loops(Exceptions):
                 for place in carried.values():
                     place.begin(self.recorder, snapshot, shared)
                 side = self._apart(iteration)
-                self._gather_rows(snapshot, [jump.flag for jump in side.deferred])
+                self._gather_rows(snapshot, side.flags_of_raising())
             condition = side.value.raw
             unfailed = self._unless_failed(graph, condition)
             delta = snapshot.delta_by_item()

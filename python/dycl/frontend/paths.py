@@ -103,6 +103,10 @@ class Side:
     value: Any = None
     deferred: list[Deferred] = field(default_factory=list)
 
+    def flags_of_raising(self) -> list[torch.Tensor]:
+        """The recorded bools that say on its end that it has raised, out of the program."""
+        return [jump.flag for jump in self.deferred if jump.target.kind == "raise"]
+
 
 @dataclass(eq=False)
 class Context:

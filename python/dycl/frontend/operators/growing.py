@@ -119,10 +119,12 @@ def store(ops: Indexing, items: list[Any], index: Any, value: Any) -> None:
     place = _place(ops, rows, index, "list assignment index out of range")
     is_there = torch.arange(rows.stacks[0].shape[0]) == place
     stacks: list[torch.Tensor] = []
-    for old, both in zip(rows.stacks, one.stacks, strict=True):
+    for i, both in enumerate(one.stacks):
+        # Ragged, what there was may have more room now.
+        old = rows.stacks[i] if one.ragged_dims == () or one.number_type is not None else both[:-1]
         chosen = is_there.reshape([-1, *[1] * (old.dim() - 1)])
         stacks.append(torch.where(chosen, both[-1:], old))
-    put(ops, items, rows.with_stacks(stacks))
+    put(ops, items, Rows(one.form, tuple(stacks), rows.least))
 
 
 def delete(ops: Indexing, items: list[Any], index: Any) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.growing import has_rows, rows_of
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.recorder import outside_modes
-from dycl.frontend.rows import rows_of_tensor
+from dycl.frontend.rows import Rows, rows_of_tensor
 from dycl.frontend.sizes import is_static
 from dycl.frontend.values import Number
 
@@ -50,7 +51,7 @@ def _tensor(ops: Calls, plain: Callable[..., torch.Tensor], data: Any, *args: An
     if has_rows(data):
         rows = rows_of(data)
         if rows.number_type is None:
-            raise TypeError("`torch.tensor` of a list whose length depends on data takes numbers; use `torch.stack`")
+            return _tensor_of_tuples(ops, rows, dtype)
         made = rows.stacks[0].to(dtype or PYTHON_DTYPES[rows.number_type]())
         if dtype is None and rows.least == 0 and made.dtype != torch.get_default_dtype():
             # Of no numbers, torch makes floats.
@@ -58,6 +59,23 @@ def _tensor(ops: Calls, plain: Callable[..., torch.Tensor], data: Any, *args: An
         return made
     made = stacked(data, dtype)
     return plain(data, *args, **kwargs) if made is None else made
+
+
+def _tensor_of_tuples(ops: Calls, rows: Rows, dtype: torch.dtype | None) -> torch.Tensor:
+    """`torch.tensor` of as many tuples or lists of numbers as data say."""
+    spec, kinds = rows.form
+    if spec.type not in (tuple, list) or None in kinds or spec.num_leaves != spec.num_children:
+        raise UnsupportedConstructError(
+            "`torch.tensor` of a list whose length depends on data, of what is not numbers or tuples of them",
+            hint="use `torch.stack` of tensors",
+            location=here(),
+        )
+    numbers = [torch.empty((), dtype=PYTHON_DTYPES[kind]()) for kind in kinds if kind is not None]
+    common = dtype or functools.reduce(torch.promote_types, (number.dtype for number in numbers))
+    made = torch.stack([stack.to(common) for stack in rows.stacks], 1)
+    if rows.least:
+        return made
+    return ops.if_exp(rows.length == 0, lambda: torch.empty(0, dtype=dtype), lambda: made)
 
 
 @replaces(torch.tensor)
