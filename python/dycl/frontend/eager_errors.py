@@ -48,6 +48,8 @@ def note_if_eager_raises(error: Exception, function: Callable[..., Any], args: A
         if eager is None:
             return error
         found.append(eager)
+        if not _depends_on_sizes((args, kwargs)):
+            break  # The others would be the same.
     eager, *others = found
     if any(repr(other) != repr(eager) for other in others):
         return error
@@ -59,6 +61,13 @@ def note_if_eager_raises(error: Exception, function: Callable[..., Any], args: A
     else:
         return error
     return marked(error)
+
+
+def _depends_on_sizes(arguments: Any) -> bool:
+    """Whether a size in some arguments is not known."""
+    leaves = pytree.tree_leaves(arguments)
+    sizes = [size for leaf in leaves for size in (leaf.shape if isinstance(leaf, torch.Tensor) else [leaf])]
+    return any(isinstance(size, torch.SymInt) for size in sizes)
 
 
 def overflow_of_number(function: Callable[..., Any], args: Any, kwargs: Any) -> Exception | None:

@@ -97,7 +97,7 @@ class Rows:
     def length(self) -> Any:
         """A `Number`, or an int."""
         size = self.stacks[0].shape[0]
-        return Number(torch.full((), size, dtype=torch.int64), int) if isinstance(size, torch.SymInt) else size
+        return Number(_sizes((), size), int) if isinstance(size, torch.SymInt) else size
 
     @property
     def number_type(self) -> NumberType:

@@ -519,8 +519,8 @@ class Sizes:
 
         It is made with the item, or it is a number of the program, which may be below zero there.
         """
-        origins = [self._origins.get(symbol) for symbol in expression(size).free_symbols]
-        return any(origin is not None and (origin.dim is None or origin.node.graph in graphs) for origin in origins)
+        origins = map(self._origins.get, expression(size).free_symbols)
+        return self.is_made_in(size, graphs) or any(o is not None and o.dim is None for o in origins)
 
     def depends_on_data(self, size: Any) -> bool:
         """Whether a size is not made of those of inputs only."""

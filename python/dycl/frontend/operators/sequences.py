@@ -106,15 +106,22 @@ def _stacked(ops: Calls, rows: Rows) -> torch.Tensor:
     assert rows.ragged_dims is not None
     for dim, size in zip(rows.ragged_dims, sizes, strict=True):
 
-        def fail(rows: Rows = rows, size: torch.Tensor = size) -> None:
-            place = Number(first(size != size[0]), int)
+        def fail(place: Number) -> None:
             shapes = [text_of(list(rows.item(i).shape), "") for i in (Number.of(0), place)]
             message = Text.of("stack expects each tensor to be equal size, but got ") + shapes[0]
             raise RuntimeError(message + " at entry 0 and " + shapes[1] + " at entry " + text_of(place, ""))
 
-        ops.raise_if(Number((size != size[0]).any(), bool), fail)
-        values = first_of(values, 1 + dim, Number(size[0], int))
+        values = _of_one_size(ops, values, dim, size, fail)
     return values
+
+
+def _of_one_size(
+    ops: Calls, values: torch.Tensor, dim: int, size: torch.Tensor, fail: Callable[[Number], None]
+) -> torch.Tensor:
+    """Ragged tensors without what fills them up along a dimension; `fail` is told which is first of another size."""
+    differs = size != size[0]
+    ops.raise_if(Number(differs.any(), bool), lambda: fail(Number(first(differs), int)))
+    return first_of(values, 1 + dim, Number(size[0], int))
 
 
 @replaces(torch.cat, torch.concat, torch.concatenate)
@@ -133,15 +140,13 @@ def cat(ops: Calls, tensors: Any, dim: int = 0, **kwargs: Any) -> torch.Tensor:
         if other == at:
             continue
 
-        def fail(size: torch.Tensor = size) -> None:
-            place = Number(first(size != size[0]), int)
+        def fail(place: Number, size: torch.Tensor = size) -> None:
             message = Text.of(f"Sizes of tensors must match except in dimension {at}. Expected size ")
             message = message + text_of(Number(size[0], int), "") + " but got size "
             message = message + text_of(Number(size.index_select(0, place.tensor.reshape(1)).reshape(()), int), "")
             raise RuntimeError(message + " for tensor number " + text_of(place, "") + " in the list.")
 
-        ops.raise_if(Number((size != size[0]).any(), bool), fail)
-        values = first_of(values, 1 + other, Number(size[0], int))
+        values = _of_one_size(ops, values, other, size, fail)
     # The tensors one after the other along the first dimension, each of its own size.
     joined = values.movedim(1 + at, 1).flatten(0, 1)
     if at in sizes:
