@@ -99,6 +99,11 @@ def segments_that_have_to_be_of_one_length(x):
     return torch.stack(segments(x))
 
 
+@case(*SEGMENTS, unreached=3)
+def segments_under_each_other_have_to_be_of_one_length(x):
+    return torch.cat([segment[None] for segment in segments(x)])
+
+
 @case(*SEGMENTS, unreached=6)
 def first_segment_is_replaced_by_a_longer_one(x):
     found = segments(x)
