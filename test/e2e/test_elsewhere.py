@@ -20,7 +20,7 @@ UNREACHED = {
     "crf": 5,
     "equilibrium": 1,
     "generation": 2,
-    "integrate_and_fire": 3,
+    "integrate_and_fire": 4,
     "lightglue": 1,
     "mixtral": 15,
     "slanet": 2,
