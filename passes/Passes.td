@@ -548,6 +548,31 @@ def DyclFoldExtractedSlicesPass : Pass<"dycl-fold-extracted-slices", "::mlir::fu
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
+def DyclFoldUniformTensorsPass : Pass<"dycl-fold-uniform-tensors", "::mlir::func::FuncOp"> {
+  let summary = "Compute with the number of a tensor that holds one number only";
+  let description = [{
+    Input: a region as a function. Output: the same, where an elementwise operation of tensors that are filled with
+    constants is a fill, and a sum, a maximum or the like of such a tensor over a dynamic size is computed from the
+    number and the size.
+
+    IREE 3.13 takes the constant into the reduction, which then has no operand that gives its loop a size: fused with
+    another one, it counts vectors instead of elements (the mean of a loss whose classes are constant is **wrong**), or
+    is given a stack of 2^53 bytes.
+
+    Example:
+
+    ```mlir
+    %0 = linalg.fill ins(%true) outs(%e : tensor<?xi1>) -> tensor<?xi1>
+    %1 = linalg.generic {iterator_types = ["reduction"]} ins(%0) outs(%init : tensor<i64>) { … arith.addi … }
+    // becomes
+    %n = tensor.dim %0, %c0
+    %1 = linalg.generic {iterator_types = []} outs(%init : tensor<i64>) { … %out + 1 * %n … }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def DyclLegalizeScalarsPass : Pass<"dycl-legalize-scalars", "::mlir::ModuleOp"> {
   let summary = "Truncate scalars in a way that IREE computes rightly";
   let description = [{

@@ -85,6 +85,7 @@ void dycl::buildOutlinePipeline(OpPassManager &manager, const PipelineOptions &o
   manager.addPass(createDyclMergeRegionsPass());
   manager.nest<func::FuncOp>().addPass(createDyclFoldExtractedScalarsPass());
   manager.nest<func::FuncOp>().addPass(createDyclFoldExtractedSlicesPass());
+  manager.nest<func::FuncOp>().addPass(createDyclFoldUniformTensorsPass());
   manager.addPass(createDyclLegalizeScalarsPass());
   manager.addPass(createDyclProtectArgumentsPass());
   manager.addPass(createDyclAnnotateCostPass());
