@@ -232,8 +232,9 @@ def padding_of_a_number(x, n):
     return y, y.shape[0]
 
 
-@case(*((torch.arange(6.0), torch.tensor(n)) for n in (3, 5, 6, 2)))
+@case(*((torch.arange(6.0), torch.tensor(n)) for n in (3, 5, 6, 2)), unreached=1)
 def padding_that_cuts_off(x, n):
+    """There always is what is cut off."""
     n = n.clamp(2, 6)
     y = x[:n]
     if n > 4:
@@ -829,3 +830,62 @@ def loop_over_what_may_be_none(x):
         if row.sum() > 0:
             total = total + row
     return total
+
+
+# Resized images ------------------------------------------------------------------------------------------------------
+
+SIDE = Dim("side", min=2, max=12)
+IMAGES = [(torch.linspace(-1, 2, 2 * n * m).reshape(1, 2, n, m).sin(),) for n, m in ((6, 4), (3, 4), (9, 4), (2, 4))]
+
+
+@case(*IMAGES, dynamic=({2: SIDE},), tolerance=1e-5)
+def upsampled_images(x):
+    if x.mean() > 0.2:
+        return F.interpolate(x, scale_factor=2), F.interpolate(x, scale_factor=(2.1, 1.5), mode="nearest")
+    return F.interpolate(x, scale_factor=1.5, mode="nearest-exact"), F.interpolate(x, (5, 7))
+
+
+@case(*IMAGES, dynamic=({2: SIDE},), tolerance=1e-5)
+def downsampled_images(x):
+    half = F.interpolate(x, scale_factor=0.5, mode="bilinear")
+    if half.mean() > 0.2:
+        return half, F.interpolate(half, x.shape[2:], mode="bilinear", align_corners=True)
+    return F.interpolate(x, scale_factor=0.75, mode="bicubic"), F.interpolate(half, x.shape[2:], mode="nearest")
+
+
+@case(*SELECTED, tolerance=1e-5)
+def resized_selection(x):
+    y = x[x[:, 0] > 0]
+    if y.shape[0] == 0:
+        return x
+    z = F.interpolate(y.T[None], scale_factor=2)[0].T
+    return F.interpolate(z.T[None], y.shape[0] + 1, mode="linear")[0].T if x.mean() > 0 else z
+
+
+# What functions of torch ask about sizes ------------------------------------------------------------------------------
+
+
+@case(*SELECTED)
+def squeezed_selection(x):
+    y = x[x[:, 0] > 0]
+    z = y.squeeze(0)
+    return z if x.mean() > 0 else z.sum(-1)
+
+
+@case(*SELECTED, tolerance=1e-6)
+def normalized_selection(x):
+    mean, variance = torch.tensor([0.5, 1.0, -1.0]), torch.tensor([1.0, 4.0, 9.0])
+    return F.batch_norm(x[x[:, 0] > 0], mean, variance)
+
+
+@case(*SELECTED, tolerance=1e-6)
+def attention_within_a_selection(x):
+    y = x[x[:, 0] > 0][None, None]
+    return F.scaled_dot_product_attention(y, y, y, is_causal=True)
+
+
+@case(*SELECTED, tolerance=1e-6)
+def contracted_selection(x):
+    y = x[x[:, 0] > 0]
+    product = torch.tensordot(y, y, dims=([0], [0]))
+    return product + y.diff(dim=0).sum(), torch.tensordot(y, torch.ones(3, 2), dims=1) + y[:, :2]

@@ -179,3 +179,62 @@ def write_by_a_mask_of_a_fixed_size(x):
     y = x[x[:, 0] > 0].clone()
     y[torch.tensor([True, False, True])] = 7.0
     return y
+
+
+# What is too large or too small for an operation ----------------------------------------------------------------------
+
+
+@case(*SELECTIONS)
+def index_as_long_as_a_selection(x):
+    y = x[x[:, 0] > 0]
+    chosen = torch.zeros(1, 1, dtype=torch.long).expand(1, y.shape[0])
+    return torch.arange(3.0).unsqueeze(0).gather(0, chosen)
+
+
+@case(*SELECTIONS)
+def index_into_a_selection(x):
+    return x[x[:, 0] > 0].t().gather(0, torch.zeros(1, 3, dtype=torch.long))
+
+
+@case(*SELECTIONS)
+def scattered_selection(x):
+    return torch.zeros(6).scatter(0, torch.arange(3), x[:, 0][x[:, 0] > 0])
+
+
+@case(*SELECTIONS)
+def selection_that_is_added(x):
+    return torch.zeros(6).scatter_add(0, torch.arange(3), x[:, 1][x[:, 0] > 0])
+
+
+@case(*SELECTIONS, tolerance=1e-6)
+def normalized_over_a_selection(x):
+    return F.layer_norm(x[x[:, 0] > 0].t(), (3,))
+
+
+@case(*SELECTIONS)
+def largest_of_a_selection(x):
+    y = x[x[:, 0] > 0]
+    return torch.linalg.vector_norm(y, float("inf")), y.norm(2)
+
+
+@case(*SELECTIONS)
+def narrower_by_padding(x):
+    return F.pad(x[x[:, 0] > 0].t(), (-2, -1))
+
+
+@case(*SELECTIONS, tolerance=1e-6)
+def upsampled_selection(x):
+    return F.interpolate(x[x[:, 0] > 0].t()[None], scale_factor=2, mode="linear")
+
+
+@case(*SELECTIONS)
+def transposed_convolution_of_a_selection(x):
+    return F.conv_transpose1d(x[x[:, 0] > 0].t()[None], torch.ones(2, 1, 3))
+
+
+@case(*SELECTIONS)
+def middle_of_all_of_a_selection(x):
+    y = x[x[:, 0] > 0]
+    if x.sum() > 10:
+        return y.median(), y.nanmedian()
+    return y.long().median(), y.to(torch.int32).median()

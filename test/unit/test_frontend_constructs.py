@@ -30,6 +30,7 @@ import frontend_with_cases  # noqa: F401
 import pytest
 import ragged_cases  # noqa: F401 (registers its cases)
 import random_cases  # noqa: F401
+import shared_object_cases  # noqa: F401 (registers its cases)
 import size_cases  # noqa: F401 (registers its cases)
 import size_condition_cases  # noqa: F401
 import small_size_cases  # noqa: F401

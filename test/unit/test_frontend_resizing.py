@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from dycl.frontend.resizing import Resizing
+from dycl.frontend.resizing import Resizing, computed_tables, make_tables
 
 # How far results may be off, where numbers are about 1: places are the same, weights nearly.
 MODES = [
@@ -24,7 +25,7 @@ MODES = [
 
 def resize(x, **settings):
     """The result, or None where it is torch's to give."""
-    return Resizing(lambda value: isinstance(value, torch.Tensor), nullcontext).resize(x, **settings)
+    return Resizing(lambda value: isinstance(value, torch.Tensor), nullcontext, int).resize(x, **settings)
 
 
 def compare(x, tolerance, **settings):
@@ -96,3 +97,21 @@ def test_refusals_are_torchs(settings):
     with pytest.raises((ValueError, RuntimeError, NotImplementedError)):
         interpolate(x, **settings)
     assert resize(x, **settings) is None
+
+
+@pytest.mark.parametrize(("settings", "tolerance"), MODES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_tables_that_the_program_computes(settings, tolerance, dtype):
+    mode, align_corners = settings["mode"], settings.get("align_corners", False)
+    of_numpy = {torch.float32: np.float32, torch.float64: np.float64}[dtype]
+    for inputs in (1, 2, 3, 5, 8, 17, 56):
+        for outputs in (1, 2, 4, 7, 16, 34, 112):
+            for scale in (None, 0.5, 2.0, 3.0, 1.7):
+                expected = make_tables(inputs, outputs, scale, mode, align_corners, of_numpy)
+                got = computed_tables(inputs, outputs, scale, mode, align_corners, dtype)
+                assert len(got) == len(expected)
+                for (place, weight), (expected_place, expected_weight) in zip(got, expected, strict=True):
+                    assert place.tolist() == expected_place.tolist()
+                    assert (weight is None) == (expected_weight is None)
+                    if weight is not None:
+                        torch.testing.assert_close(weight, torch.from_numpy(expected_weight), rtol=0, atol=1e-6)

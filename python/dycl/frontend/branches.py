@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -18,12 +18,12 @@ from dycl.frontend.checks import Checks
 from dycl.frontend.entries import entries_in
 from dycl.frontend.facts import Facts
 from dycl.frontend.holders import is_left_behind, is_made_elsewhere, is_variable_of_the_past
-from dycl.frontend.joining import Join, JoinedObject, Plan, constant
+from dycl.frontend.joined_objects import JoinedObjects
+from dycl.frontend.joining import Join, Plan, constant
 from dycl.frontend.kinds import MISSING, has_choice, same_shape
 from dycl.frontend.locations import here
 from dycl.frontend.paths import Context, Deferred, Escaping, Fork, Scope, Side, Signal, Stop, Unwind
 from dycl.frontend.recorder import Recorder
-from dycl.frontend.references import is_held
 from dycl.frontend.rows import gathered, has_rows
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.state import (
@@ -45,7 +45,17 @@ from dycl.frontend.state import (
     holds,
     thaw,
 )
-from dycl.frontend.values import Choice, DisagreementError, Number, Site, TruthOnly, Unusable, check_truth, known
+from dycl.frontend.values import (
+    Choice,
+    DisagreementError,
+    Number,
+    SharedObjectError,
+    Site,
+    TruthOnly,
+    Unusable,
+    check_truth,
+    known,
+)
 
 
 class _StoppedSide(Exception):  # noqa: N818 (not an error: it takes a traced side to where it is joined)
@@ -65,6 +75,7 @@ class Branches:
         sites: how many conditions on data have been met.
         escaping: the exceptions that leave the program. Set before the first use; the runs of one capture share it.
         outside: how a user writes the way to an object that was there before the program ran; None for others.
+        joined: the lists, dicts and dataclasses that are made where paths meet.
     """
 
     def __init__(
@@ -101,7 +112,7 @@ class Branches:
         self._depth = 0
         self._loops_around = 0
         self._makes_rows = makes_rows
-        self._joined: dict[int, JoinedObject] = {}
+        self.joined = JoinedObjects()
         self._shared: dict[tuple[Any, ...], CellLocation] = {}
         self._context = Context(max_specializations - 1)
         self._has_stopped = False
@@ -235,17 +246,35 @@ class Branches:
         return self._snapshot()
 
     def check_joined(self, owner: Any) -> None:
-        """Refuses to write to a container or object made by a join, where what it was made of is still in use."""
-        made = self._joined.get(id(owner))
-        if made is None or made.value is not owner:
-            return
-        if any(is_held(made.originals, index) for index in range(len(made.originals))):
-            raise DisagreementError(
-                f"a write to a {type(owner).__name__} that on one side of a condition is another variable's too",
+        """Refuses to write to a container or object made by a join, where what it was made of is still in use.
+
+        Neither may what it was made of be written where the joined object is in use: on one side of the condition the
+        two are one.
+        """
+        made = self.joined.shared(owner, self._excludes)
+        if made is not None:
+            where = "where a loop on a tensor does not run" if made.is_of_loop else "on one side of a condition"
+            raise SharedObjectError(
+                f"a write to a {type(owner).__name__} that {where} is another variable's too",
                 hint="make a copy of it first",
                 location=here(),
                 site=made.site,
             )
+
+    def _sides_taken(self) -> dict[Any, tuple[Any, bool]]:
+        """The sides of conditions that the open path is on; each with what keeps its key from being given anew."""
+        conditions = [*self._sides, *((fork.predicate, is_then) for fork, is_then in self._open_forks())]
+        taken: dict[Any, tuple[Any, bool]] = {id(tensor): (tensor, holds) for tensor, holds in conditions}
+        context: Context | None = self._context
+        while context is not None:
+            taken.update({(id(context), number): (context, side) for number, side in context.assumed.items()})
+            context = context.around
+        return taken
+
+    def _excludes(self, taken: Mapping[Any, tuple[Any, bool]]) -> bool:
+        """Whether the open path is on another side of one of the conditions: nothing made there is seen here."""
+        now = self._sides_taken()
+        return any(key in now and now[key][1] is not side for key, (_, side) in taken.items())
 
     @property
     def is_conditional(self) -> bool:
@@ -543,7 +572,10 @@ class Branches:
         value = self._sited(value_plan(results), site)
         join.sited = plain  # Where a path jumps to is not here.
         join.note_aliases()
-        self._joined.update({id(made.value): made for made in join.objects})
+        taken = self._sides_taken() if join.objects else {}
+        for made in join.objects:
+            made.taken = taken
+            self.joined.add(made)
         deferred = [Deferred(f(results), t, freeze(v(results), recorder)) for t, f, v in flagged]
         return Side(recorder.graph, {}, base, freeze(value, recorder), deferred)
 

@@ -324,9 +324,13 @@ class _Run:
             self.memos.append(memo)
         return memo is not None
 
+    def _on_both_sides(self, condition: torch.SymBool, call: Callable[[], Any]) -> Any:
+        """What a call gives that asks a condition on sizes: on each side of a branch, the condition is known."""
+        return self.operators.if_exp(condition, call, call)
+
     def execute(self) -> CapturedProgram:
         checked = functools.partial(check_window, self.operators)
-        mode = FunctionMode(self.recorder, checked, self.operators.raise_pending)
+        mode = FunctionMode(self.recorder, checked, self.operators.raise_pending, self._on_both_sides)
         with self._restored(), self.recorder.active(), mode:
             structure = self._make_inputs()
             for attribute in self._numbers:

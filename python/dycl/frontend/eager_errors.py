@@ -14,7 +14,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from dycl.frontend.recorder import is_recorded, outside_modes
-from dycl.frontend.sizes import expression, is_static
+from dycl.frontend.sizes import expression, is_static, value_on_path
 from dycl.frontend.values import Number, Unusable
 
 ERRORS = (RuntimeError, ValueError, IndexError)
@@ -155,9 +155,12 @@ def _with_zeros(value: Any, unknown: int | None = None, first: int | None = None
 
 
 def _size_instead(size: Any, first: int) -> int:
-    """A size, where each symbol in it stands for another number from `first` on."""
-    symbols = {s: first + int("".join(filter(str.isdigit, str(s))) or 0) for s in expression(size).free_symbols}
-    value = expression(size).subs(symbols)
+    """A size, where each symbol in it that is not known on the path stands for another number from `first` on."""
+    values: dict[Any, int] = {}
+    for symbol in expression(size).free_symbols:
+        known = value_on_path(size, symbol)
+        values[symbol] = first + int("".join(filter(str.isdigit, str(symbol))) or 0) if known is None else known
+    value = expression(size).subs(values)
     if not value.is_Integer or value < 0:
         raise _UnknownError
     return int(value)

@@ -17,6 +17,9 @@ from dycl.frontend.number_arguments import NumberArguments, depends
 from dycl.frontend.recorder import Recorder, is_recorded, outside_modes
 from dycl.frontend.resizing import Resizing
 from dycl.frontend.selections import asks_for_sizes
+from dycl.frontend.size_numbers import as_size
+from dycl.frontend.sizes import UnknownSizeError
+from dycl.frontend.values import Number
 
 _RECURRENT = {torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu}
 
@@ -33,6 +36,10 @@ def _refuse_dropout_between_layers(func: Any, args: Any, kwargs: dict[str, Any])
         )
 
 
+_MAX_ASKED = 3
+"""How many conditions on sizes one call of a function may ask, each of which makes a branch."""
+
+
 class FunctionMode(TorchFunctionMode):
     """One mode for all: it costs a microsecond whenever anything asks a tensor for an attribute.
 
@@ -40,14 +47,22 @@ class FunctionMode(TorchFunctionMode):
         recorder: what is recorded.
         before: what is called before each function, with it and its arguments; `after`: what is called after it. Both
             are called while no function runs: they may make branches.
+        choose: gives what a call gives on both sides of a condition on sizes, which a function asked.
     """
 
-    def __init__(self, recorder: Recorder, before: Callable[[Any, Any, Any], None], after: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        before: Callable[[Any, Any, Any], None],
+        after: Callable[[], None],
+        choose: Callable[[torch.SymBool, Callable[[], Any]], Any],
+    ) -> None:
         super().__init__()
-        self._before, self._after = before, after
+        self._before, self._after, self._choose = before, after, choose
+        self._asked = 0
         self._recorder = recorder
         self._numbers = NumberArguments(recorder)
-        self._resizing = Resizing(is_recorded, outside_modes)
+        self._resizing = Resizing(is_recorded, outside_modes, lambda size: as_size(Number(size, int), recorder))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -75,6 +90,15 @@ class FunctionMode(TorchFunctionMode):
             raise overflow
         try:
             return func(*args, **kwargs)
+        except UnknownSizeError as error:
+            condition = self._recorder.sizes.condition_of(error)
+            if condition is None or self._asked >= _MAX_ASKED:
+                raise
+            self._asked += 1
+            try:
+                return self._choose(condition, lambda: self._call(func, args, kwargs))
+            finally:
+                self._asked -= 1
         except (*ERRORS, AssertionError) as error:
             eager = note_if_eager_raises(error, func, args, kwargs)
             if eager is error:

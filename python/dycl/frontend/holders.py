@@ -52,6 +52,14 @@ def is_in_use(storage: Any, references: Iterable[weakref.ref[FunctionalTensor]])
     return False
 
 
+def is_seen(one: list[Any]) -> bool:
+    """Whether the path that is open may see the only item of a list, which no variable of dycl's holds."""
+    try:
+        return not _only_dycl_holds(one)
+    finally:
+        del one[1:]
+
+
 def is_made_elsewhere(location: Any) -> bool:
     """Whether the object that a place belongs to (`location.owner`) was made on a path that is not open.
 
@@ -75,7 +83,12 @@ def is_left_behind(location: Any) -> bool:
 
 
 def _only_dycl_holds(cluster: list[Any], *, through_variables: bool = False) -> bool:
-    """Whether all references to the object in the list are dycl's, or of objects that only dycl holds in turn."""
+    """Whether all references to the object in the list are dycl's, or of objects that only dycl holds in turn.
+
+    Args:
+        cluster: the object; those that hold it are added.
+        through_variables: see `is_left_behind`.
+    """
     seen = {id(cluster[0])}
     position = 0
     while position < len(cluster):

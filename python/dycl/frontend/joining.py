@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import sympy
 import torch
 from torch import fx
 from torch._subclasses.functional_tensor import FunctionalTensor
@@ -14,6 +14,7 @@ from torch.utils import _pytree as pytree
 
 from dycl.frontend.entries import Entries, is_static_count, made_of, refuse_kinds
 from dycl.frontend.graph import all_graphs
+from dycl.frontend.joined_objects import JoinedObject
 from dycl.frontend.kinds import (
     MAX_ALTERNATIVES,
     MISSING,
@@ -28,7 +29,7 @@ from dycl.frontend.kinds import (
 from dycl.frontend.recorder import COND, Recorder
 from dycl.frontend.rows import Rows, common_layout, gathered, has_rows
 from dycl.frontend.size_numbers import as_number
-from dycl.frontend.sizes import expression, is_static, same_size
+from dycl.frontend.sizes import expression, is_same_if, is_static, same_size
 from dycl.frontend.state import (
     UNDEFINED,
     FrozenChoice,
@@ -71,15 +72,6 @@ def remapped(recorder: Recorder, tag: torch.Tensor | int, table: list[int]) -> t
 
 Plan = Callable[[list[torch.Tensor]], Any]
 """Makes a value of the results of the join."""
-
-
-@dataclass(eq=False)
-class JoinedObject:
-    """A list, dict or dataclass that a join made of one from each side."""
-
-    value: Any
-    originals: list[Any]
-    site: Site
 
 
 class Join:
@@ -303,8 +295,8 @@ class Join:
         def rebuild(results: list[torch.Tensor]) -> Any:
             if key not in self._rebuilt:
                 value = a.rebuild([p(results) for p in plans])
-                self._rebuilt[key] = JoinedObject(value, [a.original, b.original], self.site)
-            return self._rebuilt[key].value
+                self._rebuilt[key] = JoinedObject([value], [a.original, b.original], self.site)
+            return self._rebuilt[key].values[0]
 
         return rebuild
 
@@ -383,19 +375,29 @@ class Join:
             COND,
             (recorder.node_of(predicate),),
             [a for a, _ in self._pairs],
-            self._shapes(),
+            self._shapes(recorder.sizes.noted.get(recorder.node_of(predicate))),
             branches=(then, orelse),
             location=self.site.location,
         )
         return list(results)
 
-    def _shapes(self) -> list[list[Any]]:
-        """The shapes of the results: a size on which the sides differ is dynamic."""
+    def _shapes(self, condition: Any) -> list[list[Any]]:
+        """The shapes of the results: a size on which the sides differ is dynamic.
+
+        Args:
+            condition: on sizes, which the predicate tells; None if it is another.
+        """
         sizes = self._recorder.sizes
+        graphs = {graph for side in self._graphs for graph in all_graphs(side)}
         merged: dict[tuple[Any, Any], Any] = {}
 
         def merge(a: Any, b: Any) -> Any:
             if same_size(a, b):
+                return a
+            # `1 if n == 1 else n`
+            if isinstance(condition, sympy.Eq) and is_same_if(condition, a, b) and not sizes.is_made_in(b, graphs):
+                return b
+            if isinstance(condition, sympy.Ne) and is_same_if(condition, b, a) and not sizes.is_made_in(a, graphs):
                 return a
             key = (expression(a), expression(b))
             if key not in merged:

@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 import torch
 from torch import nn
 
+from dycl.frontend.entries import Entries
 from dycl.frontend.rows import Rows
 from dycl.frontend.sizes import sizes_text
 from dycl.frontend.state import UNDEFINED, FrozenChoice, FrozenContents, FrozenNode, FrozenTensor, thaw
@@ -176,6 +177,33 @@ def leaves(value: Any, kind: Any) -> Iterator[tuple[Any, Any]]:
             yield from leaves(item, inner)
     elif isinstance(kind, FrozenTensor) or number_type(kind) is not None:
         yield value, kind
+
+
+def is_object(frozen: Any) -> bool:
+    """Whether a frozen value is of a list, dict, set or dataclass, which can be written to in place."""
+    is_constant = (tuple, frozenset, Rows, Entries)
+    return isinstance(frozen, FrozenNode) and not isinstance(frozen.original, is_constant)
+
+
+def has_objects(frozen: Any) -> bool:
+    """Whether there is any in a frozen value."""
+    if isinstance(frozen, (FrozenNode, FrozenContents)):
+        return is_object(frozen) or any(map(has_objects, frozen.items))
+    return isinstance(frozen, FrozenChoice) and any(map(has_objects, frozen.values))
+
+
+def objects(value: Any, kind: Any) -> Iterator[Any]:
+    """The lists, dicts, sets and dataclasses of a kind, as a fitted value has them there; None where it has none."""
+    if isinstance(kind, (FrozenNode, FrozenContents)):
+        if is_object(kind):
+            yield None if value is MISSING else thaw(value)
+        items = [MISSING] * len(kind.items) if value is MISSING else value.items
+        for item, inner in zip(items, kind.items, strict=True):
+            yield from objects(item, inner)
+    elif isinstance(kind, FrozenChoice):
+        values = [MISSING] * len(kind.values) if value is MISSING else value.values
+        for item, inner in zip(values, kind.values, strict=True):
+            yield from objects(item, inner)
 
 
 def _as_frozen(tag: torch.Tensor | int) -> FrozenTensor | int:

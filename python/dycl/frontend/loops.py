@@ -17,6 +17,7 @@ from dycl.frontend.entries import Entries, made_of
 from dycl.frontend.exceptions import Exceptions
 from dycl.frontend.graph import all_graphs
 from dycl.frontend.holders import is_made_elsewhere
+from dycl.frontend.joined_objects import JoinedObject
 from dycl.frontend.joining import constant, gathered_unless, remapped
 from dycl.frontend.kinds import (
     MISSING,
@@ -24,11 +25,13 @@ from dycl.frontend.kinds import (
     difference,
     fitted,
     has_choice,
+    has_objects,
     index_among,
     is_list,
     leaves,
     map_frozen,
     number_type,
+    objects,
     unified,
 )
 from dycl.frontend.locations import here
@@ -57,7 +60,7 @@ from dycl.frontend.state import (
     refreshed,
     thaw,
 )
-from dycl.frontend.values import Choice, Number, Site, Unusable, same_constant
+from dycl.frontend.values import Choice, Number, SharedObjectError, Site, Unusable, same_constant
 
 MAX_UNROLLED = 100_000
 """How many iterations of a loop that Python decides are unrolled at most."""
@@ -223,8 +226,16 @@ class Loops(Exceptions):
         carried: dict[tuple[Any, ...], Carried] = {}
         fresh: dict[tuple[Any, ...], Carried] = {}
         shrinking: set[Any] = set()
+        joined = self.joined.mark()
         for _ in range(MAX_LOOP_ROUNDS):
-            traced = self._trace_loop_body(loop.test, loop.body, carried, snapshot, shrinking, end)
+            self.joined.forget(joined)
+            try:
+                traced = self._trace_loop_body(loop.test, loop.body, carried, snapshot, shrinking, end)
+            except SharedObjectError as error:
+                if is_peeled or error.site is not None:
+                    raise
+                snapshot.undo()
+                return None
             if rounds < MAX_LOOP_ROUNDS and self._make_rows(traced.delta, snapshot, traced.graph):
                 return self._record_loop(first, loop, is_peeled=is_peeled, rounds=rounds + 1)
             fresh = self._newly_carried(traced.delta, carried, snapshot, location)
@@ -317,6 +328,8 @@ class Loops(Exceptions):
             if rows is not None and not (len(items) == 1 and items[0] is rows):
                 value: Any = [rows]
                 snapshot.write(place, Contents(value) if isinstance(before, Contents) else value)
+                if not isinstance(before, Contents):
+                    self.joined.add(JoinedObject([value], [before], Site(None, -1, here()), is_of_loop=True))
                 found = True
         return found
 
@@ -377,12 +390,14 @@ class Loops(Exceptions):
         self._depth += 1
         self._loops_around += 1
         graph = self.recorder.graph = fx.Graph()
+        start = Site(None, -1, here())
         exits, breaks = False, False
 
         def iteration() -> Side:
             nonlocal exits, breaks
             for place in carried.values():
-                place.settle(self.recorder, snapshot, self.settle)
+                if place.settle(self.recorder, snapshot, self.settle):
+                    self._note_objects(place, (), start)
             forks = len(self._forks)
             with self._scope("break") as loop, self._scope("continue") as iteration:
                 goal, value = self._run(body)
@@ -408,6 +423,7 @@ class Loops(Exceptions):
                 shared = {group: self.recorder.sizes.fresh(low=low) for group, low in floors.items()}
                 for place in carried.values():
                     place.begin(self.recorder, snapshot, shared)
+                    self._note_objects(place, (), start)
                 side = self._apart(iteration)
                 self._gather_rows(snapshot, side.flags_of_raising())
             condition = side.value.raw
@@ -524,6 +540,12 @@ class Loops(Exceptions):
                     shrinking.add(group)
         return len(shrinking) > count
 
+    def _note_objects(self, place: Carried, afters: Sequence[Any], site: Site) -> None:
+        """Notes what the lists, dicts and dataclasses in a place may be: of before the loop, or of an iteration."""
+        taken = self._sides_taken()
+        for value, originals in place.objects(self.recorder, afters):
+            self.joined.add(JoinedObject([value], originals, site, taken, is_of_loop=True))
+
     def _note_shared_storage(self, carried: Mapping[tuple[Any, ...], Carried], delta: Delta) -> None:
         """Notes which of the loop's results share storage after an iteration: one is a view of the other."""
         tensors = [
@@ -579,10 +601,11 @@ class Loops(Exceptions):
         results: list[torch.Tensor] = list(
             recorder.emit(WHILE, args, inits, shapes, body=traced.graph, location=location)
         )
-        remaining = list(results)
+        remaining, end = list(results), Site(None, -1, location)
         for key, place in carried.items():
             after = traced.delta[key][1] if key in traced.delta else place.init
             place.finish(self.recorder, remaining, snapshot, after if runs else None, self.settle)
+            self._note_objects(place, (after,), end)
         self._note_shared_storage(carried, traced.delta)
         held = {id(t.origin): t.held for t in tensors}
         for place in carried.values():
@@ -803,11 +826,13 @@ class Carried:
         tensors = [thaw(leaf) for leaf, _ in self._leaves(recorder, after)]
         return {i: [tensors[i].untyped_storage()] if isinstance(tensors[i], torch.Tensor) else [] for i in self.origins}
 
-    def settle(self, recorder: Recorder, snapshot: Snapshot, settle: Settle) -> None:
-        """At the start of an iteration: puts the alternative in the place that is assumed in this run."""
-        if self.unusable is None and not isinstance(self.place, TensorLocation) and has_choice(self.kind):
-            placeholders = iter(self._placeholders)
-            self._put(recorder, snapshot, self._map(recorder, lambda _: next(placeholders), settle))
+    def settle(self, recorder: Recorder, snapshot: Snapshot, settle: Settle) -> bool:
+        """At the start of an iteration: puts the alternative in the place that is assumed in this run, if any is."""
+        if self.unusable is not None or isinstance(self.place, TensorLocation) or not has_choice(self.kind):
+            return False
+        placeholders = iter(self._placeholders)
+        self._put(recorder, snapshot, self._map(recorder, lambda _: next(placeholders), settle))
+        return True
 
     def _map(
         self,
@@ -888,6 +913,17 @@ class Carried:
             if last is not None and isinstance(self.kind, FrozenChoice):
                 possible = sorted({index_among(v, self.kind.values) for v in alternatives(last)})
             snapshot.write(self.place, self._map(recorder, lambda _: results.pop(0), settle, possible))
+
+    def objects(self, recorder: Recorder, afters: Sequence[Any]) -> list[tuple[Any, list[Any]]]:
+        """The lists, dicts and dataclasses in the place, each with what it may be: of before the loop, or `afters`."""
+        if self.unusable is not None or isinstance(self.place, TensorLocation):
+            return []
+        values = [freeze(self.place.get(), recorder), self.init, *afters]
+        if not has_objects(values[0]):
+            return []
+        found = [list(objects(fitted(v, self.kind, lambda tag, table: 0), self.kind)) for v in values]  # noqa: ARG005
+        together = zip(*found, strict=True)
+        return [(now, others) for now, *others in together if now is not None]
 
     def note_held(self, recorder: Recorder, held: Mapping[int, Iterable[Any]]) -> None:
         """Notes which memory from before the loop a result may have; `held` gives it by the ids of origins."""

@@ -117,9 +117,11 @@ class Context:
         assumed: which side to take at which of its sites.
         stop_at: the site at which the run ends.
         met: how many of its sites this run has met.
+        around: the context that this one is in.
     """
 
     left: int
+    around: Context | None = None
     assumed: dict[int, bool] = field(default_factory=dict)
     stop_at: int | None = None
     met: int = 0

@@ -135,9 +135,12 @@ def is_recorded(value: Any) -> bool:
     return isinstance(value, FunctionalTensor)
 
 
-def outside_modes() -> Any:
+@contextmanager
+def outside_modes() -> Generator[None]:
     """A context in which torch computes on real data, as if nothing were recorded."""
-    return _disable_current_modes()
+    # Torch's own decompositions, which are on while modes are, do not raise all that its kernels raise.
+    with _disable_current_modes(), torch._C._DisablePythonDispatcher():  # pyright: ignore[reportPrivateUsage]
+        yield
 
 
 def _decide_squeezed(tensor: torch.Tensor, dims: Any = None) -> None:

@@ -4,20 +4,22 @@
 Torch's decompositions compute places and weights anew in each call, and gather number by number what only few places
 decide. Here each dimension is a sum of gathers by constant indices, each times constant weights, computed as
 `aten/src/ATen/native/UpSample.h` does, in f32. `passes/TilePixels.cpp` makes one dispatch of them. Dimensions are
-resized from the last to the first, which is the order of eager's sums.
+resized from the last to the first, which is the order of eager's sums. Where a size is not known, the program computes
+the table.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from dycl.frontend.draws import in_memory_order, memory_order
-from dycl.frontend.sizes import is_static
+from dycl.frontend.sizes import is_static, same_size
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -40,15 +42,21 @@ _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 class Resizing:
-    """Resizes by tables where sizes are static and numbers floats of 32 or 64 bits; without `antialias`.
+    """Resizes by tables where numbers are floats of 32 or 64 bits; without `antialias`.
 
     Args:
         is_recorded: whether a tensor is one of the program's.
         outside: a context in which torch computes on real data.
+        as_size: makes a size of a number that the program computes (0-d, i64).
     """
 
-    def __init__(self, is_recorded: Callable[[Any], bool], outside: Callable[[], AbstractContextManager[Any]]) -> None:
-        self._is_recorded, self._outside = is_recorded, outside
+    def __init__(
+        self,
+        is_recorded: Callable[[Any], bool],
+        outside: Callable[[], AbstractContextManager[Any]],
+        as_size: Callable[[torch.Tensor], Any],
+    ) -> None:
+        self._is_recorded, self._outside, self._as_size = is_recorded, outside, as_size
         self._tables: dict[Any, list[tuple[torch.Tensor, torch.Tensor | None]]] = {}
 
     def resize(
@@ -67,12 +75,12 @@ class Resizing:
             return None
         if align_corners is not None and mode.startswith("nearest"):
             return None
-        inputs = list(x.shape[2:])
-        if not all(map(is_static, x.shape)) or 0 in x.shape or (size is None) == (scale_factor is None):
+        inputs = [int(number) if is_static(number) else number for number in x.shape[2:]]
+        is_empty = any(is_static(number) and int(number) == 0 for number in x.shape)
+        if is_empty or (size is None) == (scale_factor is None):
             return None
-        inputs = [int(number) for number in inputs]
         if size is not None:
-            sizes = _per_dimension(size, len(inputs), int)
+            sizes = _per_dimension(size, len(inputs), (int, torch.SymInt))
             scales: Sequence[float | None] = [None] * len(inputs)
             if sizes is None or recompute_scale_factor:
                 return None
@@ -80,21 +88,46 @@ class Resizing:
             factors = _per_dimension(scale_factor, len(inputs), (int, float))
             if factors is None:
                 return None
-            sizes = [math.floor(float(number) * factor) for number, factor in zip(inputs, factors, strict=True)]
+            sizes = [self._scaled(number, factor) for number, factor in zip(inputs, factors, strict=True)]
             scales = [None if recompute_scale_factor else float(factor) for factor in factors]
-        if min(sizes) < 1:
+        if any(isinstance(number, int) and number < 1 for number in sizes):
             return None
         for dim in range(x.dim() - 1, 1, -1):
             i = dim - 2
             x = self._along(x, dim, sizes[i], scales[i], mode, bool(align_corners))
+        if not all(map(is_static, input.shape)):
+            return x
         # In memory as eager's result is: random numbers are drawn in that order.
         of_images = x.dim() > 3 and not input.is_contiguous()
         is_channels_last = of_images and memory_order(input) == [0, *range(2, x.dim()), 1]
         return in_memory_order(x, memory_order(input) if is_channels_last else list(range(x.dim())))
 
+    def _scaled(self, size: Any, factor: float) -> Any:
+        """The size that eager makes of one by a factor: the product of floats, rounded down."""
+        if isinstance(size, int):
+            return math.floor(float(size) * factor)
+        fraction = Fraction(factor)
+        if 0 < fraction.numerator <= _EXACT >= fraction.denominator:
+            return size * fraction.numerator // fraction.denominator
+        product = torch.full((), size, dtype=torch.int64).to(torch.float64) * factor
+        return self._as_size(product.floor().to(torch.int64))
+
     def _along(
-        self, x: torch.Tensor, dim: int, size: int, scale: float | None, mode: str, align_corners: bool
+        self, x: torch.Tensor, dim: int, size: Any, scale: float | None, mode: str, align_corners: bool
     ) -> torch.Tensor:
+        total = None
+        for places, weights in self._tables_of(x, dim, size, scale, mode, align_corners):
+            part = torch.index_select(x, dim, places)
+            part = part if weights is None else part * weights
+            total = part if total is None else total + part
+        return x if total is None else total
+
+    def _tables_of(
+        self, x: torch.Tensor, dim: int, size: Any, scale: float | None, mode: str, align_corners: bool
+    ) -> Sequence[tuple[torch.Tensor, torch.Tensor | None]]:
+        if not isinstance(size, int) or not is_static(x.shape[dim]):
+            tables = computed_tables(x.shape[dim], size, scale, mode, align_corners, x.dtype)
+            return [(p, None if w is None else w.reshape([-1, *[1] * (x.dim() - dim - 1)])) for p, w in tables]
         key = (int(x.shape[dim]), size, scale, mode, align_corners, x.dtype, x.dim() - dim)
         if key not in self._tables:
             dtype = _NUMPY[x.dtype]
@@ -104,12 +137,11 @@ class Resizing:
                     (torch.from_numpy(place), None if weight is None else _column(weight, x.dim() - dim))
                     for place, weight in tables
                 ]
-        total = None
-        for places, weights in self._tables[key]:
-            part = torch.index_select(x, dim, places)
-            part = part if weights is None else part * weights
-            total = part if total is None else total + part
-        return x if total is None else total
+        return self._tables[key]
+
+
+_EXACT = 2**16
+"""Up to which numerator and denominator the product of a size and a float is exact."""
 
 
 def _column(weights: Array, dims: int) -> torch.Tensor:
@@ -164,19 +196,64 @@ def make_tables(
     return [(first, dtype(1) - rest), (_within(first + 1, inputs), rest)]
 
 
+def computed_tables(
+    inputs: Any, outputs: Any, scale: float | None, mode: str, align_corners: bool, dtype: torch.dtype
+) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+    """The same tables where a size is not known: as operations of the program, in the same arithmetic."""
+    if same_size(inputs, outputs) and mode not in ("nearest-exact", "bicubic"):
+        return []
+
+    def number(size: Any) -> torch.Tensor:
+        return torch.full((), size, dtype=torch.int64).to(dtype)
+
+    output = torch.arange(outputs)
+    last = torch.full((), inputs - 1, dtype=torch.int64)
+    if align_corners:
+        # One output is of place 0, whatever the ratio.
+        ratio = number(inputs - 1) / number(outputs - 1).clamp(min=1)
+    elif scale is not None and scale > 0:
+        ratio = torch.full((), 1.0 / scale, dtype=dtype)
+    else:
+        ratio = number(inputs) / number(outputs)
+    if mode == "nearest":
+        places = _inside(output.to(dtype) * ratio, last)
+        if scale is not None and scale != 2.0:
+            # Eager does not go by the factor there.
+            is_double = torch.full((), outputs, dtype=torch.int64) == torch.full((), 2 * inputs, dtype=torch.int64)
+            places = torch.where(is_double, output // 2, places)
+        return [(places, None)]
+    centre = output.to(dtype) + 0.5
+    if mode == "nearest-exact":
+        return [(_inside(centre * ratio, last), None)]
+    place = output.to(dtype) * ratio
+    if not align_corners:
+        place = (centre.to(torch.float64) * ratio.to(torch.float64) - 0.5).to(dtype)
+    if mode != "bicubic":
+        place = place.clamp(min=0)
+    first = torch.minimum(place.floor().to(torch.int64), last)
+    rest = (place - first.to(dtype)).clamp(0, 1)
+    if mode == "bicubic":
+        return [(_inside(first + i - 1, last), weight) for i, weight in enumerate(_cubic(rest))]
+    return [(first, 1 - rest), (_inside(first + 1, last), rest)]
+
+
+def _inside(places: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+    whole = places.floor().to(torch.int64) if places.is_floating_point() else places
+    return torch.minimum(whole.clamp(min=0), last)
+
+
 def _within(places: Array, size: int) -> Array:
     return np.clip(places.astype(np.int64), 0, size - 1)
 
 
-def _cubic(rest: Array) -> list[Array]:
-    """Keys' cubic convolution with a = -0.75, at distances of 1 + `rest`, `rest` and so on."""
-    a = rest.dtype.type(-0.75)
+def _cubic(rest: Any) -> list[Any]:
+    """Keys' cubic convolution with a = -0.75, at distances of 1 + `rest`, `rest` and so on; of arrays or tensors."""
+    a = -0.75  # exact, as all that is computed of it alone
 
-    def near(x: Array) -> Array:
+    def near(x: Any) -> Any:
         return ((a + 2) * x - (a + 3)) * x * x + 1
 
-    def far(x: Array) -> Array:
+    def far(x: Any) -> Any:
         return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
 
-    weights = [far(rest + 1), near(rest), near(1 - rest), far((1 - rest) + 1)]
-    return [weight.astype(rest.dtype) for weight in weights]
+    return [far(rest + 1), near(rest), near(1 - rest), far((1 - rest) + 1)]

@@ -76,6 +76,38 @@ def same_size(a: Any, b: Any) -> bool:
     return expression(a) == expression(b)
 
 
+def is_same_if(equation: Any, a: Any, b: Any) -> bool:
+    """Whether two sizes are the same where an equation of sizes holds."""
+    values = _solved(equation)
+    return values is not None and expression(a).subs(values) == expression(b).subs(values)
+
+
+def _solved(equation: Any) -> dict[Any, Any] | None:
+    """What a symbol is by an equation of sizes; None where it does not tell."""
+    left, right = equation.args
+    if left.is_Symbol:
+        return {left: right}
+    if len(equation.free_symbols) != 1:
+        return None
+    (symbol,) = equation.free_symbols
+    difference = sympy.expand(left - right)
+    scale, rest = difference.coeff(symbol, 1), difference.coeff(symbol, 0)
+    if not scale.is_Integer or scale == 0 or sympy.expand(scale * symbol + rest - difference) != 0:
+        return None
+    return {symbol: -rest / scale}
+
+
+def value_on_path(size: Any, symbol: Any) -> int | None:
+    """What a symbol in a size is by the conditions of the path that is being traced; None where they do not tell."""
+    env = size.node.shape_env
+    for condition in env.conditions() if isinstance(env, _Environment) else ():
+        values = _solved(condition) if isinstance(condition, sympy.Eq) else None
+        value = None if values is None else values.get(symbol)
+        if value is not None and value.is_Integer:
+            return int(value)
+    return None
+
+
 def same_sizes(a: Sequence[Any], b: Sequence[Any]) -> bool:
     return len(a) == len(b) and all(same_size(x, y) for x, y in zip(a, b, strict=True))
 
@@ -529,6 +561,17 @@ class Sizes:
     def may_have_none(self, size: Any) -> bool:
         """Whether a size is made of one of an input that may be 0."""
         return any(s in self._inputs and not self._inputs[s].low for s in expression(size).free_symbols)
+
+    def condition_of(self, error: UnknownSizeError) -> torch.SymBool | None:
+        """The condition on sizes that a function of torch's asked; None where it asked for a value, or it is settled.
+
+        A size that is made on one side of a condition is known there, perhaps: then that is taken apart.
+        """
+        condition: Any = error.cond
+        is_condition = condition.is_Relational or condition.is_Boolean
+        if not is_condition or error.site is not None or not condition.free_symbols <= self._origins.keys():
+            return None
+        return self.env.create_symboolnode(condition)
 
     # Guards ----------------------------------------------------------------------------------------------------------
 

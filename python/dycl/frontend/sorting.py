@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.fx.experimental.symbolic_shapes import statically_known_true
 
 from dycl.frontend.sizes import is_static
 
@@ -153,8 +154,19 @@ def _select(values: torch.Tensor, dim: int, keepdim: bool, do: Callable[[torch.T
 
 
 def _of_all(one_of: Callable[..., Any]) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The same for all elements together, without the position."""
-    return lambda values: one_of(values.reshape(-1), 0)[0]
+    """The same for all elements together, without the position; of none, a NaN or the least number of the dtype."""
+
+    def of_all(values: torch.Tensor) -> torch.Tensor:
+        flat = values.reshape(-1)
+        count: Any = flat.shape[0]
+        if not statically_known_true(count > 0):
+            nothing = float("nan") if values.is_floating_point() else torch.iinfo(values.dtype).min
+            flat = torch.cat([flat, torch.full((1,), nothing, dtype=values.dtype)])
+            length: Any = torch.sym_max(count, 1)
+            flat = flat.narrow(0, 0, length)
+        return one_of(flat, 0)[0]
+
+    return of_all
 
 
 def _searchsorted(

@@ -49,7 +49,7 @@ class Specialization(Branches):
     @contextmanager
     def _new_context(self) -> Generator[None]:
         """Code that can be traced again from its start begins."""
-        outer, self._context = self._context, Context(self._max_specializations - 1)
+        outer, self._context = self._context, Context(self._max_specializations - 1, self._context)
         try:
             yield
         finally:
@@ -108,7 +108,7 @@ class Specialization(Branches):
         """Runs a trace; where it fails, everything is as it was before."""
         graph, forks, context = self.recorder.graph, len(self._forks), self._context
         assumed, learnt = len(self._assumed), self.recorder.sizes.learnt()
-        joined, shared = dict(self._joined), dict(self._shared)
+        joined, shared = self.joined.mark(), dict(self._shared)
         context.met = 0
         try:
             return trace()
@@ -116,7 +116,8 @@ class Specialization(Branches):
             raise
         except BaseException:
             del self._forks[forks:]
-            self.recorder.graph, self._joined, self._shared = graph, joined, shared
+            self.recorder.graph, self._shared = graph, shared
+            self.joined.forget(joined)
             self.recorder.sizes.forget(learnt)
             snapshot.undo()
             raise

@@ -603,17 +603,43 @@ def refreshed(value: Any, recorder: Recorder) -> Any:
 
 
 def after_side(value: Any, delta: Delta) -> Any:
-    """A frozen value that a side did not assign, with the tensors in it that the side has written in place."""
+    """A frozen value that a side did not assign, with what the side has written in place in it.
+
+    Tensors, the contents of lists, dicts and sets, and the attributes of dataclasses.
+    """
     if isinstance(value, FrozenTensor):
         written = delta.get(("tensor", id(value.original)))
         return FrozenTensor(written[1].raw, value.original) if written is not None else value
     if isinstance(value, FrozenNode):
-        return FrozenNode(value.original, value.keys, tuple(after_side(v, delta) for v in value.items))
+        return _node_after_side(value, delta)
     if isinstance(value, FrozenContents):
         return FrozenContents(value.contents, tuple(after_side(v, delta) for v in value.items))
     if isinstance(value, FrozenChoice):
         return FrozenChoice(value.original, value.tag, tuple(after_side(v, delta) for v in value.values))
     return value
+
+
+def _node_after_side(node: FrozenNode, delta: Delta) -> FrozenNode:
+    owner = node.original
+    if isinstance(owner, (Rows, Entries)):  # which nobody writes to
+        return FrozenNode(owner, node.keys, tuple(after_side(item, delta) for item in node.items))
+    items = dict(zip(node.keys or range(len(node.items)), node.items, strict=True))
+    container = delta.get(("container", id(owner)))
+    if container is not None:
+        attributes = {key: item for key, item in items.items() if isinstance(key, _AttributeKey)}
+        after: FrozenContents = container[1]
+        keys = after.contents.keys if isinstance(owner, dict) else tuple(range(len(after.items)))
+        # As they stood at the end of the side.
+        items = {**dict(zip(keys, after.items, strict=True)), **attributes}
+    else:
+        items = {key: after_side(item, delta) for key, item in items.items()}
+    for key in items:
+        name = key.name if isinstance(key, _AttributeKey) else key
+        written = delta.get(("attribute", id(owner), name)) if isinstance(name, str) else None
+        if written is not None:
+            items[key] = written[1]
+    keys = tuple(items) if isinstance(owner, dict) else node.keys
+    return FrozenNode(owner, keys, tuple(items.values()))
 
 
 def thaw(value: Any) -> Any:

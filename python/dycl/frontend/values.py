@@ -505,6 +505,10 @@ class DisagreementError(UnsupportedConstructError):
         self.site = site
 
 
+class SharedObjectError(DisagreementError):
+    """A write to an object that may be another variable's too: on one side of a condition, or in a loop."""
+
+
 class LengthDisagreementError(DisagreementError):
     """The sides of a condition leave a list with other numbers of items."""
 

@@ -68,7 +68,7 @@ def _check(
         args, kwargs = (kwargs["input"],), {name: value for name, value in kwargs.items() if name != "input"}
     if not args or not isinstance(args[0], torch.Tensor) or not is_recorded(args[0]):
         return
-    tensors = [args[0], *(v for v in pytree.tree_leaves(args[1:2]) if isinstance(v, torch.Tensor))]
+    tensors = [v for v in pytree.tree_leaves((args, kwargs)) if isinstance(v, torch.Tensor)]
     if not all(is_static(size) for tensor in tensors for size in tensor.shape):
         check(ops, function, *args, **kwargs)
 
@@ -104,6 +104,56 @@ def _check_mask(ops: Indexing, tensor: torch.Tensor, mask: torch.Tensor, first: 
             raise IndexError(message)
 
         _raise_where(ops, lambda size=size, wanted=wanted: size != wanted, (size, wanted), fail)
+
+
+def _check_gather(ops: Indexing, function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+    """Raises where an index is larger than what it is taken from, or put into, or than what is put there."""
+    given = dict(zip(("dim", "index", "src"), args, strict=False)) | kwargs
+    dim, index, source = given.get("dim"), given.get("index"), given.get("src", given.get("value"))
+    of = (tensor, index, source) if isinstance(source, torch.Tensor) and source.dim() else (tensor, index)
+    if type(dim) is not int or not isinstance(index, torch.Tensor):
+        return  # The function itself will say what is wrong.
+    if any(not isinstance(t, torch.Tensor) or t.dim() != tensor.dim() for t in of):
+        return
+    dim %= max(tensor.dim(), 1)
+    sizes = [[*(o.shape[d] for o in of[2:]), *([tensor.shape[d]] if d != dim else [])] for d in range(tensor.dim())]
+
+    def fail(d: int) -> None:
+        shapes = [text_of([as_number(size) for size in t.shape], "") for t in of if isinstance(t, torch.Tensor)]
+        if function in _GATHERS:
+            start = Text.of(f"Size does not match at dimension {d} expected index ") + shapes[1]
+            message = start + " to be no larger than self " + shapes[0] + f" apart from dimension {dim}"
+        else:
+            start = Text.of("Expected index ") + shapes[1] + " to be no larger than self " + shapes[0]
+            message = start + f" apart from dimension {dim}"
+            if len(shapes) > 2:
+                message = message + " and to be no larger size than src " + shapes[2]
+        raise RuntimeError(message)
+
+    for d, limits in enumerate(sizes):
+        for limit in limits:
+            size: Any = index.shape[d]
+            if not same_size(size, limit) and not statically_known_true(size <= limit):
+                test = lambda size=size, limit=limit: size > limit  # noqa: E731
+                _raise_where(ops, test, (size, limit), lambda d=d: fail(d))
+
+
+def _check_layer_norm(ops: Indexing, _: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+    """Raises where the last sizes of a tensor are not those over which it is to be normalized."""
+    shape = args[0] if args else kwargs.get("normalized_shape")
+    if not isinstance(shape, (tuple, list)) or len(shape) > tensor.dim():
+        return  # The function itself will say what is wrong.
+
+    def fail() -> None:
+        wanted = ", ".join(str(n) for n in shape)
+        given = text_of([as_number(size) for size in tensor.shape], "")
+        start = f"Given normalized_shape=[{wanted}], expected input with shape [*, {wanted}], but got input of size"
+        raise RuntimeError(Text.of(start) + given)
+
+    for size, wanted in zip(tensor.shape[tensor.dim() - len(shape) :], shape, strict=True):
+        if not same_size(size, wanted) and ops.control.recorder.sizes.depends_on_data(size):
+            test = lambda size=size, wanted=wanted: size != wanted  # noqa: E731
+            _raise_where(ops, test, (size,), fail)
 
 
 def _check_select(ops: Indexing, _: Any, tensor: torch.Tensor, dim: Any, index: Any) -> None:
@@ -188,8 +238,16 @@ def _check_extreme(ops: Indexing, function: Any, tensor: torch.Tensor, *args: An
 def _check_pad(ops: Indexing, function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
     pad = args[0] if args else kwargs.get("pad")
     mode = args[1] if len(args) > 1 else kwargs.get("mode", "constant")
-    if mode != "constant" and isinstance(pad, (tuple, list)):
+    if not isinstance(pad, (tuple, list)):
+        return
+    if mode != "constant" or any(type(amount) is int and amount < 0 for amount in pad):
         _over_last(len(pad) // 2)(ops, function, tensor, *args, **kwargs)
+
+
+def _check_over_second(ops: Indexing, function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+    """A reduction whose dimensions are the second argument after the tensor; over all without it."""
+    for dim in dimensions_over(tensor, args[1] if len(args) > 1 else kwargs.get("dim")):
+        _try_sizes(ops, function, tensor, dim, args, kwargs)
 
 
 def _try_sizes(
@@ -239,6 +297,9 @@ def _like(tensor: torch.Tensor) -> torch.Tensor:
     return torch.zeros([_real(size) for size in tensor.shape], dtype=tensor.dtype)
 
 
+_GATHERS = (torch.gather, torch.Tensor.gather)
+
+
 def _of_both(check: Check, *names: str) -> dict[Any, Check]:
     """A check of the functions and the methods of some names."""
     return {getattr(owner, name): check for owner in (torch, torch.Tensor) for name in names if hasattr(owner, name)}
@@ -252,6 +313,10 @@ _CHECKS: dict[Any, Check] = {
     **_of_both(_along(2, -1), "topk", "kthvalue"),
     **_of_both(_along(1, None), "median", "nanmedian", "narrow"),
     **_of_both(_along(1, -1), "mode"),
+    **_of_both(_check_over_second, "norm", "quantile", "nanquantile"),
+    torch.linalg.norm: _check_over_second,
+    torch.linalg.vector_norm: _check_over_second,
+    **_of_both(_check_gather, "gather", "scatter", "scatter_", "scatter_add", "scatter_add_", "scatter_reduce"),
     torch.Tensor.unfold: _along(1, None),
 }
 
@@ -261,4 +326,10 @@ _WINDOWS: dict[Any, Check] = {
     **{getattr(torch, f"conv{n}d"): _over_last(n) for n in (1, 2, 3)},
     **{getattr(torch, f"max_pool{n}d"): _over_last(n) for n in (1, 2, 3)},
     torch.avg_pool1d: _over_last(1),
+    **{getattr(F, f"conv_transpose{n}d"): _over_last(n) for n in (1, 2, 3)},
+    **{getattr(torch, f"conv_transpose{n}d"): _over_last(n) for n in (1, 2, 3)},
+    **{getattr(F, f"lp_pool{n}d"): _over_last(n) for n in (1, 2, 3)},
+    F.interpolate: _over_last(3),
+    F.layer_norm: _check_layer_norm,
+    torch.layer_norm: _check_layer_norm,
 }

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Lists, dicts and dataclasses that are made where paths meet, and what they were made of.
+
+Where one variable holds a list on one side of a condition and another list on the other, it holds a third one after it,
+made by dycl. On each side it is one of the user's, which another variable may hold, too: a write to the one would have
+to be seen in the other. So is what a loop leaves in a variable that its body assigns.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dycl.frontend.holders import is_seen
+from dycl.frontend.references import is_held
+from dycl.frontend.values import Site
+
+
+@dataclass(eq=False)
+class JoinedObject:
+    """A list, dict or dataclass that was made of others, one of which it is on each path.
+
+    Attributes:
+        values: it, by itself in a list, so that it can be counted who else holds it.
+        originals: what it was made of, in the order of the paths; None on a path that has none.
+        site: the condition, or the end or the start of an iteration of a loop: the same for all that are made there.
+        taken: the sides of other conditions on which that was.
+        is_of_loop: a loop made it.
+    """
+
+    values: list[Any]
+    originals: list[Any]
+    site: Site
+    taken: Mapping[Any, Any] = field(default_factory=dict)
+    is_of_loop: bool = False
+
+
+class JoinedObjects:
+    """Those of a program, found by themselves and by what they were made of.
+
+    Objects are named by their ids, since a variable that holds one would count as one who uses it.
+    """
+
+    def __init__(self) -> None:
+        self._made: list[JoinedObject] = []  # which keeps ids from being given anew
+        self._of: dict[int, JoinedObject] = {}
+        self._near: dict[int, list[JoinedObject]] = {}
+        """Those that an object is, or was made into."""
+
+    def add(self, made: JoinedObject) -> None:
+        self._made.append(made)
+        self._of[id(made.values[0])] = made
+        for key in (id(made.values[0]), *_originals(made)):
+            self._near.setdefault(key, []).append(made)
+
+    def mark(self) -> int:
+        return len(self._made)
+
+    def forget(self, mark: int) -> None:
+        """Forgets what was added since the mark."""
+        for made in reversed(self._made[mark:]):
+            del self._of[id(made.values[0])]
+            for key in (id(made.values[0]), *_originals(made)):
+                self._near[key].pop()
+                if not self._near[key]:
+                    del self._near[key]
+        del self._made[mark:]
+
+    def shared(self, owner: Any, is_elsewhere: Callable[[Mapping[Any, Any]], bool]) -> JoinedObject | None:
+        """The joined object because of which `owner` may be one with another object that is in use; None if none.
+
+        Args:
+            owner: may be a joined object, or what one was made of.
+            is_elsewhere: says of `JoinedObject.taken` whether none of it is seen on the open path.
+        """
+        todo, seen = [id(owner)], {id(owner)}
+        while todo:
+            for made in self._near.get(todo.pop(), ()):
+                if is_elsewhere(made.taken):
+                    continue
+                for key in (id(made.values[0]), *_originals(made)):
+                    if key in seen:
+                        continue
+                    seen.add(key)
+                    todo.append(key)
+                    if self._may_be_one(id(owner), key) and self._is_in_use(made, key):
+                        return made
+        return None
+
+    def _may_be_one(self, a: int, b: int) -> bool:
+        """Whether two objects are one on some path."""
+        todo, seen = [(a, b)], {(a, b)}
+        while todo:
+            a, b = todo.pop()
+            if a == b:
+                return True
+            pairs: list[tuple[int, int]] = []
+            first, second = self._of.get(a), self._of.get(b)
+            if first is not None and second is not None and first.site is second.site:
+                # Each path has one of the first and one of the second.
+                pairs = list(zip(map(id, first.originals), map(id, second.originals), strict=True))
+            else:
+                pairs += [(key, b) for key in _originals(first)]
+                pairs += [(a, key) for key in _originals(second)]
+            pairs = [pair for pair in pairs if _NONE not in pair and pair not in seen]
+            seen.update(pairs)
+            todo += pairs
+        return False
+
+    def _is_in_use(self, made: JoinedObject, key: int) -> bool:
+        """Whether anything but these records holds the object of that id, which is in one of `made`."""
+        # No variable holds the object or one of the lists, which would count.
+        one = [next(value for value in (*made.values, *made.originals) if id(value) == key)]
+        known = sum(count for near in self._near[key] for count in _counts(near, key))
+        if not is_held(one, known=known) or not is_seen(one):
+            return False
+        # Garbage may hold it. Collecting takes a tenth of a second, so it comes last.
+        return not gc.collect() or is_seen(one)
+
+
+_NONE = id(None)
+
+
+def _originals(made: JoinedObject | None) -> list[int]:
+    """The ids of what an object was made of, each once."""
+    return [] if made is None else list({id(original): None for original in made.originals if original is not None})
+
+
+def _counts(made: JoinedObject, key: int) -> tuple[int, int]:
+    """How often the lists of a joined object hold the object of that id."""
+    return sum(id(value) == key for value in made.values), sum(id(original) == key for original in made.originals)
