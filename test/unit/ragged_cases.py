@@ -2,7 +2,7 @@
 """Lists whose length depends on data, of tensors whose sizes do, too: segments, groups, expanded items.
 
 Sides that are never taken: where the list is known to hold an item, what a function raises of an empty one; the inner
-loop of `segments` starts within the row; a count under `if count > 0` is not below zero.
+loop of `segments` starts within the row; a count under `if count > 0` is not below zero; there always is a last piece.
 """
 
 # ruff: noqa: B905 (written as users write it)
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import torch
 from frontend_cases import case
+from torch.export import Dim
 from torch.nn.utils.rnn import pad_sequence
 
 
@@ -253,3 +254,46 @@ def best_of_a_growing_prefix_or_none(x):
     if best is None:
         return x.sum()
     return best * 2
+
+
+# Pieces of what has no known size -------------------------------------------------------------------------------------
+
+
+@case(*SEGMENTS)
+def sums_of_pieces(x):
+    y = x[x > 0]
+    return [piece.sum() for piece in y.split(2)], len(y.split(4))
+
+
+@case(*SEGMENTS, unreached=1)
+def pieces_that_are_kept(x):
+    found = []
+    for piece in torch.split(x[x > 0], 2):
+        if piece.sum() > 4:
+            found.append(piece * 2)
+    return torch.cat(found) if found else x
+
+
+@case(*SEGMENTS, unreached=1)
+def last_piece_of_columns(x):
+    y = x[x > 0]
+    pieces = torch.stack([y, y + 1]).split(3, dim=1)
+    return pieces if y.sum() > 5 else pieces[-1]
+
+
+@case(*[(torch.arange(1.0, n + 1),) for n in (4, 1, 2, 3, 8, 9)], dynamic=({0: Dim("n", min=1, max=9)},))
+def state_over_pieces_of_a_declared_size(x):
+    state = torch.zeros(3)
+    for piece in x.split(3):
+        state = state * 0.5 + torch.nn.functional.pad(piece, (0, 3 - piece.shape[0]))
+    return state
+
+
+@case(*SEGMENTS, unreached=1)
+def rows_by_unbind(x):
+    y = x[x > 0]
+    total = torch.zeros(2)
+    for row in torch.stack([y, -y], 1).unbind(0):
+        if row.sum() >= 0:
+            total = total + row
+    return total, torch.stack([y, -y]).unbind(1)

@@ -889,3 +889,35 @@ def contracted_selection(x):
     y = x[x[:, 0] > 0]
     product = torch.tensordot(y, y, dims=([0], [0]))
     return product + y.diff(dim=0).sum(), torch.tensordot(y, torch.ones(3, 2), dims=1) + y[:, :2]
+
+
+@case(*SELECTED, tolerance=1e-5)
+def group_norm_of_a_selection(x):
+    y = x[x[:, 0] > 0]
+    images = y[:, :, None].expand(-1, -1, 2) * torch.tensor([1.0, -2.0])
+    z = F.group_norm(images, 3, torch.arange(3.0), torch.ones(3))
+    return z if x.mean() > 0 else F.group_norm(y.repeat(1, 2), 2)
+
+
+@case(*SELECTED, tolerance=1e-6)
+def adaptive_pools_of_a_selection(x):
+    y = x[x[:, 0] > 0].t()[None]
+    if y.shape[2] == 0:
+        return y
+    pools = F.adaptive_avg_pool1d(y, 1), F.adaptive_max_pool1d(y, 2), F.adaptive_avg_pool1d(y, 3)
+    return *pools, F.max_pool1d(y, 3, 2, 1), F.adaptive_max_pool2d(y, (None, 1))
+
+
+@case(*SELECTED, tolerance=1e-5)
+def statistics_of_a_selection(x):
+    y = x[x[:, 0] > 0]
+    if y.shape[0] > 1:
+        return torch.cov(y.t()), torch.var_mean(y, 0), torch.corrcoef(y.t())
+    return torch.kron(y, torch.tensor([[1.0, -1.0]]))
+
+
+@case(*SELECTED)
+def pairs_of_a_selection(x):
+    y = x[x[:, 0] > 0]
+    pairs = torch.cartesian_prod(y[:, 0], y[:, 1])
+    return pairs if x.mean() > 0 else F.bilinear(pairs, pairs, torch.ones(1, 2, 2)) * 0

@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.export import Dim
 
 from dycl.errors import DyclError, DyclWarning, UnsupportedConstructError
 from dycl.frontend import import_program, importer, specialize
@@ -672,25 +673,33 @@ def test_argument_containers_may_be_changed_and_put_back():
     import_program(forward, (X, [X]))
 
 
-@pytest.mark.parametrize(
-    "ask", [lambda y: torch.split(y, 2)[0], lambda y: torch.combinations(y)], ids=["split", "combinations"]
-)
-def test_size_on_data_that_library_code_asks_for(ask):
+def test_size_on_data_that_library_code_asks_for():
     """The error is torch's too, whose constructor drops the text; the message says where the size comes from."""
 
     def forward(x):
         y = x[x > 0]
-        return ask(y)
+        return torch.combinations(y)
 
     error = refused(forward, X, match=r"has to be known: the value of `.*`, where `u\d+` is a size made at .*; keep")
     assert error.location is not None
     assert error.location.file == __file__
     lines = Path(__file__).read_text().splitlines()
-    assert "torch.split(y, 2)" in lines[error.location.line - 1]
+    assert "torch.combinations(y)" in lines[error.location.line - 1]
     made = re.search(r"made at (.*?):(\d+) \(in forward\)", str(error))
     assert made is not None
     assert made[1] == __file__
     assert lines[int(made[2]) - 1].strip() == "y = x[x > 0]"
+
+
+def test_declared_size_that_code_of_torchs_wants_as_a_number():
+    """The number of the example would be a constant of the program."""
+
+    def forward(x):
+        with torch._C.DisableTorchFunction():  # as in functions of torch's
+            return torch.arange(2 * x.shape[0]) // x.shape[0]
+
+    with pytest.raises(UnsupportedConstructError, match="the dynamic size `n` can only be 3"):
+        import_program(forward, (X,), dynamic_shapes=({0: Dim("n", max=9)},))
 
 
 def test_jump_on_data_out_of_a_context_of_pythons_library():

@@ -49,6 +49,7 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     table[aten.cumsum.default] = table[aten.cumprod.default] = _cumulative
     table[aten.unique_consecutive.default] = _unique_consecutive
     table[aten.logsumexp.default] = _logsumexp
+    table[aten.native_group_norm.default] = _group_norm
     table[aten._is_all_true.default] = aten.all.default
     table[aten._is_any_true.default] = aten.any.default
     for ours in (attention, elementwise, linear_algebra, nans, repetition, sorting):
@@ -66,6 +67,32 @@ def _first_of(decomposition: Callable[..., Any], other: Callable[..., Any] | Non
         return out if out is not NotImplemented or other is None else other(*args, **kwargs)
 
     return both
+
+
+def _group_norm(
+    x: torch.Tensor,
+    weight: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    batch: Any,
+    channels: Any,
+    pixels: Any,  # noqa: ARG001
+    groups: int,
+    eps: float,
+) -> Any:
+    """Of a dynamic size, of which torch makes strides; with the mean and the scale of each group, as eager."""
+    if all(map(is_static, x.shape)):
+        return NotImplemented
+    shape = x.shape
+    grouped = x.reshape(batch, groups, -1)
+    variance, mean = torch.var_mean(grouped, -1, correction=0, keepdim=True)
+    scale = torch.rsqrt(variance + eps)
+    result = ((grouped - mean) * scale).reshape(shape)
+    per_channel = [1, channels, *[1] * (x.dim() - 2)]
+    if weight is not None:
+        result = result * weight.reshape(per_channel)
+    if bias is not None:
+        result = result + bias.reshape(per_channel)
+    return result, mean.squeeze(-1), scale.squeeze(-1)
 
 
 def _logsumexp(tensor: torch.Tensor, dim: Any, keepdim: bool = False) -> torch.Tensor:

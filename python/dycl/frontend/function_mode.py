@@ -80,16 +80,15 @@ class FunctionMode(TorchFunctionMode):
                 return resized
         # Most calls are attributes of a tensor, its only argument.
         is_attribute = len(args) == 1 and not kwargs and isinstance(args[0], torch.Tensor)
-        form = None if is_attribute else asks_for_sizes(func, args, kwargs)
-        if form is not None:
-            return form(*args, **kwargs)
         if not is_attribute and any(map(depends, (*args, *kwargs.values()))):
             return self._numbers.call(func, args, kwargs)
         overflow = None if is_attribute else overflow_of_number(func, args, kwargs)
         if overflow is not None:
             raise overflow
         try:
-            return func(*args, **kwargs)
+            form = asks_for_sizes(func, args, kwargs)
+            result = NotImplemented if form is None else form(*args, **kwargs)
+            return func(*args, **kwargs) if result is NotImplemented else result
         except UnknownSizeError as error:
             condition = self._recorder.sizes.condition_of(error)
             if condition is None or self._asked >= _MAX_ASKED:

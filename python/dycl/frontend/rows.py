@@ -332,6 +332,26 @@ def of_numbers(stack: torch.Tensor, kind: type, least: int = 0) -> Rows:
     return Rows((pytree.tree_structure(0), (kind,)), (stack,), least)
 
 
+def of_tensors(stack: torch.Tensor, least: int = 0) -> Rows:
+    """The rows of a tensor."""
+    return Rows((pytree.tree_structure(0), (None,)), (stack,), least)
+
+
+def pieces(tensor: torch.Tensor, size: int, dim: int) -> Rows:
+    """What `torch.split` gives of a dimension whose size is not known: the last piece has the rest."""
+    dim %= tensor.dim()
+    total: Any = tensor.shape[dim]
+    count: Any = torch.sym_max((total + size - 1) // size, 1)
+    # One more, which fills up the last.
+    more = torch.zeros([1 if d == dim else n for d, n in enumerate(tensor.shape)], dtype=tensor.dtype)
+    places = torch.arange(count * size).clamp(max=total)
+    with trusted():
+        filled = torch.index_select(torch.cat([tensor, more], dim), dim, places)
+    stack = filled.reshape([*tensor.shape[:dim], count, size, *tensor.shape[dim + 1 :]]).movedim(dim, 0)
+    rest = _sizes((), total) - torch.arange(count) * size
+    return _of_leaves(pytree.tree_structure(0), [_Leaf(None, stack, (rest.clamp(0, size),), (dim,))], 1)
+
+
 def _row(item: Any) -> Rows | None:
     """One item as rows; None if it is not made of tensors and numbers."""
     leaves, spec = pytree.tree_flatten(item, is_leaf=lambda v: isinstance(v, Number))

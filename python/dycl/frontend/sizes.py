@@ -97,6 +97,16 @@ def _solved(equation: Any) -> dict[Any, Any] | None:
     return {symbol: -rest / scale}
 
 
+def _of_any_integers(condition: Any) -> bool | None:
+    """What an equation of sizes is of any: `3 * n == 1` never holds. None where that depends on them."""
+    if not isinstance(condition, (sympy.Eq, sympy.Ne)) or not condition.free_symbols:
+        return None
+    value = next(iter((_solved(condition) or {}).values()), None)
+    if value is None or not value.is_Rational or value.is_Integer:
+        return None
+    return isinstance(condition, sympy.Ne)
+
+
 def value_on_path(size: Any, symbol: Any) -> int | None:
     """What a symbol in a size is by the conditions of the path that is being traced; None where they do not tell."""
     env = size.node.shape_env
@@ -243,7 +253,9 @@ class _Environment(ShapeEnv):
 
     def evaluate_sym_node(self, sym_node: Any, size_oblivious: bool = False, fallback_value: Any = None) -> Any:
         condition = sym_node.expr
-        known = self.on_path(condition)
+        known = _of_any_integers(condition)
+        if known is None:
+            known = self.on_path(condition)
         if known is not None:
             return known
         if not _asks_python() and self._tells_one_apart(condition):
@@ -257,8 +269,11 @@ class _Environment(ShapeEnv):
         return answer
 
     def _tells_one_apart(self, condition: Any) -> bool:
-        """Whether a condition on one size is the same for all that it may be, but perhaps 1 (and 0: no elements)."""
-        if len(condition.free_symbols) != 1:
+        """Whether a condition on one size is the same for all that it may be, but perhaps 1 (and 0: no elements).
+
+        A size itself, which torch's C++ wants as a number, is no condition.
+        """
+        if len(condition.free_symbols) != 1 or not (condition.is_Boolean or condition.is_Relational):
             return False
         (symbol,) = condition.free_symbols
         low, high = _bounds(self.var_to_range[symbol])

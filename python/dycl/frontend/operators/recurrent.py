@@ -22,7 +22,7 @@ from dycl.frontend.operators.higher_order import while_loop
 from dycl.frontend.operators.packed_sequences import Packing, packing_of
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.size_numbers import as_number
-from dycl.frontend.sizes import is_static
+from dycl.frontend.sizes import is_static, may_be_zero
 from dycl.frontend.values import Number
 
 _Tensors = tuple[torch.Tensor, ...]
@@ -134,6 +134,12 @@ def _forward_steps(ops: Calls, module: Any, inputs: torch.Tensor, hx: Any) -> tu
     steps = inputs if is_batched else inputs[:, None]
     steps = steps.transpose(0, step_dim)
     module.check_input(steps, None)
+
+    def fail() -> None:
+        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+
+    if may_be_zero(steps.shape[0]):
+        ops.raise_if(as_number(steps.shape[0]) == 0, fail)
     if parts is not None and not is_batched:
         parts = tuple(part[:, None] for part in parts)
     hx = parts if parts is None or module.mode == "LSTM" else parts[0]

@@ -17,6 +17,7 @@ from dycl.frontend.checks import Slot
 from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.replacements import replaces
+from dycl.frontend.rows import of_tensors, pieces
 from dycl.frontend.scalar_arguments import SCALAR_FORMS
 from dycl.frontend.size_numbers import as_number, as_size, number_unless_size
 from dycl.frontend.sizes import is_static
@@ -310,11 +311,15 @@ def one_hot(ops: Calls, tensor: torch.Tensor, num_classes: Any = -1) -> torch.Te
 
 
 @replaces(torch.split, torch.Tensor.split, torch.split_with_sizes, torch.Tensor.split_with_sizes)
-def split(ops: Calls, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, ...]:
-    """`torch.split` into parts whose sizes depend on data; how many there are does not."""
+def split(ops: Calls, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+    """`torch.split` into parts whose sizes depend on data, or of a size that is not known into as many as there are."""
     given = dict(zip(("sizes", "dim"), args, strict=False))
     given |= {"dim" if name == "dim" else "sizes": value for name, value in kwargs.items()}
     sizes, dim = given["sizes"], given.get("dim", 0)
+    if type(sizes) is int and sizes > 0 and _is_unknown(tensor, dim):
+        total: Any = tensor.shape[dim]
+        if not is_static((total + sizes - 1) // sizes):
+            return (pieces(tensor, sizes, dim),)
     if not isinstance(sizes, (list, tuple)) or not any(map(_has_numbers, sizes)):
         return torch.split(tensor, sizes, dim)  # type: ignore[arg-type]
     numbers = [as_number(_number(size)) for size in sizes]
@@ -333,6 +338,19 @@ def split(ops: Calls, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> tuple[
         parts.append(torch.narrow(tensor, dim, start, size))
         start = start + size
     return tuple(parts)
+
+
+def _is_unknown(tensor: torch.Tensor, dim: Any) -> bool:
+    """Whether the size of a dimension is not known."""
+    return type(dim) is int and -tensor.dim() <= dim < tensor.dim() and not is_static(tensor.shape[dim])
+
+
+@replaces(torch.unbind, torch.Tensor.unbind)
+def unbind(ops: Calls, tensor: torch.Tensor, dim: int = 0) -> tuple[Any, ...]:
+    """`torch.unbind` of a size that is not known: as many items as there are."""
+    if not _is_unknown(tensor, dim):
+        return torch.unbind(tensor, dim)
+    return (of_tensors(tensor.movedim(dim, 0), max(ops.control.recorder.sizes.at_least(tensor.shape[dim]), 0)),)
 
 
 @replaces(torch.chunk, torch.Tensor.chunk)

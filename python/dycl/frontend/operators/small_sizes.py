@@ -330,6 +330,7 @@ _WINDOWS: dict[Any, Check] = {
     **{getattr(torch, f"conv_transpose{n}d"): _over_last(n) for n in (1, 2, 3)},
     **{getattr(F, f"lp_pool{n}d"): _over_last(n) for n in (1, 2, 3)},
     F.interpolate: _over_last(3),
+    **{getattr(F, f"adaptive_{kind}_pool{n}d"): _over_last(n) for n in (1, 2, 3) for kind in ("avg", "max")},
     F.layer_norm: _check_layer_norm,
     torch.layer_norm: _check_layer_norm,
 }
