@@ -297,3 +297,26 @@ def rows_by_unbind(x):
         if row.sum() >= 0:
             total = total + row
     return total, torch.stack([y, -y]).unbind(1)
+
+
+ROUTES = lines((0, 1, 2, 2, 2, 2, 1, 1, 0), (1,) * 9, (0,) * 9, (2,) * 9, (0, 1, 0, 1, 0, 1, 0, 1, 1))
+
+
+@case(*ROUTES, unreached=2)
+def rows_beyond_the_capacity_of_an_expert(routes):
+    """What is learnt of a size where it is above the capacity does not hold where it is written by."""
+    x = torch.arange(18.0).reshape(9, 2) + 1
+    chosen = [torch.eq(routes, expert).nonzero(as_tuple=True)[0] for expert in range(3)]
+    counts = x.new_tensor([len(rows) for rows in chosen])
+    beyond = []
+    for rows in chosen:
+        if len(rows) <= 3:
+            continue
+        beyond.append(rows[3:])
+    y = torch.zeros_like(x)
+    for expert, rows in enumerate(chosen):
+        y[rows, :] = x[rows, :] * (expert + 2)
+    if beyond:
+        dropped = torch.cat(beyond)
+        y[dropped, :] = x[dropped, :]
+    return y, counts, len(beyond)

@@ -921,3 +921,20 @@ def pairs_of_a_selection(x):
     y = x[x[:, 0] > 0]
     pairs = torch.cartesian_prod(y[:, 0], y[:, 1])
     return pairs if x.mean() > 0 else F.bilinear(pairs, pairs, torch.ones(1, 2, 2)) * 0
+
+
+@case(
+    *((torch.randn(4, 5, generator=torch.Generator().manual_seed(n)), torch.tensor(n)) for n in range(1, 5)),
+    tolerance=1e-6,
+)
+def softmax_of_rows_and_columns_on_data(x, n):
+    y = x[x[:, 0] > 0][:, :n]
+    return y.softmax(-1) if y.sum() > 0 else y
+
+
+@case(*SELECTED, unreached=1)
+def size_that_is_returned_beside_a_path_that_raises(x):
+    """There always is a piece: `cat` does not raise."""
+    y = torch.cat([piece * 2 for piece in x[x[:, 0] > 0].split(2)])
+    chosen = (y[:, 0] > 1).nonzero()
+    return y, chosen.shape[0]

@@ -47,6 +47,9 @@ _PACKING_FLAGS = ("--iree-opt-data-tiling",)
 # may then find its store outside of what it distributed ("'vector.store' op write affecting operations on global
 # resources are restricted to workgroup distributed contexts"), for few rows of an entropy.
 _CAREFUL_FLAGS = ("--iree-dispatch-creation-fuse-multi-use=false",)
+# The last attempt: a softmax of a tensor of two dynamic sizes is else fused into a loop with memory that IREE cannot
+# put on the stack.
+_UNFUSED_FLAGS = ("--iree-dispatch-creation-opt-level=O1",)
 # Where each core has a process, the threads of one only wait for each other's: a tenth less time a region.
 _ONE_THREAD_FLAGS = ("--mlir-disable-threading",)
 
@@ -148,7 +151,7 @@ def _compile_region(
     packing = (_PACKING_FLAGS,) if job.packs_weights else ()
     status, diagnostics = 0, ""
     for module in filter(None, (job.module, job.plain)):
-        attempts = (*packing, (), _CAREFUL_FLAGS)
+        attempts = (*packing, (), _CAREFUL_FLAGS, _UNFUSED_FLAGS)
         status, diagnostics = _compile_module(job, module, attempts, command, threading_flags, children, cache)
         if status == 0:
             return module is job.module

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -183,7 +184,7 @@ class Join:
         like: Any = next(side for side in sides if side is not None)
         made: list[Entries] = []
         for side, known, graph in zip((a, b), sides, self._graphs, strict=True):
-            with self._recorder.into(graph):
+            with self._recorder.into(graph), self._recorder.sizes.of_another_path():
                 form = refreshed(like, self._recorder)
                 if known is not None:
                     made.append(refreshed(known, self._recorder))
@@ -197,7 +198,7 @@ class Join:
         if all(map(is_static_count, made)):
             count = max(int(entries.is_there.shape[0]) for entries in made)
             for i, graph in enumerate(self._graphs):
-                with self._recorder.into(graph):
+                with self._recorder.into(graph), self._recorder.sizes.of_another_path():
                     made[i] = made[i].padded(count)
         frozen = [freeze(entries.at_least(least), self._recorder) for entries in made]
         if not same_shape(frozen[0], frozen[1]):
@@ -219,7 +220,7 @@ class Join:
 
         sides: list[Rows] = []
         for side, other, graph, flags in zip((a, b), (b, a), self._graphs, self._flags, strict=True):
-            with self._recorder.into(graph):
+            with self._recorder.into(graph), self._recorder.sizes.of_another_path():
                 items = [refreshed(v, self._recorder) for v in side.items]
                 like = refreshed(other.items[-1], self._recorder) if other.items else None
                 rows = gathered_unless(self._recorder, self.site, flags, items, like, varies)
@@ -230,7 +231,7 @@ class Join:
         if layout is None:
             return None
         for i, graph in enumerate(self._graphs):
-            with self._recorder.into(graph):
+            with self._recorder.into(graph), self._recorder.sizes.of_another_path():
                 sides[i] = sides[i].laid_out(layout)
         least = min(rows.least for rows in sides)
         frozen = [freeze(Rows(r.form, r.stacks, least), self._recorder) for r in sides]
@@ -286,7 +287,20 @@ class Join:
             # Another object than the original: for a join the two sides must not be the same value.
             return FrozenTensor(raw, Number(original.tensor, original.type) if isinstance(original, Number) else raw)
 
-        return map_frozen(value, leaf)
+        return self._without_own_sizes(map_frozen(value, leaf))
+
+    def _without_own_sizes(self, value: Any) -> Any:
+        """A value of no path, without the sizes in it that the other side has made."""
+        if isinstance(value, torch.SymInt):
+            graphs = {graph for side in self._graphs for graph in all_graphs(side)}
+            return MISSING if self._recorder.sizes.is_made_in(value, graphs) else value
+        if isinstance(value, (FrozenNode, FrozenContents, FrozenChoice)):
+            parts = value.values if isinstance(value, FrozenChoice) else value.items
+            if any(isinstance(part, (torch.SymInt, FrozenNode, FrozenChoice)) for part in parts):
+                parts = tuple(map(self._without_own_sizes, parts))
+                name = "values" if isinstance(value, FrozenChoice) else "items"
+                return dataclasses.replace(value, **{name: parts})
+        return value
 
     def _rebuilding(self, a: FrozenNode, b: FrozenNode, plans: list[Plan]) -> Plan:
         """How to make the joined list, dict or dataclass; variables that are one on both sides stay one."""
@@ -427,7 +441,7 @@ def gathered_unless(
         raises = raises.logical_or(recorder.wrap(flag))
     predicate = freeze(Number(raises, bool), recorder).raw
     graphs = fx.Graph(), fx.Graph()
-    with recorder.into(graphs[1]):
+    with recorder.into(graphs[1]), recorder.sizes.of_another_path():
         rows = gathered(items, like, varies)
         frozen = freeze(rows, recorder)
     if rows is None:

@@ -15,6 +15,7 @@ that as a guard. `constraints` turns the guards into what a call has to fulfil; 
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -391,6 +392,17 @@ class Sizes:
         type(env)._inner_evaluate_expr.cache_clear()  # pyright: ignore[reportFunctionMemberAccess]
         env.fake_tensor_cache.clear()
 
+    @contextmanager
+    def of_another_path(self) -> Generator[None]:
+        """While it is entered, what torch learns of sizes holds on a path that is not open, whose values are used."""
+        before = self.learnt()
+        try:
+            yield
+        finally:
+            now = self.learnt()
+            if dataclasses.replace(now, ranges={s: now.ranges[s] for s in before.ranges}) != before:
+                self.forget(before)
+
     @staticmethod
     @contextmanager
     def assuming_nothing() -> Generator[None]:
@@ -450,9 +462,12 @@ class Sizes:
 
     def at_least(self, size: Any) -> int:
         """What a size, or an expression of sizes, is known to be at least."""
+        return max(self._low(size), 0)
+
+    def _low(self, size: Any) -> int:
         expr = self.env.replace(expression(size))
         low = bound_sympy(expr, {s: self.env.var_to_range[s] for s in expr.free_symbols}).lower
-        return max(int(low), 0) if low.is_Integer else 0
+        return int(low) if low.is_Integer else 0 if low.is_nonnegative else -1
 
     def bind(self, tensor: torch.Tensor, node: fx.Node) -> None:
         """Notes the symbols that a recorded tensor brings: they can be read off its sizes."""
@@ -564,10 +579,11 @@ class Sizes:
     def varies_beside(self, size: Any, graphs: set[fx.Graph]) -> bool:
         """Whether a size of an item that is made in some graphs may be no size where there is no item, or another's.
 
-        It is made with the item, or it is a number of the program, which may be below zero there.
+        It is made with the item, or it may be below zero there: a number of the program, `n - 3` of what is longer.
         """
         origins = map(self._origins.get, expression(size).free_symbols)
-        return self.is_made_in(size, graphs) or any(o is not None and o.dim is None for o in origins)
+        is_number = any(o is not None and o.dim is None for o in origins)
+        return self.is_made_in(size, graphs) or is_number or self._low(size) < 0
 
     def depends_on_data(self, size: Any) -> bool:
         """Whether a size is not made of those of inputs only."""

@@ -83,6 +83,17 @@ def new_tensor(ops: Calls, data: Any, *args: Any, **kwargs: Any) -> torch.Tensor
     return _tensor(ops, torch.tensor, data, *args, **kwargs)
 
 
+@replaces(torch.Tensor.new_tensor)
+def new_tensor_of_dtype(ops: Calls, tensor: torch.Tensor, data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+    """`x.new_tensor(...)`: of the dtype of `x`, if none is given."""
+
+    def plain(data: Any, **_: Any) -> torch.Tensor:
+        return tensor.new_tensor(data, *args, **kwargs)
+
+    dtype = kwargs.get("dtype") or (args[0] if args else None) or tensor.dtype
+    return _tensor(ops, plain, data, dtype=dtype)
+
+
 @replaces(torch.as_tensor)
 def as_tensor(ops: Calls, data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
     return _tensor(ops, torch.as_tensor, data, *args, **kwargs)
