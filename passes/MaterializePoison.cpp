@@ -232,7 +232,8 @@ private:
         for (Value result : user->getResults()) {
           // Of a static shape, it is some numbers.
           if (auto type = dyn_cast<RankedTensorType>(result.getType()); type && !type.hasStaticShape()) {
-            roots.try_emplace(result, getRoot(undefined.value));
+            if (!isa<tensor::ConcatOp>(user)) // whose size is another
+              roots.try_emplace(result, getRoot(undefined.value));
             add({result, undefined.known});
           }
         }
@@ -242,13 +243,20 @@ private:
   }
 
   /// Whether an operation reads and computes no element of `value`, nor beside it any that is not there, where each
-  /// dynamic size of `value` is zero; then so is each of its results'.
+  /// dynamic size of `value` is zero. The sizes of its results are those of `value`, or, of what is put behind it, such
+  /// that the same is true of what is computed of that alone.
   bool computesNothing(Operation *op, Value value) const {
     if (isa<tensor::DimOp>(op))
       return true;
     if (isa<tensor::CastOp, tensor::CollapseShapeOp>(op)) {
       auto isDynamic = [](Type type) { return !cast<ShapedType>(type).hasStaticShape(); };
       return isa<tensor::CollapseShapeOp>(op) || (isDynamic(op->getResult(0).getType()) && keepsDynamic(op));
+    }
+    if (auto concat = dyn_cast<tensor::ConcatOp>(op)) {
+      ArrayRef<int64_t> shape = cast<RankedTensorType>(value.getType()).getShape();
+      return llvm::all_of(llvm::enumerate(shape), [&](auto size) {
+        return !ShapedType::isDynamic(size.value()) || size.index() == concat.getDim();
+      });
     }
     if (OpTrait::hasElementwiseMappableTraits(op))
       return llvm::all_of(op->getOperands(),

@@ -241,3 +241,24 @@ def test_layout_transposes_of_weights_run_at_load_only():
     assert "transpose" in initializer
     assert "@__parameter_model_w" not in function
     assert "initializer" not in function
+
+
+def test_a_value_that_a_path_leaves_undefined_is_refused_at_the_users_line():
+    module = """
+    func.func @main(%p: i1, %x: tensor<?xf32>, %y: tensor<?xf32>) -> tensor<?xf32> {
+      %0 = scf.if %p -> (tensor<?xf32>) {
+        scf.yield %x : tensor<?xf32>
+      } else {
+        %1 = ub.poison : tensor<?xf32>
+        scf.yield %1 : tensor<?xf32>
+      }
+      %2 = arith.addf %0, %y : tensor<?xf32> loc("net.py":7:3)
+      return %2 : tensor<?xf32>
+    }
+    """
+    with pytest.raises(
+        dycl.UnsupportedConstructError, match="computed with where a path has ended or jumped"
+    ) as caught:
+        phases.optimize(module)
+    assert (caught.value.location.file, caught.value.location.line) == ("net.py", 7)
+    assert "tensor<" not in str(caught.value)

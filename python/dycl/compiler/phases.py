@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from dycl.compiler.tools import find_dycl_tool, run_filter, run_on_file
-from dycl.errors import CompileError
+from dycl.errors import CompileError, SourceLocation, UnsupportedConstructError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,26 @@ def optimize(module: str, *, channels_last: bool = False) -> str:
         channels_last: compute on images with their channels innermost, as is fast on CPUs, also between regions.
     """
     pipeline = "--dycl-optimize-pipeline" + ("=channels-last" if channels_last else "")
-    return _dycl_opt(pipeline, module, phase="optimize")
+    try:
+        return _dycl_opt(pipeline, module, phase="optimize")
+    except CompileError as error:
+        raise _undefined(error) or error from None
+
+
+_COMPUTED_WITH = re.compile(r"^(?P<file>.+?):(?P<line>\d+):\d+: note: it is computed with here$", re.MULTILINE)
+
+
+def _undefined(error: CompileError) -> UnsupportedConstructError | None:
+    """The refusal of what is computed with a value that a path leaves undefined, if that is why a phase has failed."""
+    if " is undefined on this path, and no stand-in " not in error.diagnostics:
+        return None
+    place = _COMPUTED_WITH.search(error.diagnostics)
+    is_known = place is not None and not place["file"].startswith("<")
+    return UnsupportedConstructError(
+        "a list or tensor whose size depends on data, computed with where a path has ended or jumped before it had any",
+        hint="assign it before the condition (an empty list, `x[:0]`), or compute with it on the other side only",
+        location=SourceLocation(place["file"], int(place["line"])) if place is not None and is_known else None,
+    )
 
 
 def outline(module: str, *, simplify_host: bool = True) -> str:

@@ -444,3 +444,46 @@ func.func @main(%n: i64, %y: tensor<?xf32>) -> tensor<?xf32> {
   }
   return %1 : tensor<?xf32>
 }
+
+// -----
+
+// What is put behind a list that is undefined: the list may be empty, and what follows goes by the sizes of the result.
+// CHECK-LABEL: func.func @main
+// CHECK: %[[NONE:.+]] = arith.constant dense<0.000000e+00> : tensor<0xf32>
+// CHECK: tensor.cast %[[NONE]] : tensor<0xf32> to tensor<?xf32>
+#vector = affine_map<(d0) -> (d0)>
+func.func @main(%p: i1, %x: tensor<?xf32>, %y: tensor<1xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %0 = scf.if %p -> (tensor<?xf32>) {
+    scf.yield %x : tensor<?xf32>
+  } else {
+    %1 = ub.poison : tensor<?xf32>
+    scf.yield %1 : tensor<?xf32>
+  }
+  %2 = tensor.concat dim(0) %0, %y : (tensor<?xf32>, tensor<1xf32>) -> tensor<?xf32>
+  %3 = tensor.dim %2, %c0 : tensor<?xf32>
+  %4 = tensor.empty(%3) : tensor<?xf32>
+  %5 = linalg.generic {indexing_maps = [#vector, #vector], iterator_types = ["parallel"]}
+      ins(%2 : tensor<?xf32>) outs(%4 : tensor<?xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %6 = arith.negf %in : f32
+    linalg.yield %6 : f32
+  } -> tensor<?xf32>
+  return %5 : tensor<?xf32>
+}
+
+// -----
+
+// Beside it, of rows whose number is dynamic: there may be others on the other side.
+func.func @main(%p: i1, %x: tensor<?x2xf32>, %y: tensor<?x2xf32>) -> tensor<?x4xf32> {
+  %0 = scf.if %p -> (tensor<?x2xf32>) {
+    scf.yield %x : tensor<?x2xf32>
+  } else {
+    // expected-error @+1 {{a value of type 'tensor<?x2xf32>' is undefined on this path, and no stand-in of that type can be made}}
+    %1 = ub.poison : tensor<?x2xf32>
+    scf.yield %1 : tensor<?x2xf32>
+  }
+  // expected-note @+1 {{it is computed with here}}
+  %2 = tensor.concat dim(1) %0, %y : (tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x4xf32>
+  return %2 : tensor<?x4xf32>
+}
