@@ -22,6 +22,9 @@ using namespace dycl;
 
 namespace {
 
+/// The number that an elementwise operation of uniform tensors computes, or null.
+TypedAttr computedNumber(linalg::GenericOp op, unsigned result);
+
 /// The number that all elements of a tensor are known to be, or null.
 TypedAttr uniformNumber(Value tensor) {
   DenseElementsAttr constant;
@@ -34,6 +37,8 @@ TypedAttr uniformNumber(Value tensor) {
     Attribute number;
     return matchPattern(fill.value(), m_Constant(&number)) ? dyn_cast<TypedAttr>(number) : TypedAttr();
   }
+  if (auto generic = dyn_cast<linalg::GenericOp>(op))
+    return computedNumber(generic, cast<OpResult>(tensor).getResultNumber());
   if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::ExtractSliceOp, tensor::CastOp>(op))
     return uniformNumber(op->getOperand(0));
   return {};
@@ -89,6 +94,13 @@ LogicalResult knowInputs(linalg::GenericOp op, Numbers &numbers) {
   return success();
 }
 
+TypedAttr computedNumber(linalg::GenericOp op, unsigned result) {
+  Numbers numbers;
+  if (op.getNumLoops() != op.getNumParallelLoops() || op.hasIndexSemantics() || failed(knowInputs(op, numbers)))
+    return {};
+  return numbers.of(op.getBody()->getTerminator()->getOperand(result));
+}
+
 /// The operation that combines an element with the result so far, where its result for one number and a count is known.
 Operation *knownCombiner(linalg::GenericOp op) {
   if (op.getNumResults() != 1 || op.hasIndexSemantics())
@@ -103,38 +115,6 @@ Operation *knownCombiner(linalg::GenericOp op) {
           combine);
   return isKnown ? combine : nullptr;
 }
-
-/// Whether a tensor is reduced by what this pass does not fold, a product: IREE miscounts a fill there, too.
-bool isReducedOtherwise(Value tensor) {
-  return llvm::any_of(tensor.getUsers(), [](Operation *user) {
-    auto generic = dyn_cast<linalg::GenericOp>(user);
-    return generic && generic.getNumReductionLoops() != 0 && !knownCombiner(generic);
-  });
-}
-
-/// An elementwise operation of uniform tensors: a fill.
-struct FoldElementwise : OpRewritePattern<linalg::GenericOp> {
-  using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(linalg::GenericOp op, PatternRewriter &rewriter) const override {
-    if (op.getNumLoops() != op.getNumParallelLoops() || op.getNumResults() != 1 || op.hasIndexSemantics() ||
-        op.getNumLoops() == 0 || !op.getIndexingMapsArray().back().isPermutation() ||
-        isReducedOtherwise(op.getResult(0)))
-      return failure();
-    Numbers numbers;
-    if (failed(knowInputs(op, numbers)))
-      return failure();
-    OpOperand &init = op.getDpsInitsMutable()[0];
-    if (TypedAttr number = uniformNumber(init.get()))
-      numbers.set(op.getMatchingBlockArgument(&init), number);
-    TypedAttr number = numbers.of(op.getBody()->getTerminator()->getOperand(0));
-    if (!number)
-      return failure();
-    auto value = arith::ConstantOp::create(rewriter, op.getLoc(), number);
-    rewriter.replaceOpWithNewOp<linalg::FillOp>(op, value.getResult(), init.get());
-    return success();
-  }
-};
 
 /// How many elements are reduced to one, as an index; null where no size of those is dynamic.
 Value reducedCount(linalg::GenericOp op, PatternRewriter &rewriter) {
@@ -233,7 +213,7 @@ struct FoldUniformTensorsPass : public dycl::impl::DyclFoldUniformTensorsPassBas
 
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<FoldElementwise, FoldReduction>(&getContext());
+    patterns.add<FoldReduction>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -551,9 +551,8 @@ def DyclFoldExtractedSlicesPass : Pass<"dycl-fold-extracted-slices", "::mlir::fu
 def DyclFoldUniformTensorsPass : Pass<"dycl-fold-uniform-tensors", "::mlir::func::FuncOp"> {
   let summary = "Compute with the number of a tensor that holds one number only";
   let description = [{
-    Input: a region as a function. Output: the same, where an elementwise operation of tensors that are filled with
-    constants is a fill, and a sum, a maximum or the like of such a tensor over a dynamic size is computed from the
-    number and the size.
+    Input: a region as a function. Output: the same, where a sum, a maximum or the like over a dynamic size, of a tensor
+    that is filled with a constant or computed elementwise of such, is computed from the number and the size.
 
     IREE 3.13 takes the constant into the reduction, which then has no operand that gives its loop a size: fused with
     another one, it counts vectors instead of elements (the mean of a loss whose classes are constant is **wrong**), or

@@ -54,21 +54,3 @@ func.func @largest(%init: tensor<3xf32>, %n: index) -> tensor<3xf32> {
   } -> tensor<3xf32>
   return %r : tensor<3xf32>
 }
-
-// Elementwise, of a number that is broadcast.
-// CHECK-LABEL: func.func @elementwise(
-// CHECK-DAG: %[[SIX:.*]] = arith.constant 6.000000e+00 : f32
-// CHECK: linalg.fill ins(%[[SIX]] : f32)
-// CHECK-NOT: linalg.generic
-func.func @elementwise(%n: index) -> tensor<?xf32> {
-  %two = arith.constant dense<2.0> : tensor<f32>
-  %three = arith.constant 3.0 : f32
-  %e = tensor.empty(%n) : tensor<?xf32>
-  %t = linalg.generic {indexing_maps = [#none, #row], iterator_types = ["parallel"]}
-      ins(%two : tensor<f32>) outs(%e : tensor<?xf32>) {
-  ^bb0(%a: f32, %o: f32):
-    %d = arith.mulf %a, %three : f32
-    linalg.yield %d : f32
-  } -> tensor<?xf32>
-  return %t : tensor<?xf32>
-}
