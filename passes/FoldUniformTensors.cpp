@@ -22,84 +22,66 @@ using namespace dycl;
 
 namespace {
 
-/// The number that an elementwise operation of uniform tensors computes, or null.
-TypedAttr computedNumber(linalg::GenericOp op, unsigned result);
-
-/// The number that all elements of a tensor are known to be, or null.
-TypedAttr uniformNumber(Value tensor) {
-  DenseElementsAttr constant;
-  if (matchPattern(tensor, m_Constant(&constant)))
-    return constant.isSplat() ? dyn_cast<TypedAttr>(constant.getSplatValue<Attribute>()) : TypedAttr();
-  Operation *op = tensor.getDefiningOp();
-  if (!op)
-    return {};
-  if (auto fill = dyn_cast<linalg::FillOp>(op)) {
-    Attribute number;
-    return matchPattern(fill.value(), m_Constant(&number)) ? dyn_cast<TypedAttr>(number) : TypedAttr();
-  }
-  if (auto generic = dyn_cast<linalg::GenericOp>(op))
-    return computedNumber(generic, cast<OpResult>(tensor).getResultNumber());
-  if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::ExtractSliceOp, tensor::CastOp>(op))
-    return uniformNumber(op->getOperand(0));
-  return {};
-}
-
-/// The numbers of a body's values, as far as they follow from those of its arguments.
+/// The numbers that values are known to be: scalars, and tensors all of whose elements are one number.
 class Numbers {
 public:
-  void set(Value value, TypedAttr number) { known[value] = number; }
-
   /// The number of a value, or null.
   TypedAttr of(Value value) {
-    if (TypedAttr number = known.lookup(value))
-      return number;
+    auto [found, isNew] = known.try_emplace(value);
+    if (!isNew)
+      return found->second;
+    TypedAttr number = find(value);
+    if (number && number.getType() != getElementTypeOrSelf(value))
+      number = {};
+    return known[value] = number;
+  }
+
+private:
+  TypedAttr find(Value value) {
     Attribute constant;
-    if (matchPattern(value, m_Constant(&constant)))
-      return dyn_cast<TypedAttr>(constant);
+    if (matchPattern(value, m_Constant(&constant))) {
+      if (auto elements = dyn_cast<DenseElementsAttr>(constant))
+        constant = elements.isSplat() ? elements.getSplatValue<Attribute>() : Attribute();
+      return dyn_cast_or_null<TypedAttr>(constant);
+    }
+    if (auto argument = dyn_cast<BlockArgument>(value)) {
+      auto generic = dyn_cast_or_null<linalg::GenericOp>(argument.getOwner()->getParentOp());
+      bool isInput = generic && argument.getArgNumber() < generic.getNumDpsInputs();
+      return isInput ? of(generic->getOperand(argument.getArgNumber())) : TypedAttr();
+    }
     Operation *op = value.getDefiningOp();
-    if (!op || op->getNumResults() != 1 || op->getNumRegions() != 0 || !isMemoryEffectFree(op))
+    if (auto fill = dyn_cast<linalg::FillOp>(op))
+      return of(fill.value());
+    if (auto generic = dyn_cast<linalg::GenericOp>(op)) {
+      bool isElementwise = generic.getNumLoops() == generic.getNumParallelLoops();
+      unsigned result = cast<OpResult>(value).getResultNumber();
+      return isElementwise ? of(generic.getBody()->getTerminator()->getOperand(result)) : TypedAttr();
+    }
+    if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::ExtractSliceOp, tensor::CastOp>(op))
+      return of(op->getOperand(0));
+    return isa<ShapedType>(value.getType()) ? TypedAttr() : folded(op);
+  }
+
+  /// What an operation on scalars gives, or null.
+  TypedAttr folded(Operation *op) {
+    if (op->getNumResults() != 1 || op->getNumRegions() != 0 || !isMemoryEffectFree(op))
       return {};
     SmallVector<Attribute> operands;
     for (Value operand : op->getOperands()) {
-      TypedAttr number = of(operand);
-      if (!number)
+      operands.push_back(of(operand));
+      if (!operands.back())
         return {};
-      operands.push_back(number);
     }
     SmallVector<OpFoldResult> results;
     if (failed(op->fold(operands, results)) || results.size() != 1)
       return {};
-    TypedAttr number;
-    if (auto folded = dyn_cast<Value>(results[0]))
-      number = of(folded);
-    else
-      number = dyn_cast<TypedAttr>(cast<Attribute>(results[0]));
-    if (number && number.getType() == value.getType())
-      known[value] = number;
-    return known.lookup(value);
+    if (auto value = dyn_cast<Value>(results[0]))
+      return of(value);
+    return dyn_cast<TypedAttr>(cast<Attribute>(results[0]));
   }
 
-private:
   DenseMap<Value, TypedAttr> known;
 };
-
-/// The numbers of the arguments of a body whose inputs are all uniform; fails where one is not.
-LogicalResult knowInputs(linalg::GenericOp op, Numbers &numbers) {
-  for (OpOperand *input : op.getDpsInputOperands()) {
-    TypedAttr number = uniformNumber(input->get());
-    if (!number || number.getType() != getElementTypeOrSelf(input->get()))
-      return failure();
-    numbers.set(op.getMatchingBlockArgument(input), number);
-  }
-  return success();
-}
-
-TypedAttr computedNumber(linalg::GenericOp op, unsigned result) {
-  Numbers numbers;
-  if (op.getNumLoops() != op.getNumParallelLoops() || op.hasIndexSemantics() || failed(knowInputs(op, numbers)))
-    return {};
-  return numbers.of(op.getBody()->getTerminator()->getOperand(result));
-}
 
 /// The operation that combines an element with the result so far, where its result for one number and a count is known.
 Operation *knownCombiner(linalg::GenericOp op) {
@@ -116,28 +98,26 @@ Operation *knownCombiner(linalg::GenericOp op) {
   return isKnown ? combine : nullptr;
 }
 
-/// How many elements are reduced to one, as an index; null where no size of those is dynamic.
-Value reducedCount(linalg::GenericOp op, PatternRewriter &rewriter) {
+using Dimension = std::pair<Value, unsigned>;
+
+/// The dimensions that are reduced, each as an input and a place in its shape; none where all of their sizes are
+/// static.
+SmallVector<Dimension> reducedDimensions(linalg::GenericOp op) {
   SmallVector<unsigned> loops;
   op.getReductionDims(loops);
-  Value count;
-  bool isDynamic = false;
+  SmallVector<Dimension> found;
   for (unsigned loop : loops) {
-    Value size;
-    for (OpOperand *input : op.getDpsInputOperands()) {
-      AffineMap map = op.getMatchingIndexingMap(input);
-      auto place = map.getResultPosition(getAffineDimExpr(loop, op.getContext()));
-      if (!place)
-        continue;
-      isDynamic |= cast<RankedTensorType>(input->get().getType()).isDynamicDim(*place);
-      size = tensor::DimOp::create(rewriter, op.getLoc(), input->get(), *place);
-      break;
-    }
-    if (!size)
-      return {};
-    count = count ? arith::MulIOp::create(rewriter, op.getLoc(), count, size).getResult() : size;
+    AffineExpr expression = getAffineDimExpr(loop, op.getContext());
+    for (OpOperand *input : op.getDpsInputOperands())
+      if (auto place = op.getMatchingIndexingMap(input).getResultPosition(expression)) {
+        found.emplace_back(input->get(), *place);
+        break;
+      }
   }
-  return isDynamic ? count : Value();
+  bool isDynamic = llvm::any_of(found, [](Dimension dimension) {
+    return cast<RankedTensorType>(dimension.first.getType()).isDynamicDim(dimension.second);
+  });
+  return isDynamic && found.size() == loops.size() ? found : SmallVector<Dimension>();
 }
 
 /// A reduction of uniform tensors over a dynamic size: what one number of that many elements gives.
@@ -145,24 +125,22 @@ struct FoldReduction : OpRewritePattern<linalg::GenericOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(linalg::GenericOp op, PatternRewriter &rewriter) const override {
-    if (op.getNumReductionLoops() == 0 || !hasDynamicInput(op))
-      return failure();
     Operation *combine = knownCombiner(op);
-    if (!combine)
+    SmallVector<Dimension> dimensions = reducedDimensions(op);
+    if (!combine || dimensions.empty())
       return failure();
     BlockArgument out = op.getRegionOutputArgs()[0];
-    bool isSum = isa<arith::AddIOp, arith::AddFOp>(combine);
-    Numbers numbers;
-    if (failed(knowInputs(op, numbers)))
-      return failure();
     Value given = combine->getOperand(combine->getOperand(0) == out ? 1 : 0);
-    TypedAttr number = numbers.of(given);
+    TypedAttr number = Numbers().of(given);
     if (!number)
       return failure();
+    bool isSum = isa<arith::AddIOp, arith::AddFOp>(combine);
     Location location = op.getLoc();
-    Value count = reducedCount(op, rewriter);
-    if (!count)
-      return failure();
+    Value count;
+    for (auto [input, place] : dimensions) {
+      Value size = tensor::DimOp::create(rewriter, location, input, place);
+      count = count ? arith::MulIOp::create(rewriter, location, count, size).getResult() : size;
+    }
 
     Value init = op.getDpsInits()[0];
     int64_t rank = cast<RankedTensorType>(init.getType()).getRank();
@@ -189,13 +167,6 @@ struct FoldReduction : OpRewritePattern<linalg::GenericOp> {
   }
 
 private:
-  static bool hasDynamicInput(linalg::GenericOp op) {
-    return llvm::any_of(op.getDpsInputs(), [](Value input) {
-      auto type = dyn_cast<RankedTensorType>(input.getType());
-      return type && !type.hasStaticShape();
-    });
-  }
-
   /// A number times a count.
   static Value times(OpBuilder &builder, Location location, Value number, Value count) {
     Type type = number.getType();

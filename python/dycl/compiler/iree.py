@@ -150,8 +150,10 @@ def _compile_region(
     """Compiles `job.module` or, where IREE refuses that, `job.plain`; whether it was the first."""
     packing = (_PACKING_FLAGS,) if job.packs_weights else ()
     status, diagnostics = 0, ""
-    for module in filter(None, (job.module, job.plain)):
-        attempts = (*packing, (), _CAREFUL_FLAGS, _UNFUSED_FLAGS)
+    modules = [module for module in (job.module, job.plain) if module]
+    for module in modules:
+        last = (_UNFUSED_FLAGS,) if module is modules[-1] else ()
+        attempts = (*packing, (), _CAREFUL_FLAGS, *last)
         status, diagnostics = _compile_module(job, module, attempts, command, threading_flags, children, cache)
         if status == 0:
             return module is job.module

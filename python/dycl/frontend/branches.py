@@ -210,12 +210,16 @@ class Branches:
         """What the conditions say that the open path has passed, and `more`."""
         forks = self._open_forks()
         assumed = (condition for around, condition in self._assumed if forks[: len(around)] == around)
-        conditions = [*self._sides, *((fork.predicate, is_then) for fork, is_then in forks), *assumed, *more]
+        conditions = [*self._passed(), *assumed, *more]
         key = [(id(tensor), holds) for tensor, holds in conditions]
         if self._facts is None or self._facts[0] != key:
             node_of = self.recorder.node_of
             self._facts = key, Facts((node_of(tensor), holds) for tensor, holds in conditions)
         return self._facts[1]
+
+    def _passed(self) -> list[tuple[torch.Tensor, bool]]:
+        """The conditions that the open path has passed, each with what it is on it."""
+        return [*self._sides, *((fork.predicate, is_then) for fork, is_then in self._open_forks())]
 
     def _open_forks(self) -> list[tuple[Fork, bool]]:
         """The open forks, each with what its condition is on the open path."""
@@ -263,8 +267,7 @@ class Branches:
 
     def _sides_taken(self) -> dict[Any, tuple[Any, bool]]:
         """The sides of conditions that the open path is on; each with what keeps its key from being given anew."""
-        conditions = [*self._sides, *((fork.predicate, is_then) for fork, is_then in self._open_forks())]
-        taken: dict[Any, tuple[Any, bool]] = {id(tensor): (tensor, holds) for tensor, holds in conditions}
+        taken: dict[Any, tuple[Any, bool]] = {id(tensor): (tensor, holds) for tensor, holds in self._passed()}
         context: Context | None = self._context
         while context is not None:
             taken.update({(id(context), number): (context, side) for number, side in context.assumed.items()})

@@ -113,7 +113,7 @@ class JoinedObjects:
         """Whether anything but these records holds the object of that id, which is in one of `made`."""
         # No variable holds the object or one of the lists, which would count.
         one = [next(value for value in (*made.values, *made.originals) if id(value) == key)]
-        known = sum(count for near in self._near[key] for count in _counts(near, key))
+        known = sum(id(value) == key for near in self._near[key] for value in (*near.values, *near.originals))
         if not is_held(one, known=known) or not is_seen(one):
             return False
         # Garbage may hold it. Collecting takes a tenth of a second, so it comes last.
@@ -126,8 +126,3 @@ _NONE = id(None)
 def _originals(made: JoinedObject | None) -> list[int]:
     """The ids of what an object was made of, each once."""
     return [] if made is None else list({id(original): None for original in made.originals if original is not None})
-
-
-def _counts(made: JoinedObject, key: int) -> tuple[int, int]:
-    """How often the lists of a joined object hold the object of that id."""
-    return sum(id(value) == key for value in made.values), sum(id(original) == key for original in made.originals)

@@ -165,6 +165,14 @@ class Join:
             return lambda _: a
         return self._plan_choice(a, b, what)
 
+    def _all_graphs(self) -> set[fx.Graph]:
+        """The graphs of both sides, with those in them."""
+        return {graph for side in self._graphs for graph in all_graphs(side)}
+
+    def _is_made_here(self, size: Any) -> bool:
+        """Whether a size is made of one that is known on one of the sides only."""
+        return self._recorder.sizes.is_made_in(size, self._all_graphs())
+
     def _outside(self, value: Any, graph: fx.Graph) -> Any:
         """A side's value; a size that is made on that side as a number, which the branch can give."""
         if not isinstance(value, torch.SymInt) or not self._recorder.sizes.is_made_in(value, set(all_graphs(graph))):
@@ -213,7 +221,7 @@ class Join:
             return None
         if not (self._makes_rows or _holds_rows(a) or _holds_rows(b)):
             return None
-        graphs = {graph for side in self._graphs for graph in all_graphs(side)}
+        graphs = self._all_graphs()
 
         def varies(size: Any) -> bool:
             return self._recorder.sizes.varies_beside(size, graphs)
@@ -292,8 +300,7 @@ class Join:
     def _without_own_sizes(self, value: Any) -> Any:
         """A value of no path, without the sizes in it that the other side has made."""
         if isinstance(value, torch.SymInt):
-            graphs = {graph for side in self._graphs for graph in all_graphs(side)}
-            return MISSING if self._recorder.sizes.is_made_in(value, graphs) else value
+            return MISSING if self._is_made_here(value) else value
         if isinstance(value, (FrozenNode, FrozenContents, FrozenChoice)):
             parts = value.values if isinstance(value, FrozenChoice) else value.items
             if any(isinstance(part, (torch.SymInt, FrozenNode, FrozenChoice)) for part in parts):
@@ -402,16 +409,15 @@ class Join:
             condition: on sizes, which the predicate tells; None if it is another.
         """
         sizes = self._recorder.sizes
-        graphs = {graph for side in self._graphs for graph in all_graphs(side)}
         merged: dict[tuple[Any, Any], Any] = {}
 
         def merge(a: Any, b: Any) -> Any:
             if same_size(a, b):
                 return a
             # `1 if n == 1 else n`
-            if isinstance(condition, sympy.Eq) and is_same_if(condition, a, b) and not sizes.is_made_in(b, graphs):
+            if isinstance(condition, sympy.Eq) and is_same_if(condition, a, b) and not self._is_made_here(b):
                 return b
-            if isinstance(condition, sympy.Ne) and is_same_if(condition, b, a) and not sizes.is_made_in(a, graphs):
+            if isinstance(condition, sympy.Ne) and is_same_if(condition, b, a) and not self._is_made_here(a):
                 return a
             key = (expression(a), expression(b))
             if key not in merged:

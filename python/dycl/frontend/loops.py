@@ -766,8 +766,11 @@ class Carried:
 
     def _raws(self, value: Any) -> list[torch.Tensor | None]:
         """The recorded tensors of a value of this kind, leaf by leaf; None for one that is none."""
-        as_carried = fitted(value, self.kind, lambda tag, table: 0)  # noqa: ARG005 (a tag has no size)
-        return [v.raw if isinstance(v, FrozenTensor) else None for v, _ in leaves(as_carried, self.kind)]
+        return [v.raw if isinstance(v, FrozenTensor) else None for v, _ in leaves(self._untagged(value), self.kind)]
+
+    def _untagged(self, value: Any) -> Any:
+        """A frozen value in the form that is carried, where it does not matter which alternative a choice is."""
+        return fitted(value, self.kind, lambda tag, table: 0)  # noqa: ARG005
 
     def first_sizes(self) -> Iterable[tuple[Any, Any]]:
         """The sizes that change, as they are before the loop, each with its group."""
@@ -921,7 +924,7 @@ class Carried:
         values = [freeze(self.place.get(), recorder), self.init, *afters]
         if not has_objects(values[0]):
             return []
-        found = [list(objects(fitted(v, self.kind, lambda tag, table: 0), self.kind)) for v in values]  # noqa: ARG005
+        found = [list(objects(self._untagged(v), self.kind)) for v in values]
         together = zip(*found, strict=True)
         return [(now, others) for now, *others in together if now is not None]
 

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from dycl.frontend.draws import in_memory_order, memory_order
@@ -24,8 +23,7 @@ from dycl.frontend.sizes import is_static, same_size
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-Array = np.ndarray[Any, Any]
-Table = tuple[Array, Array | None]
+Table = tuple[torch.Tensor, torch.Tensor | None]
 """For each output a place in the input, and its weight (None: 1)."""
 
 _MODES = {
@@ -38,7 +36,7 @@ _MODES = {
 }
 """How many dimensions a tensor may have, by `interpolate`'s mode."""
 
-_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
+_DTYPES = (torch.float32, torch.float64)
 
 
 class Resizing:
@@ -57,7 +55,7 @@ class Resizing:
         as_size: Callable[[torch.Tensor], Any],
     ) -> None:
         self._is_recorded, self._outside, self._as_size = is_recorded, outside, as_size
-        self._tables: dict[Any, list[tuple[torch.Tensor, torch.Tensor | None]]] = {}
+        self._tables: dict[Any, list[Table]] = {}
 
     def resize(
         self,
@@ -71,7 +69,7 @@ class Resizing:
     ) -> torch.Tensor | None:
         """`interpolate`; None where torch is to do it, or to refuse it."""
         x = input
-        if antialias or not self._is_recorded(x) or x.dim() not in _MODES.get(mode, ()) or x.dtype not in _NUMPY:
+        if antialias or not self._is_recorded(x) or x.dim() not in _MODES.get(mode, ()) or x.dtype not in _DTYPES:
             return None
         if align_corners is not None and mode.startswith("nearest"):
             return None
@@ -124,19 +122,15 @@ class Resizing:
 
     def _tables_of(
         self, x: torch.Tensor, dim: int, size: Any, scale: float | None, mode: str, align_corners: bool
-    ) -> Sequence[tuple[torch.Tensor, torch.Tensor | None]]:
-        if not isinstance(size, int) or not is_static(x.shape[dim]):
-            tables = computed_tables(x.shape[dim], size, scale, mode, align_corners, x.dtype)
-            return [(p, None if w is None else w.reshape([-1, *[1] * (x.dim() - dim - 1)])) for p, w in tables]
-        key = (int(x.shape[dim]), size, scale, mode, align_corners, x.dtype, x.dim() - dim)
+    ) -> list[Table]:
+        before, dims = x.shape[dim], x.dim() - dim
+        if not is_static(before) or not is_static(size):
+            return _columns(make_tables(before, size, scale, mode, align_corners, x.dtype), dims)
+        key = int(before), size, scale, mode, align_corners, x.dtype, dims
         if key not in self._tables:
-            dtype = _NUMPY[x.dtype]
-            tables = make_tables(key[0], size, scale, mode, align_corners, dtype)
             with self._outside():
-                self._tables[key] = [
-                    (torch.from_numpy(place), None if weight is None else _column(weight, x.dim() - dim))
-                    for place, weight in tables
-                ]
+                tables = make_tables(int(before), size, scale, mode, align_corners, x.dtype)
+                self._tables[key] = _columns(tables, dims)
         return self._tables[key]
 
 
@@ -144,9 +138,9 @@ _EXACT = 2**16
 """Up to which numerator and denominator the product of a size and a float is exact."""
 
 
-def _column(weights: Array, dims: int) -> torch.Tensor:
-    """Weights for the first of that many last dimensions."""
-    return torch.from_numpy(weights).reshape(-1, *[1] * (dims - 1))
+def _columns(tables: list[Table], dims: int) -> list[Table]:
+    """The tables with weights for the first of that many last dimensions."""
+    return [(p, None if w is None else w.reshape([-1, *[1] * (dims - 1)])) for p, w in tables]
 
 
 def _per_dimension(setting: Any, count: int, kind: Any) -> list[Any] | None:
@@ -158,9 +152,11 @@ def _per_dimension(setting: Any, count: int, kind: Any) -> list[Any] | None:
 
 
 def make_tables(
-    inputs: int, outputs: int, scale: float | None, mode: str, align_corners: bool, dtype: Any = np.float32
+    inputs: Any, outputs: Any, scale: float | None, mode: str, align_corners: bool, dtype: torch.dtype
 ) -> list[Table]:
     """The tables of a dimension that is resized; none where it stays as it is (eager makes NaN of infinity there).
+
+    Of sizes that are not known, they are operations of the program, in the same arithmetic.
 
     Args:
         inputs: the size before.
@@ -170,90 +166,54 @@ def make_tables(
         align_corners: likewise.
         dtype: in which places and weights are computed.
     """
-    if inputs == outputs and mode not in ("nearest-exact", "bicubic"):
-        return []
-    output = np.arange(outputs)
-    if align_corners:
-        ratio = dtype(inputs - 1) / dtype(outputs - 1) if outputs > 1 else dtype(0)
-    elif scale is not None and scale > 0:
-        ratio = dtype(1.0 / scale)
-    else:
-        ratio = dtype(inputs) / dtype(outputs)
-    if mode == "nearest":
-        places = output // 2 if outputs == 2 * inputs else np.floor(output.astype(dtype) * ratio)
-        return [(_within(places, inputs), None)]
-    centre = output.astype(dtype) + dtype(0.5)
-    if mode == "nearest-exact":
-        return [(_within(np.floor(centre * ratio), inputs), None)]
-    # Eager's product is not rounded before the subtraction: an FMA.
-    place = output.astype(dtype) * ratio if align_corners else (centre * np.float64(ratio) - 0.5).astype(dtype)
-    if mode != "bicubic":
-        place = np.maximum(place, dtype(0))
-    first = np.minimum(np.floor(place).astype(np.int64), inputs - 1)
-    rest = np.clip(place - first.astype(dtype), dtype(0), dtype(1))
-    if mode == "bicubic":
-        return [(_within(first + i - 1, inputs), weight) for i, weight in enumerate(_cubic(rest))]
-    return [(first, dtype(1) - rest), (_within(first + 1, inputs), rest)]
-
-
-def computed_tables(
-    inputs: Any, outputs: Any, scale: float | None, mode: str, align_corners: bool, dtype: torch.dtype
-) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
-    """The same tables where a size is not known: as operations of the program, in the same arithmetic."""
     if same_size(inputs, outputs) and mode not in ("nearest-exact", "bicubic"):
         return []
 
-    def number(size: Any) -> torch.Tensor:
-        return torch.full((), size, dtype=torch.int64).to(dtype)
+    def whole(size: Any) -> torch.Tensor:
+        return torch.full((), size, dtype=torch.int64)
 
-    output = torch.arange(outputs)
-    last = torch.full((), inputs - 1, dtype=torch.int64)
+    output, last = torch.arange(outputs), whole(inputs - 1)
     if align_corners:
         # One output is of place 0, whatever the ratio.
-        ratio = number(inputs - 1) / number(outputs - 1).clamp(min=1)
+        ratio = last.to(dtype) / whole(outputs - 1).to(dtype).clamp(min=1)
     elif scale is not None and scale > 0:
         ratio = torch.full((), 1.0 / scale, dtype=dtype)
     else:
-        ratio = number(inputs) / number(outputs)
+        ratio = whole(inputs).to(dtype) / whole(outputs).to(dtype)
     if mode == "nearest":
-        places = _inside(output.to(dtype) * ratio, last)
+        places = _within((output.to(dtype) * ratio).floor(), last)
         if scale is not None and scale != 2.0:
-            # Eager does not go by the factor there.
-            is_double = torch.full((), outputs, dtype=torch.int64) == torch.full((), 2 * inputs, dtype=torch.int64)
-            places = torch.where(is_double, output // 2, places)
+            # Eager does not go by a factor of which twice the size comes out.
+            places = torch.where(whole(outputs) == whole(2 * inputs), output // 2, places)
         return [(places, None)]
     centre = output.to(dtype) + 0.5
     if mode == "nearest-exact":
-        return [(_inside(centre * ratio, last), None)]
+        return [(_within((centre * ratio).floor(), last), None)]
     place = output.to(dtype) * ratio
     if not align_corners:
+        # Eager's product is not rounded before the subtraction: an FMA.
         place = (centre.to(torch.float64) * ratio.to(torch.float64) - 0.5).to(dtype)
     if mode != "bicubic":
         place = place.clamp(min=0)
     first = torch.minimum(place.floor().to(torch.int64), last)
     rest = (place - first.to(dtype)).clamp(0, 1)
     if mode == "bicubic":
-        return [(_inside(first + i - 1, last), weight) for i, weight in enumerate(_cubic(rest))]
-    return [(first, 1 - rest), (_inside(first + 1, last), rest)]
+        return [(_within(first + i - 1, last), weight) for i, weight in enumerate(_cubic(rest))]
+    return [(first, 1 - rest), (_within(first + 1, last), rest)]
 
 
-def _inside(places: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
-    whole = places.floor().to(torch.int64) if places.is_floating_point() else places
-    return torch.minimum(whole.clamp(min=0), last)
+def _within(places: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+    return torch.minimum(places.to(torch.int64).clamp(min=0), last)
 
 
-def _within(places: Array, size: int) -> Array:
-    return np.clip(places.astype(np.int64), 0, size - 1)
-
-
-def _cubic(rest: Any) -> list[Any]:
-    """Keys' cubic convolution with a = -0.75, at distances of 1 + `rest`, `rest` and so on; of arrays or tensors."""
+def _cubic(rest: torch.Tensor) -> list[torch.Tensor]:
+    """Keys' cubic convolution with a = -0.75, at distances of 1 + `rest`, `rest` and so on."""
     a = -0.75  # exact, as all that is computed of it alone
 
-    def near(x: Any) -> Any:
+    def near(x: torch.Tensor) -> torch.Tensor:
         return ((a + 2) * x - (a + 3)) * x * x + 1
 
-    def far(x: Any) -> Any:
+    def far(x: torch.Tensor) -> torch.Tensor:
         return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
 
     return [far(rest + 1), near(rest), near(1 - rest), far((1 - rest) + 1)]

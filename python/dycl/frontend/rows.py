@@ -304,14 +304,20 @@ def _of_one_size(column: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     filled: list[torch.Tensor] = []
     for stack in column:
         for dim, largest in enumerate(wanted, start=1):
-            size = stack.shape[dim]
-            if not same_size(size, largest):
-                # One more, which all that are missing are taken from: `largest - size` would be asked whether it is 0.
-                more = torch.zeros([*stack.shape[:dim], 1, *stack.shape[dim + 1 :]], dtype=stack.dtype)
-                places = torch.arange(largest).clamp(max=size)
-                stack = torch.index_select(torch.cat([stack, more], dim), dim, places)
+            stack = _filled(stack, dim, largest)
         filled.append(stack)
     return filled
+
+
+def _filled(tensor: torch.Tensor, dim: int, largest: Any) -> torch.Tensor:
+    """A tensor that is filled up with zeros along a dimension to a size that is at least its own."""
+    size: Any = tensor.shape[dim]
+    if same_size(size, largest):
+        return tensor
+    # One more, which all that are missing are taken from: `largest - size` would be asked whether it is 0.
+    more = torch.zeros([*tensor.shape[:dim], 1, *tensor.shape[dim + 1 :]], dtype=tensor.dtype)
+    places = torch.arange(largest).clamp(max=size)
+    return torch.index_select(torch.cat([tensor, more], dim), dim, places)
 
 
 def _larger(a: Any, b: Any) -> Any:
@@ -327,14 +333,9 @@ def zipped(several: Sequence[Rows]) -> Rows:
     return Rows((pytree.tree_structure(example), kinds), stacks, min(rows.least for rows in several))
 
 
-def of_numbers(stack: torch.Tensor, kind: type, least: int = 0) -> Rows:
-    """The numbers in a tensor of one dimension."""
+def of_stack(stack: torch.Tensor, kind: NumberType, least: int = 0) -> Rows:
+    """The rows of a tensor; of one dimension, as numbers of a type."""
     return Rows((pytree.tree_structure(0), (kind,)), (stack,), least)
-
-
-def of_tensors(stack: torch.Tensor, least: int = 0) -> Rows:
-    """The rows of a tensor."""
-    return Rows((pytree.tree_structure(0), (None,)), (stack,), least)
 
 
 def pieces(tensor: torch.Tensor, size: int, dim: int) -> Rows:
@@ -342,11 +343,8 @@ def pieces(tensor: torch.Tensor, size: int, dim: int) -> Rows:
     dim %= tensor.dim()
     total: Any = tensor.shape[dim]
     count: Any = torch.sym_max((total + size - 1) // size, 1)
-    # One more, which fills up the last.
-    more = torch.zeros([1 if d == dim else n for d, n in enumerate(tensor.shape)], dtype=tensor.dtype)
-    places = torch.arange(count * size).clamp(max=total)
     with trusted():
-        filled = torch.index_select(torch.cat([tensor, more], dim), dim, places)
+        filled = _filled(tensor, dim, count * size)
     stack = filled.reshape([*tensor.shape[:dim], count, size, *tensor.shape[dim + 1 :]]).movedim(dim, 0)
     rest = _sizes((), total) - torch.arange(count) * size
     return _of_leaves(pytree.tree_structure(0), [_Leaf(None, stack, (rest.clamp(0, size),), (dim,))], 1)

@@ -13,9 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.fx.experimental.symbolic_shapes import statically_known_true
 
-from dycl.frontend.sizes import is_static
+from dycl.frontend.sizes import is_static, may_be_zero
 
 aten = torch.ops.aten
 
@@ -159,7 +158,7 @@ def _of_all(one_of: Callable[..., Any]) -> Callable[[torch.Tensor], torch.Tensor
     def of_all(values: torch.Tensor) -> torch.Tensor:
         flat = values.reshape(-1)
         count: Any = flat.shape[0]
-        if not statically_known_true(count > 0):
+        if may_be_zero(count):
             nothing = float("nan") if values.is_floating_point() else torch.iinfo(values.dtype).min
             flat = torch.cat([flat, torch.full((1,), nothing, dtype=values.dtype)])
             length: Any = torch.sym_max(count, 1)

@@ -11,7 +11,7 @@ import torch
 
 from dycl.frontend.entries import DATA, Entries, entries_in, made_of, refuse_entries, refuse_kinds
 from dycl.frontend.operators.columns import count_of, first, hits, places_of
-from dycl.frontend.rows import Rows, gathered, of_numbers, zipped
+from dycl.frontend.rows import Rows, gathered, of_stack, zipped
 from dycl.frontend.values import Number
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def counted(rows: Rows) -> Entries:
     places = places_of(rows)
     # A NaN equals nothing, and is there once.
     counts = same.logical_or(places.unsqueeze(1) == places.unsqueeze(0)).sum(1)
-    return Entries(keys.keys, of_numbers(counts, int), keys.is_there)
+    return Entries(keys.keys, of_stack(counts, int), keys.is_there)
 
 
 def items_of_dict(entries: Entries) -> Rows:

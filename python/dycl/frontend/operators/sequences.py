@@ -19,7 +19,7 @@ from dycl.frontend.operators.iteration import DataRange, DataSequence, as_sequen
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.operators.special_methods import operator_method
 from dycl.frontend.recorder import Recorder, outside_modes
-from dycl.frontend.rows import Rows, first_of, gathered, of_numbers, zipped
+from dycl.frontend.rows import Rows, first_of, gathered, of_stack, zipped
 from dycl.frontend.size_numbers import as_size
 from dycl.frontend.sizes import is_static
 from dycl.frontend.text import Text, text_of
@@ -39,7 +39,7 @@ def _sequence(items: Any, recorder: Recorder | None = None) -> Any:
     def rows() -> Rows:
         places = torch.arange(as_size(length, recorder, 0))  # type: ignore[arg-type]
         steps = places * Number.of(step, int).tensor + Number.of(start, int).tensor
-        return of_numbers(steps, int)
+        return of_stack(steps, int)
 
     return DataSequence(length, lambda i: start + i * step, rows if recorder is not None else lambda: None)
 
@@ -180,7 +180,7 @@ def enumerate_(ops: Calls, items: Any, start: Any = 0) -> Any:
         if inner is None:
             return None
         places = torch.arange(inner.stacks[0].shape[0]) + Number.of(start, int).tensor
-        return zipped([of_numbers(places, int, inner.least), inner])
+        return zipped([of_stack(places, int, inner.least), inner])
 
     return DataSequence(sequence.length, lambda i: (i + start, sequence.item(i)), rows)
 

@@ -17,7 +17,7 @@ from dycl.frontend.checks import Slot
 from dycl.frontend.locations import here
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.replacements import replaces
-from dycl.frontend.rows import of_tensors, pieces
+from dycl.frontend.rows import of_stack, pieces
 from dycl.frontend.scalar_arguments import SCALAR_FORMS
 from dycl.frontend.size_numbers import as_number, as_size, number_unless_size
 from dycl.frontend.sizes import is_static
@@ -350,7 +350,7 @@ def unbind(ops: Calls, tensor: torch.Tensor, dim: int = 0) -> tuple[Any, ...]:
     """`torch.unbind` of a size that is not known: as many items as there are."""
     if not _is_unknown(tensor, dim):
         return torch.unbind(tensor, dim)
-    return (of_tensors(tensor.movedim(dim, 0), max(ops.control.recorder.sizes.at_least(tensor.shape[dim]), 0)),)
+    return (of_stack(tensor.movedim(dim, 0), None, ops.control.recorder.sizes.at_least(tensor.shape[dim])),)
 
 
 @replaces(torch.chunk, torch.Tensor.chunk)

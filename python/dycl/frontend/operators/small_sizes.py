@@ -110,16 +110,16 @@ def _check_gather(ops: Indexing, function: Any, tensor: torch.Tensor, *args: Any
     """Raises where an index is larger than what it is taken from, or put into, or than what is put there."""
     given = dict(zip(("dim", "index", "src"), args, strict=False)) | kwargs
     dim, index, source = given.get("dim"), given.get("index"), given.get("src", given.get("value"))
-    of = (tensor, index, source) if isinstance(source, torch.Tensor) and source.dim() else (tensor, index)
     if type(dim) is not int or not isinstance(index, torch.Tensor):
         return  # The function itself will say what is wrong.
-    if any(not isinstance(t, torch.Tensor) or t.dim() != tensor.dim() for t in of):
+    sources = [source] if isinstance(source, torch.Tensor) and source.dim() else []
+    of = [tensor, index, *sources]
+    if any(t.dim() != tensor.dim() for t in of):
         return
     dim %= max(tensor.dim(), 1)
-    sizes = [[*(o.shape[d] for o in of[2:]), *([tensor.shape[d]] if d != dim else [])] for d in range(tensor.dim())]
 
     def fail(d: int) -> None:
-        shapes = [text_of([as_number(size) for size in t.shape], "") for t in of if isinstance(t, torch.Tensor)]
+        shapes = [text_of([as_number(size) for size in t.shape], "") for t in of]
         if function in _GATHERS:
             start = Text.of(f"Size does not match at dimension {d} expected index ") + shapes[1]
             message = start + " to be no larger than self " + shapes[0] + f" apart from dimension {dim}"
@@ -130,9 +130,8 @@ def _check_gather(ops: Indexing, function: Any, tensor: torch.Tensor, *args: Any
                 message = message + " and to be no larger size than src " + shapes[2]
         raise RuntimeError(message)
 
-    for d, limits in enumerate(sizes):
-        for limit in limits:
-            size: Any = index.shape[d]
+    for d, size in enumerate(index.shape):
+        for limit in [t.shape[d] for t in (*sources, *([tensor] if d != dim else []))]:
             if not same_size(size, limit) and not statically_known_true(size <= limit):
                 test = lambda size=size, limit=limit: size > limit  # noqa: E731
                 _raise_where(ops, test, (size, limit), lambda d=d: fail(d))
@@ -265,7 +264,7 @@ def _try_sizes(
             real_args, real_kwargs = pytree.tree_map_only(torch.Tensor, _like, (args, kwargs))
             function(torch.zeros(shape, dtype=tensor.dtype), *real_args, **real_kwargs)
 
-    for last, error in _raised(call, max(ops.control.recorder.sizes.at_least(size), 0)):
+    for last, error in _raised(call, ops.control.recorder.sizes.at_least(size)):
         if statically_known_true(size > last):  # The conditions of the path may say so.
             continue
 
@@ -320,17 +319,15 @@ _CHECKS: dict[Any, Check] = {
     torch.Tensor.unfold: _along(1, None),
 }
 
+_MOVED_BY_TORCH = ("conv", "conv_transpose", "max_pool")
+_MOVED = (*_MOVED_BY_TORCH, "avg_pool", "lp_pool", "adaptive_avg_pool", "adaptive_max_pool")
+
 _WINDOWS: dict[Any, Check] = {
     F.pad: _check_pad,
-    **{getattr(F, f"{kind}{n}d"): _over_last(n) for n in (1, 2, 3) for kind in ("conv", "max_pool", "avg_pool")},
-    **{getattr(torch, f"conv{n}d"): _over_last(n) for n in (1, 2, 3)},
-    **{getattr(torch, f"max_pool{n}d"): _over_last(n) for n in (1, 2, 3)},
+    **{getattr(F, f"{kind}{n}d"): _over_last(n) for n in (1, 2, 3) for kind in _MOVED},
+    **{getattr(torch, f"{kind}{n}d"): _over_last(n) for n in (1, 2, 3) for kind in _MOVED_BY_TORCH},
     torch.avg_pool1d: _over_last(1),
-    **{getattr(F, f"conv_transpose{n}d"): _over_last(n) for n in (1, 2, 3)},
-    **{getattr(torch, f"conv_transpose{n}d"): _over_last(n) for n in (1, 2, 3)},
-    **{getattr(F, f"lp_pool{n}d"): _over_last(n) for n in (1, 2, 3)},
     F.interpolate: _over_last(3),
-    **{getattr(F, f"adaptive_{kind}_pool{n}d"): _over_last(n) for n in (1, 2, 3) for kind in ("avg", "max")},
     F.layer_norm: _check_layer_norm,
     torch.layer_norm: _check_layer_norm,
 }
