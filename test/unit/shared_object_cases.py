@@ -3,7 +3,7 @@
 
 What a side writes in place belongs to the variables that it does not assign, whatever the other side assigns.
 
-Sides that are never taken: an index out of range; a break at the first two items.
+Sides that are never taken: an index out of range, no items to stack; a break at the first two items.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections import OrderedDict
 
 import torch
 from frontend_cases import case
+from torch.export import Dim
 
 POINTS = [(torch.tensor(point),) for point in itertools.product((-1.0, 0.5, 4.0), repeat=3)]
 SOME = POINTS[::2]
@@ -214,3 +215,97 @@ def a_list_keeps_its_two_names_through_a_loop(x):
         left = left - 1
     other[1] = 9
     return found[0], other[0], found[1], other[1]
+
+
+# Items of lists whose length depends on data -------------------------------------------------------------------------
+
+STEPS = [
+    (torch.tensor(steps),)
+    for steps in ([1.0, -1, 1, 1, -1, 1], [-1.0] * 6, [1.0] * 6, [1.0, 1, -1, 1, -1, -1], [-1.0, -1, 1, -1, 1, 1])
+]
+
+
+@case(*STEPS)
+def an_item_is_written_before_it_is_appended_and_after(x):
+    found = []
+    for i in range(6):
+        if x[i] > 0:
+            now = {"start": i, "end": 0}
+            now["start"] += 1
+            found.append(now)
+            now["end"] = i * 2
+    return [v["end"] - v["start"] for v in found]
+
+
+@case(*STEPS, unreached=3)
+def an_item_is_put_in_the_place_of_another(x):
+    found = []
+    for i in range(6):
+        if x[i] > 0:
+            found.append({"start": i, "end": 0})
+        elif found:
+            found[-1] = {**found[-1], "end": i}
+    return found
+
+
+@case(*STEPS, unreached=4)
+def an_item_that_is_a_tensor_is_added_to(x):
+    found = []
+    for i in range(6):
+        if x[i] > 0:
+            found.append(torch.zeros(2) + i)
+        elif found:
+            found[-1] = found[-1] + 10
+    return torch.stack(found) if found else x
+
+
+@case(*STEPS, unreached=1)
+def tensors_are_written_before_they_are_appended(x):
+    found, i = [], 0
+    while i < (x > 0).sum():
+        now = torch.zeros(2)
+        now[0] = i
+        now += 1
+        found.append(now)
+        i += 1
+    return torch.stack(found) if found else x
+
+
+@case(*STEPS, unreached=1)
+def a_copy_of_an_item_is_written(x):
+    found = []
+    for i in range(6):
+        if x[i] > 0:
+            found.append([i, 0])
+    last = list(found[-1]) if found else [7, 7]
+    last[1] = 5
+    return found, last
+
+
+@case(
+    *((torch.ones(2, n, 3), torch.rand(2, n, generator=torch.Generator().manual_seed(n)) > 0.5) for n in range(1, 6)),
+    (torch.ones(2, 3, 3), torch.zeros(2, 3, dtype=torch.bool)),
+    dynamic=({1: Dim("steps", max=9)}, {1: Dim("steps", max=9)}),
+)
+def one_side_reshapes_what_the_other_writes_in_a_loop(x, mask):
+    batch, steps, width = x.shape
+    flat = x.reshape(-1, width)
+    out = torch.zeros_like(flat)
+    if not mask.any():
+        return out.view(batch, steps, width)
+    for place in mask.reshape(-1).nonzero():
+        out[place] = flat[place] * 2
+    return out.reshape(batch, steps, width)
+
+
+@case(*STEPS)
+def a_row_of_what_the_other_side_writes(x):
+    table = x.reshape(2, 3) * 1
+    if x[0] > 0:
+        row = table[0]
+        picked = row.sum()
+    else:
+        table[0] = 5.0
+        picked = table[1].sum()
+    table[1, 0] = picked
+    return table

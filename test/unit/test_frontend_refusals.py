@@ -612,6 +612,102 @@ def test_write_in_a_loop_to_what_is_another_variables_too():
         assert "add_" in Path(__file__).read_text().splitlines()[error.location.line - 1]
 
 
+def test_write_to_an_item_of_a_list_whose_length_depends_on_data():
+    """Such a list holds what was in its items: a write to one would be lost."""
+
+    def last_is_written(x):
+        found = []
+        for i in range(6):
+            if x[i] > 0:
+                found.append({"start": i, "end": 0})
+            elif found:
+                found[-1]["end"] = i
+        return found
+
+    def each_is_written(x):
+        found = []
+        for i in range(6):
+            if x[i] > 0:
+                found.append([i, 0])
+        for item in found:
+            item[1] = item[0]
+        return found
+
+    def greatest_is_written(x):
+        found = []
+        for i in range(6):
+            if x[i] > 0:
+                found.append([i, 0])
+        if found:
+            max(found, key=lambda item: item[0])[1] = 7
+        return found
+
+    def appended_in_a_loop(x):
+        found, now, i = [], [0, 0], 0
+        while i < x.sum():
+            now = [i, 0]
+            found.append(now)
+            i += 1
+        now[1] = 7
+        return found, now
+
+    def value_of_a_key_on_data(x):
+        found = {}
+        for i in range(6):
+            found[int(x[i])] = [i, 0]
+        found[1][1] = 5
+        return found[1]
+
+    functions = (last_is_written, each_is_written, greatest_is_written, appended_in_a_loop, value_of_a_key_on_data)
+    for function in functions:
+        error = refused(function, torch.ones(6), match="a write to a (list|dict) that is in a list, or a dict, whose")
+        assert error.location is not None
+        assert "] = " in Path(__file__).read_text().splitlines()[error.location.line - 1]
+
+
+def test_write_to_a_tensor_in_a_list_whose_length_depends_on_data():
+    def last_is_written(x):
+        found = []
+        for i in range(6):
+            if x[i] > 0:
+                found.append(torch.zeros(2) + i)
+            elif found:
+                found[-1].add_(9)
+        return found
+
+    def each_is_written(x):
+        found, i = [], 0
+        while i < x.sum():
+            found.append(torch.zeros(2))
+            i += 1
+        for item in found:
+            item.add_(1)
+        return found
+
+    def one_tensor_many_times(x):
+        found, i = [], 0
+        now = torch.zeros(2)
+        while i < x.sum():
+            now.add_(i)
+            found.append(now)
+            i += 1
+        return found
+
+    def last_of_a_sorted_list(x):
+        found, i = [], 0
+        while i < x.sum():
+            found.append((i, torch.zeros(2)))
+            i += 1
+        for _, item in sorted(found, key=lambda pair: pair[0])[:1]:
+            item.add_(1)
+        return found
+
+    for function in (last_is_written, each_is_written, one_tensor_many_times, last_of_a_sorted_list):
+        error = refused(function, torch.ones(6), match="an in-place write")
+        assert error.location is not None
+        assert "add_" in Path(__file__).read_text().splitlines()[error.location.line - 1], function
+
+
 def test_write_to_a_list_that_a_loop_may_leave_as_another_variables():
     def before_and_after(x):
         found = [x]

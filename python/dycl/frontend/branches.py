@@ -255,6 +255,14 @@ class Branches:
         Neither may what it was made of be written where the joined object is in use: on one side of the condition the
         two are one.
         """
+        in_rows = self.joined.in_rows(owner)
+        if in_rows is not None:
+            raise SharedObjectError(
+                f"a write to a {type(owner).__name__} that is in a list, or a dict, whose length depends on data",
+                hint="put another one in its place: `items[i] = [...]`",
+                location=here(),
+                site=in_rows if in_rows.context is not None else None,
+            )
         made = self.joined.shared(owner, self._excludes)
         if made is not None:
             where = "where a loop on a tensor does not run" if made.is_of_loop else "on one side of a condition"
@@ -434,7 +442,7 @@ class Branches:
                 sides.append(self._trace_side(body, (predicate, is_then), snapshot, gives_value))
             except _StoppedSide as stopped:
                 # The site that this run is for lies in this side. The other side does not reach it.
-                other = Side(fx.Graph(), {}, None, freeze(Number.of(False), self.recorder))
+                other = Side(self.recorder.new_graph(), {}, None, freeze(Number.of(False), self.recorder))
                 with self.recorder.into(other.graph):
                     other.value = freeze(Number.of(False), self.recorder)
                 pair = (other, stopped.side) if sides else (stopped.side, other)
@@ -458,7 +466,7 @@ class Branches:
         self._depth += 1
         self._sides.append(condition)
         self._sides_traced += 1
-        self.recorder.graph = fx.Graph()
+        self.recorder.graph = self.recorder.new_graph()
         stopped = False
         try:
             try:
@@ -529,10 +537,10 @@ class Branches:
         """Makes a fork again on the flag of each deferred jump."""
         site = Site(None, -1, here())
         for jump in deferred:
-            parked = Side(fx.Graph(), {}, jump.target, jump.value)
+            parked = Side(self.recorder.new_graph(), {}, jump.target, jump.value)
             learnt = self.recorder.sizes.learnt()
             fork = Fork(jump.flag, self.recorder.graph, self._snapshot(), parked, True, site, learnt)
-            self._open(fork, fx.Graph())
+            self._open(fork, self.recorder.new_graph())
 
     def _join_sides(
         self,
@@ -579,6 +587,8 @@ class Branches:
         for made in join.objects:
             made.taken = taken
             self.joined.add(made)
+        for owner in join.in_rows:
+            self.joined.note_in_rows(owner, site)
         deferred = [Deferred(f(results), t, freeze(v(results), recorder)) for t, f, v in flagged]
         return Side(recorder.graph, {}, base, freeze(value, recorder), deferred)
 

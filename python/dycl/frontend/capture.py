@@ -43,7 +43,7 @@ from dycl.frontend.graph import (
 from dycl.frontend.holders import older_objects_left_out
 from dycl.frontend.joining import constant
 from dycl.frontend.kinds import alternatives, describe
-from dycl.frontend.locations import raised_at
+from dycl.frontend.locations import here, raised_at
 from dycl.frontend.memos import Memo, filled, memo_of, same_program
 from dycl.frontend.operators import Operators
 from dycl.frontend.operators.growing import has_rows, rows_of
@@ -51,7 +51,7 @@ from dycl.frontend.operators.small_sizes import check_window
 from dycl.frontend.paths import Escaping, Restart
 from dycl.frontend.reachable import MODULE_INTERNALS, Reachable
 from dycl.frontend.recorder import Recorder, outside_modes
-from dycl.frontend.rows import Ragged, size_of_number
+from dycl.frontend.rows import Ragged, note_one, size_of_number
 from dycl.frontend.size_numbers import as_number, as_size
 from dycl.frontend.sizes import is_static, same_sizes
 from dycl.frontend.specialize import MAX_LENGTHS, ManyLengthsError
@@ -66,7 +66,16 @@ from dycl.frontend.state import (
     freeze,
 )
 from dycl.frontend.state_kinds import AttributeKinds, StateOfKinds, with_kinds
-from dycl.frontend.values import DisagreementError, Number, Unusable, refuse, same_constant, which_alternative
+from dycl.frontend.values import (
+    DisagreementError,
+    Number,
+    SharedObjectError,
+    Site,
+    Unusable,
+    refuse,
+    same_constant,
+    which_alternative,
+)
 from dycl.options import Options
 from dycl.runtime.host_runtime import DEFAULT_SEED, GENERATOR
 from dycl.signature import Signature, Structure, TensorSpec, structure_of
@@ -138,10 +147,16 @@ def _capture_in_turn(*arguments: Any) -> CapturedProgram:
         return _capture(*arguments, makes_rows=True)
     except StateError:
         raise  # It has been traced to its end, and no other way keeps what it changes.
-    except DyclError:
+    except DyclError as error:
         if not isinstance(refusal, ManyLengthsError):
             raise refusal from None
-    return _capture(*arguments)
+        written = error if isinstance(error, SharedObjectError) else None
+    try:
+        return _capture(*arguments)
+    except DisagreementError:
+        if written is not None:
+            raise written from None  # Without the write, the list could be of any length.
+        raise
 
 
 def _capture(
@@ -354,15 +369,24 @@ class _Run:
         """Leaves the model and the arguments as they were."""
         token = which_alternative.set(self.control.which)
         size_token = size_of_number.set(lambda number: as_size(number, self.recorder, 0))
+        one_token = note_one.set(self._note_one)
         try:
             yield
         finally:
             which_alternative.reset(token)
             size_of_number.reset(size_token)
+            note_one.reset(one_token)
             self.control.journal.undo(0)
             self._reachable.restore_variables()
             for restore in reversed(self._restore):
                 restore()
+
+    def _note_one(self, made: Any, other: Any) -> None:
+        """See `rows.note_one`."""
+        if other is None:
+            self.control.joined.note_in_rows(made, Site(None, -1, here()))
+        elif isinstance(made, FunctionalTensor) and isinstance(other, FunctionalTensor):
+            self.recorder.note_alias(made, other, None)
 
     def _call(self, args: Any, kwargs: dict[str, Any]) -> tuple[Any, list[Number], list[tuple[Any, ...]]]:
         try:

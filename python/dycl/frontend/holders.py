@@ -16,10 +16,14 @@ from typing import Any
 
 from torch._subclasses.functional_tensor import FunctionalTensor
 
+from dycl.frontend.entries import Entries
 from dycl.frontend.references import is_held
+from dycl.frontend.rows import Ragged, Rows
 from dycl.frontend.values import Choice, Number, Unusable
 
 _KNOWN_HOLDERS = (types.CellType, list, tuple, dict)
+
+_VALUES = (Number, Unusable, Choice, Rows, Entries, Ragged)
 
 _MAX_CLUSTER = 64
 """How many objects that hold each other are looked at."""
@@ -124,7 +128,7 @@ def _account(cluster: list[Any], position: int, seen: set[int], through_variable
 def _is_dycls(holder: Any) -> bool:
     """Whether it is an object of dycl's, or an entry of a delta or a journal: a place and its value.
 
-    A number, or a value of another kind on each path, is what a variable of the user's holds.
+    A number, a value of another kind on each path, or what stands for items is what a variable of the user's holds.
     """
     one = holder[0] if type(holder) is tuple and holder else holder
-    return type(one).__module__.startswith("dycl.frontend.") and not issubclass(type(one), (Number, Unusable, Choice))
+    return type(one).__module__.startswith("dycl.frontend.") and not issubclass(type(one), _VALUES)

@@ -48,6 +48,7 @@ class JoinedObjects:
         self._of: dict[int, JoinedObject] = {}
         self._near: dict[int, list[JoinedObject]] = {}
         """Those that an object is, or was made into."""
+        self._in_rows: list[tuple[Any, Site]] = []
 
     def add(self, made: JoinedObject) -> None:
         self._made.append(made)
@@ -55,11 +56,39 @@ class JoinedObjects:
         for key in (id(made.values[0]), *_originals(made)):
             self._near.setdefault(key, []).append(made)
 
-    def mark(self) -> int:
-        return len(self._made)
+    def note_in_rows(self, owner: Any, site: Site) -> None:
+        """Notes an object that is, or has become, an item of a list whose length depends on data, or part of one.
 
-    def forget(self, mark: int) -> None:
+        Such a list holds what was in the object, and makes another one of it where the item is asked for.
+
+        Args:
+            owner: the object.
+            site: the condition on whose sides the list is of other lengths, if there is one.
+        """
+        self._in_rows.append((owner, site))
+
+    def in_rows(self, owner: Any) -> Site | None:
+        """The site of what was noted by `note_in_rows` that `owner` is on some path; None if there is none."""
+        if not self._in_rows:
+            return None
+        found = {id(one): site for one, site in self._in_rows}
+        todo, seen = [id(owner)], {id(owner)}
+        while todo:
+            key = todo.pop()
+            if key in found:
+                return found[key]
+            fresh = [k for k in _originals(self._of.get(key)) if k not in seen]
+            seen.update(fresh)
+            todo += fresh
+        return None
+
+    def mark(self) -> tuple[int, int]:
+        return len(self._made), len(self._in_rows)
+
+    def forget(self, marks: tuple[int, int]) -> None:
         """Forgets what was added since the mark."""
+        mark, in_rows = marks
+        del self._in_rows[in_rows:]
         for made in reversed(self._made[mark:]):
             del self._of[id(made.values[0])]
             for key in (id(made.values[0]), *_originals(made)):

@@ -21,14 +21,16 @@ from dycl.frontend.kinds import (
     MISSING,
     alike,
     alternatives,
+    containers_in,
     describe,
     is_list,
     map_frozen,
     number_type,
     same_shape,
+    tensors_in,
 )
 from dycl.frontend.recorder import COND, Recorder
-from dycl.frontend.rows import Rows, common_layout, gathered, has_rows
+from dycl.frontend.rows import Rows, common_layout, gathered, has_rows, note_one
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sizes import expression, is_same_if, is_static, same_size
 from dycl.frontend.state import (
@@ -106,6 +108,8 @@ class Join:
         self._poisons: dict[int, torch.Tensor] = {}
         self._rebuilt: dict[tuple[int, int], JoinedObject] = {}
         self._made: dict[tuple[int, int], tuple[FunctionalTensor, tuple[Any, Any]]] = {}
+        self.in_rows: list[Any] = []
+        """The lists, dicts and the like that were put into rows, or into slots of a dict."""
         self.sited: Callable[[Any], Any] = lambda choice: choice
         """What becomes of a choice that is made, also of one in a container."""
 
@@ -208,6 +212,7 @@ class Join:
             for i, graph in enumerate(self._graphs):
                 with self._recorder.into(graph), self._recorder.sizes.of_another_path():
                     made[i] = made[i].padded(count)
+        self.in_rows += [owner for side in (a, b) for item in side.items for owner in containers_in(item)]
         frozen = [freeze(entries.at_least(least), self._recorder) for entries in made]
         if not same_shape(frozen[0], frozen[1]):
             refuse_kinds()
@@ -246,7 +251,18 @@ class Join:
         if not same_shape(frozen[0], frozen[1]):
             return None
         plan = self.plan(frozen[0], frozen[1], what)
-        return lambda results: a.rebuild([plan(results)])
+        items = [*a.items, *b.items]
+        self.in_rows += [owner for item in items for owner in containers_in(item)]
+
+        def rebuild(results: list[torch.Tensor]) -> Any:
+            made = plan(results)
+            for item in items:
+                before = thaw(item).tensors() if type(thaw(item)) is Rows else tensors_in(item)
+                for now, tensor in zip(made.tensors(), before, strict=True):
+                    note_one.get()(now, tensor)
+            return a.rebuild([made])
+
+        return rebuild
 
     def _plan_choice(self, a: Any, b: Any, what: str) -> Plan:
         """Two values of different kinds: refused if used, but it is known which of them it is."""
@@ -446,7 +462,7 @@ def gathered_unless(
     for flag in flags[1:]:
         raises = raises.logical_or(recorder.wrap(flag))
     predicate = freeze(Number(raises, bool), recorder).raw
-    graphs = fx.Graph(), fx.Graph()
+    graphs = recorder.new_graph(), recorder.new_graph()
     with recorder.into(graphs[1]), recorder.sizes.of_another_path():
         rows = gathered(items, like, varies)
         frozen = freeze(rows, recorder)
@@ -454,7 +470,9 @@ def gathered_unless(
         return None
     join = Join(recorder, site, graphs)
     plan = join.plan(MISSING, frozen, "a list")
-    return plan(join.emit(predicate, *graphs))
+    rows = plan(join.emit(predicate, *graphs))
+    join.note_aliases()
+    return rows
 
 
 def _is_of_data_sizes(item: Any) -> bool:

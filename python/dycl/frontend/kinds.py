@@ -179,10 +179,29 @@ def leaves(value: Any, kind: Any) -> Iterator[tuple[Any, Any]]:
         yield value, kind
 
 
+def tensors_in(value: Any) -> list[torch.Tensor]:
+    """The tensors in a frozen value, as user code has them."""
+    if isinstance(value, (FrozenNode, FrozenContents)):
+        return [t for item in value.items for t in tensors_in(item)]
+    if isinstance(value, FrozenChoice):
+        return [t for item in value.values for t in tensors_in(item)]
+    original = thaw(value)
+    return [original] if isinstance(original, torch.Tensor) else []
+
+
 def is_object(frozen: Any) -> bool:
     """Whether a frozen value is of a list, dict, set or dataclass, which can be written to in place."""
     is_constant = (tuple, frozenset, Rows, Entries)
     return isinstance(frozen, FrozenNode) and not isinstance(frozen.original, is_constant)
+
+
+def containers_in(frozen: Any) -> Iterator[Any]:
+    """The lists, dicts, sets and dataclasses in a frozen value."""
+    if isinstance(frozen, (FrozenNode, FrozenContents)):
+        if is_object(frozen):
+            yield thaw(frozen)
+        for item in frozen.items:
+            yield from containers_in(item)
 
 
 def has_objects(frozen: Any) -> bool:

@@ -32,13 +32,14 @@ from dycl.frontend.kinds import (
     map_frozen,
     number_type,
     objects,
+    tensors_in,
     unified,
 )
 from dycl.frontend.locations import here
 from dycl.frontend.memory import CarriedTensor, Origin, Write, refusal
 from dycl.frontend.paths import Deferred, Scope, Side, Signal
 from dycl.frontend.recorder import COND, WHILE, Recorder, graph_outputs
-from dycl.frontend.rows import Rows, gathered, has_rows
+from dycl.frontend.rows import Rows, gathered, has_rows, note_in_rows
 from dycl.frontend.sizes import expression, same_size, same_sizes
 from dycl.frontend.state import (
     UNDEFINED,
@@ -326,6 +327,7 @@ class Loops(Exceptions):
                 continue
             rows = gathered(items, self._example(example), lambda size: self.recorder.sizes.varies_beside(size, graphs))
             if rows is not None and not (len(items) == 1 and items[0] is rows):
+                note_in_rows(items)
                 value: Any = [rows]
                 snapshot.write(place, Contents(value) if isinstance(before, Contents) else value)
                 if not isinstance(before, Contents):
@@ -365,6 +367,7 @@ class Loops(Exceptions):
             site = Site(None, -1, here())
             rows = gathered_unless(self.recorder, site, flags, items) if has_rows(items) else None
             if rows is not None:
+                note_in_rows(items)
                 value: Any = [rows]
                 snapshot.write(place, Contents(value) if isinstance(now, Contents) else value)
 
@@ -389,7 +392,7 @@ class Loops(Exceptions):
         outer, first_fork, learnt = self.recorder.graph, len(self._forks), self.recorder.sizes.learnt()
         self._depth += 1
         self._loops_around += 1
-        graph = self.recorder.graph = fx.Graph()
+        graph = self.recorder.graph = self.recorder.new_graph()
         start = Site(None, -1, here())
         exits, breaks = False, False
 
@@ -824,7 +827,7 @@ class Carried:
     def left(self, recorder: Recorder, after: Any) -> dict[int, list[Any]]:
         """The memory that an iteration may leave in each leaf, given what it makes of the value."""
         if has_choice(self.kind):
-            storages = [t.untyped_storage() for t in _tensors_in(after)]
+            storages = [t.untyped_storage() for t in tensors_in(after)]
             return dict.fromkeys(self.origins, storages)
         tensors = [thaw(leaf) for leaf, _ in self._leaves(recorder, after)]
         return {i: [tensors[i].untyped_storage()] if isinstance(tensors[i], torch.Tensor) else [] for i in self.origins}
@@ -948,13 +951,3 @@ def _differs(items: list[Any], example: Any) -> bool:
 
 def _is_same(a: Any, b: Any) -> bool:
     return a is b or same_constant(a, b)
-
-
-def _tensors_in(value: Any) -> list[torch.Tensor]:
-    """The tensors in a frozen value, as user code has them."""
-    if isinstance(value, (FrozenNode, FrozenContents)):
-        return [t for item in value.items for t in _tensors_in(item)]
-    if isinstance(value, FrozenChoice):
-        return [t for item in value.values for t in _tensors_in(item)]
-    original = thaw(value)
-    return [original] if isinstance(original, torch.Tensor) else []

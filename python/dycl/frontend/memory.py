@@ -19,7 +19,7 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.errors import SourceLocation, UnsupportedConstructError
 from dycl.frontend.holders import is_in_use
-from dycl.frontend.values import DisagreementError, Site
+from dycl.frontend.values import SharedObjectError, Site
 
 Storage = Any
 """A `torch.UntypedStorage`: the same object for every tensor that shares it."""
@@ -76,6 +76,8 @@ class Memory:
 
     def join(self, joined: Storage, other: Storage, site: Site | None) -> None:
         """Notes that on some path the memory of a joined tensor is another."""
+        if joined is other:
+            return
         self._joined.setdefault(joined, []).append((other, site))
         self._sources.add(other)
 
@@ -85,7 +87,7 @@ class Memory:
         """To be called before a tensor with this memory is written.
 
         Raises:
-            DisagreementError: on some path it is another variable's too, and on some it is not.
+            SharedObjectError: on some path it is another variable's too, and on some it is not.
         """
         for writes in self.writes:
             writes.append((storage, location))
@@ -103,7 +105,7 @@ class Memory:
             checked.add(id(other))
             common = next((t for t in self._truths(other) if any(t[0] is s for s, _ in truths)), None)
             if common is not None and is_in_use(other, live):
-                raise DisagreementError(
+                raise SharedObjectError(
                     "an in-place write to a tensor that on one side of a condition is another variable's too",
                     hint="write `y = y + 1` instead of `y += 1`, or clone it first",
                     location=location,

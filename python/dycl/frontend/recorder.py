@@ -264,6 +264,7 @@ class Recorder(TorchDispatchMode):
         self.before: Mapping[Any, Callable[[Sequence[Any], dict[str, Any]], None]] = {}
         self.is_mha_fused = torch.backends.mha.get_fastpath_enabled()
         self._nodes: dict[int, fx.Node] = {}
+        self._around: dict[fx.Graph, fx.Graph] = {}
         self._kept: list[torch.Tensor] = []  # keeps the ids in _nodes unique
         self._table = decompositions()
         self._required: set[tuple[fx.Graph, Any]] = set()
@@ -429,11 +430,32 @@ class Recorder(TorchDispatchMode):
         self, condition: torch.Tensor, inits: Sequence[torch.Tensor], body: Callable[..., Sequence[torch.Tensor]]
     ) -> Sequence[torch.Tensor]:
         """Records a loop of recorded tensors: see `random_numbers.Loop`."""
-        graph = fx.Graph()
+        graph = self.new_graph()
         with self.into(graph):
             carried = [self.placeholder(f"carried_{i}", init) for i, init in enumerate(inits)]
             graph.output(tuple(map(self.node_of, body(*carried))))
         return self.emit(WHILE, [self.node_of(value) for value in (condition, *inits)], inits, body=graph)
+
+    def new_graph(self) -> fx.Graph:
+        """A graph for a side of a branch, or the body of a loop, of the open graph."""
+        graph = fx.Graph()
+        self._around[graph] = self.graph
+        return graph
+
+    def seen_here(self, tensors: Iterable[FunctionalTensor]) -> list[tuple[FunctionalTensor, torch.Tensor]]:
+        """Those that are not made on another side, or in a loop that has ended; each with what it stands for."""
+        seen: set[fx.Graph] = set()
+        graph: fx.Graph | None = self.graph
+        while graph is not None:
+            seen.add(graph)
+            graph = self._around.get(graph)
+        found: list[tuple[FunctionalTensor, torch.Tensor]] = []
+        for tensor in tensors:
+            raw = self.unwrap(tensor)
+            node = self._nodes.get(id(raw))
+            if node is None or node.graph in seen:
+                found.append((tensor, raw))
+        return found
 
     @contextmanager
     def into(self, graph: fx.Graph) -> Generator[None]:

@@ -12,7 +12,7 @@ are the sizes of each, as numbers.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -33,6 +33,12 @@ Layout = tuple[tuple[int, ...], ...]
 
 size_of_number: ContextVar[Callable[[Number], Any]] = ContextVar("size_of_number")
 """Gives a Python int on data, which is at least 0, as torch takes a size."""
+
+note_one: ContextVar[Callable[[Any, Any], None]] = ContextVar("note_one")
+"""Told of a tensor that is made, with one whose elements it has: in eager the two are one, or the one holds the other.
+
+Also of a list, dict or the like that an item is made as, with None: in eager it is the one that was appended.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,13 +125,23 @@ class Rows:
         item = pytree.tree_unflatten(
             [v if kind is None else Number(v, kind) for v, kind in zip(leaves, kinds, strict=True)], spec
         )
-        return pytree.tree_map(lambda v: v.tensor() if _is_ragged(v) else v, item, is_leaf=_is_item)
+        made = pytree.tree_map(lambda v: v.tensor() if _is_ragged(v) else v, item, is_leaf=_is_item)
+        note_in_rows([made])
+        return made
 
     def item(self, index: Number) -> Any:
         """The item at an index, which is known to be from 0 to below the length."""
         with trusted():
             leaves = [stack[index.tensor.reshape(1)].squeeze(0) for stack in self.stacks]
-            return self._made(leaves)
+            item = self._made(leaves)
+        tensors = (v for v in pytree.tree_leaves(item, is_leaf=_is_item) if isinstance(v, torch.Tensor))
+        for tensor, leaf in zip(tensors, self.tensors(), strict=True):
+            note_one.get()(tensor, leaf)
+        return item
+
+    def tensors(self) -> list[torch.Tensor]:
+        """Of the leaves of an item, the stacks of those that are tensors."""
+        return [leaf.stack for leaf in self.leaves()[1] if leaf.kind is None]
 
     def leaves(self) -> tuple[pytree.TreeSpec, list[_Leaf]]:
         """How an item is nested, and its leaves: a ragged tensor is one."""
@@ -162,7 +178,10 @@ class Rows:
 
     def at(self, places: torch.Tensor, least: int = 0) -> Rows:
         """The items at some places (i64[m], each from 0 to below the length), or where a mask (bool[n]) holds."""
-        return Rows(self.form, tuple(stack[places] for stack in self.stacks), least)
+        made = Rows(self.form, tuple(stack[places] for stack in self.stacks), least)
+        for now, before in zip(made.tensors(), self.tensors(), strict=True):
+            note_one.get()(now, before)
+        return made
 
     def spread(self) -> list[Any]:
         """The items of a list: each by itself where it is known how many there are."""
@@ -268,7 +287,27 @@ def gathered(items: Iterable[Any], like: Any = None, varies: Callable[[Any], boo
         return parts[0]
     with trusted():
         columns = [_of_one_size(column) for column in zip(*(p.stacks for p in parts), strict=True)]
-    return Rows(parts[0].form, tuple(torch.cat(column) for column in columns), sum(p.least for p in parts))
+    made = Rows(parts[0].form, tuple(torch.cat(column) for column in columns), sum(p.least for p in parts))
+    for part in parts:
+        for now, before in zip(made.tensors(), part.tensors(), strict=True):
+            note_one.get()(now, before)
+    return made
+
+
+def changeable_in(item: Any) -> Iterator[Any]:
+    """The lists, dicts and the like in an item of a list, which can be written to."""
+    if isinstance(item, (list, dict)):
+        yield item
+    if isinstance(item, (list, tuple, dict)):
+        for part in item.values() if isinstance(item, dict) else item:
+            yield from changeable_in(part)
+
+
+def note_in_rows(items: Iterable[Any]) -> None:
+    """Notes the lists, dicts and the like in what becomes rows, or is made of them."""
+    for item in items:
+        for owner in changeable_in(item):
+            note_one.get()(owner, None)
 
 
 def common_layout(several: Sequence[Rows], varies: Callable[[Any], bool] = lambda _: False) -> Layout | None:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import torch
-from torch import fx
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.branches import Branches
@@ -146,7 +145,7 @@ class Specialization(Branches):
 
     def _path(self, trace: Trace, snapshot: Snapshot) -> Side:
         """One path in a graph of its own, with what it changes, which is undone."""
-        outer, self.recorder.graph = self.recorder.graph, fx.Graph()
+        outer, self.recorder.graph = self.recorder.graph, self.recorder.new_graph()
         learnt = self.recorder.sizes.learnt()
         self._depth += 1
         try:

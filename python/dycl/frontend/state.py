@@ -368,9 +368,9 @@ class Snapshot:
         self._values: dict[tuple[Any, ...], tuple[Location, Any]] = {}
         for cell in cells:
             self._values[cell.key] = (cell, cell.get())
-        for tensor in recorder.live_tensors():
+        for tensor, raw in recorder.seen_here(recorder.live_tensors()):
             location = TensorLocation.of(tensor, recorder)
-            self._values[location.key] = (location, location.get())
+            self._values[location.key] = (location, raw)
         self._mark = journal.mark()
 
     def _bases(self) -> dict[tuple[Any, ...], tuple[Location, Any]]:

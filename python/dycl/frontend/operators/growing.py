@@ -12,7 +12,7 @@ import torch
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.bounds import from_the_start
 from dycl.frontend.locations import here
-from dycl.frontend.rows import Rows, gathered, has_rows
+from dycl.frontend.rows import Rows, gathered, has_rows, note_in_rows
 from dycl.frontend.values import Number
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def pop_last(ops: Indexing, items: list[Any]) -> Any:
 def put(ops: Indexing, items: list[Any], rows: Rows) -> None:
     """Makes rows all that a list holds."""
     ops.touch(items)
+    note_in_rows(items)
     items[:] = [rows]
 
 
@@ -109,6 +110,7 @@ def store(ops: Indexing, items: list[Any], index: Any, value: Any) -> None:
     if isinstance(index, builtins.slice):
         refuse_change("an assignment to a slice")
     rows = rows_of(items)
+    note_in_rows([value])
     one = gathered([rows, value])
     if one is None:
         raise UnsupportedConstructError(
@@ -160,6 +162,7 @@ def pop_at(ops: Indexing, items: list[Any], index: Any) -> Any:
 def insert_at(ops: Indexing, items: list[Any], index: Any, value: Any) -> None:
     """`items.insert(index, value)`."""
     rows = rows_of(items)
+    note_in_rows([value])
     both = gathered([rows, value])
     if both is None:
         rows_of([rows, value])  # refused

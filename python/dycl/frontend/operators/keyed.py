@@ -11,7 +11,7 @@ import torch
 
 from dycl.frontend.entries import DATA, Entries, entries_in, made_of, refuse_entries, refuse_kinds
 from dycl.frontend.operators.columns import count_of, first, hits, places_of
-from dycl.frontend.rows import Rows, gathered, of_stack, zipped
+from dycl.frontend.rows import Rows, gathered, note_in_rows, of_stack, zipped
 from dycl.frontend.values import Number
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def contains(entries: Entries, key: Any) -> Number:
 def store(ops: Indexing, owner: Any, key: Any, value: Any = None) -> None:
     """`owner[key] = value` of a dict, or `owner.add(key)` of a set."""
     entries = entries_of(owner, key, value)
+    note_in_rows([key, value])
     is_here = found_at(entries, key)
     keys = gathered([entries.keys, key])
     values = None if entries.values is None else gathered([entries.values, value])
