@@ -102,6 +102,7 @@ class Structure:
     - "namedtuple", "dataclass": of the class `type` ("module:qualname") with field names `keys` and values `items`;
     - "choice": one of `items`, another on each path of the program; the flat 0-d i64 `index` says which. What the
       others are made of has no value then;
+    - "one_of": one of the constants after the first of `items`, a number that says which, counted from 0;
     - "rows": a list (or the `type` "tuple") of as many items as the flat tensors of its one item have rows;
     - "narrowed": the first elements of a tensor, the first of `items`: along each dimension of `keys`, as many as the
       number says that is its place among the other items.
@@ -153,6 +154,9 @@ class Structure:
         values = [item.build(leaf) for item in self.items]
         if self.kind == "narrowed":
             return self._narrowed(*values)
+        if self.kind == "one_of":
+            place, *constants = values
+            return None if place is None else constants[place]
         if self.kind == "tuple":
             return tuple(values)
         if self.kind == "list":

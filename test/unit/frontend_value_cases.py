@@ -4,6 +4,7 @@
 # ruff: noqa: B007, F821 (written as users write it)
 from __future__ import annotations
 
+import functools
 from collections import namedtuple
 
 import torch
@@ -450,3 +451,78 @@ def dicts_that_differ(x):
     if x.sum() > 0:
         d["b"] = x + 1
     return sum(d.values()), len(d)
+
+
+# None, or another kind, handed on ------------------------------------------------------------------------------------
+
+
+def _predicted(token, state):
+    if token is None:
+        token = 3
+    if state is None:
+        state = torch.zeros(2)
+    return state * 0.5 + token
+
+
+class _Cell(torch.nn.Module):
+    def forward(self, x, state=None):
+        return x if state is None else x + state
+
+
+_CELL = _Cell()
+_CHOICES = [
+    (torch.tensor(steps),) for steps in ([1.0, -1, 1, -2], [-1.0, -1, -1, -1], [1.0, 1, 1, 1], [-1.0, 2, -1, 1])
+]
+
+
+@case(*_CHOICES)
+def optional_values_are_handed_to_a_helper_in_a_loop(x):
+    token, state, i = None, None, 0
+    while i < 4:
+        state_now = _predicted(token, state)
+        if x[i] > 0:
+            token, state = int(state_now.sum()), state_now
+        i += 1 + int(x[0] > 5)
+    return (state if state is not None else x), token
+
+
+@case(*_CHOICES, unreached=1)  # the first step has no state
+def optional_state_is_handed_to_a_module(x):
+    state = None
+    for value in x:
+        if value > 0:
+            state = _CELL(value * 2, state)
+    return _CELL(x, state=state)
+
+
+@case(*_CHOICES)
+def optional_value_is_handed_through_a_partial(x):
+    token = None
+    if x[0] > 0:
+        token = int(x[2])
+    return functools.partial(_predicted, token)(None)
+
+
+@case(*_CHOICES)
+def truth_of_what_is_of_two_kinds(x):
+    value, label = None, None
+    if x[0] > 0:
+        value = int(x[3])
+    if x[1] > 0:
+        label = "up" if x[2] > 0 else ""
+    return value or 7, not label, (label or "none"), -1 if value and label else 1
+
+
+class _Step:
+    def __init__(self, at, of=None):
+        self.at = at
+        self.of = at if of is None else of
+
+
+@case(*_CHOICES)
+def optional_value_is_given_to_a_constructor(x):
+    of = None
+    if x[1] > 0:
+        of = x[2] * 2
+    step = _Step(x[0], of)
+    return step.at + step.of

@@ -309,3 +309,46 @@ def a_row_of_what_the_other_side_writes(x):
         picked = table[1].sum()
     table[1, 0] = picked
     return table
+
+
+@dataclasses.dataclass
+class Segment:
+    start: int
+    end: int = 0
+
+
+@case(*STEPS, unreached=1)
+def segments_are_dataclasses(x):
+    found, now = [], None
+    for i in range(6):
+        if x[i] > 0:
+            now = now or Segment(i)
+            now.end = i + 1
+        elif now is not None:
+            found.append(now)
+            now = None
+    if now is not None:
+        found.append(now)
+    spans = torch.tensor([[s.start, s.end] for s in found], dtype=torch.long).reshape(-1, 2)
+    return spans, [s.end - s.start for s in found]
+
+
+@case(*STEPS)
+def segments_are_returned(x):
+    found = []
+    for i in range(6):
+        if x[i] > 0:
+            found.append(Segment(i, i + 2))
+    return found
+
+
+@case(*STEPS, unreached=3)
+def an_item_is_put_before_another_in_a_list_of_dicts(x):
+    found = []
+    for i in range(6):
+        if x[i] > 0:
+            found.append({"at": i, "of": {"value": x[i] * i}})
+    found.reverse()
+    if len(found) > 1:
+        found[0] = {"at": -1, "of": {"value": x[0]}}
+    return found, [v["of"]["value"] + v["at"] for v in found]

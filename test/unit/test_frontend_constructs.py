@@ -10,6 +10,7 @@ import copy
 from collections.abc import Iterator
 
 import argument_cases  # noqa: F401 (registers its cases)
+import constant_item_cases  # noqa: F401
 import frontend_class_cases  # noqa: F401 (registers its cases)
 import frontend_container_cases  # noqa: F401
 import frontend_finally_cases  # noqa: F401

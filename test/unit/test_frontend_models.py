@@ -279,6 +279,39 @@ def test_items_of_lists_and_dicts_are_state():
         assert torch.equal(got, model(torch.ones(3) * factor))
 
 
+def test_numbers_in_lists_and_dicts_are_state():
+    class Load(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.load = dict.fromkeys(range(3), 0)
+            self.best = [0.0, -1]
+            self.seen = {"total": 0, "flags": [False, True]}
+
+        def forward(self, x):
+            for i in range(3):
+                count = int((x == i).sum())
+                if count > 0:
+                    self.load[i] = count
+            self.seen["total"] += 1
+            if x.sum() > 4:
+                self.seen["flags"][0] = not self.seen["flags"][0]
+                self.best[0] += 0.5
+            busiest = max(self.load, key=self.load.get)
+            return busiest, self.load[1], self.seen["total"], self.seen["flags"][0], self.best[0]
+
+    model, eager = Load(), Load()
+    program = capture(model, (torch.tensor([0, 1, 1, 2]),), {}, Options())
+    names = ["best.0", "load.0", "load.1", "load.2", "seen.flags.0", "seen.total"]
+    assert sorted(spec.name for spec in program.signature.state) == names
+    assert model.load == dict.fromkeys(range(3), 0)
+    assert model.best == [0.0, -1]
+    interpreter, state = Interpreter(program), list(program.state.values())
+    for ids in ([0, 1, 1, 2], [2, 2, 2, 2], [0, 0, 0, 0], [0, 0, 0, 1], [2, 2, 1, 1]):
+        got = interpreter.run((torch.tensor(ids),), state)
+        outputs, state = got[:5], got[-len(state) :]
+        assert [output.item() for output in outputs] == list(eager(torch.tensor(ids)))
+
+
 def test_tensor_in_two_attributes_that_is_written_in_place_is_refused():
     class Twice(nn.Module):
         def __init__(self):

@@ -12,20 +12,21 @@ from typing import Any, cast
 import sympy
 import torch
 from torch import fx
+from torch._subclasses.functional_tensor import FunctionalTensor
 
 from dycl.errors import DyclError, UnsupportedConstructError
 from dycl.frontend.checks import Checks
 from dycl.frontend.entries import entries_in
 from dycl.frontend.facts import Facts
 from dycl.frontend.holders import is_left_behind, is_made_elsewhere, is_variable_of_the_past
-from dycl.frontend.joined_objects import JoinedObjects
+from dycl.frontend.joined_objects import Conditions, InRows, JoinedObjects
 from dycl.frontend.joining import Join, Plan, constant
 from dycl.frontend.kinds import MISSING, has_choice, same_shape
 from dycl.frontend.locations import here
 from dycl.frontend.paths import Context, Deferred, Escaping, Fork, Scope, Side, Signal, Stop, Unwind
 from dycl.frontend.recorder import Recorder
 from dycl.frontend.rows import gathered, has_rows
-from dycl.frontend.size_numbers import as_number
+from dycl.frontend.size_numbers import as_number, as_size
 from dycl.frontend.state import (
     UNDEFINED,
     AttributeLocation,
@@ -255,13 +256,13 @@ class Branches:
         Neither may what it was made of be written where the joined object is in use: on one side of the condition the
         two are one.
         """
-        in_rows = self.joined.in_rows(owner)
+        in_rows = self.joined.in_rows(owner, self._are_excluded)
         if in_rows is not None:
             raise SharedObjectError(
                 f"a write to a {type(owner).__name__} that is in a list, or a dict, whose length depends on data",
                 hint="put another one in its place: `items[i] = [...]`",
                 location=here(),
-                site=in_rows if in_rows.context is not None else None,
+                site=in_rows.site,
             )
         made = self.joined.shared(owner, self._excludes)
         if made is not None:
@@ -272,6 +273,10 @@ class Branches:
                 location=here(),
                 site=made.site,
             )
+
+    def _are_excluded(self, conditions: Conditions) -> bool:
+        """Whether conditions are known not to be all so on the open path."""
+        return bool(conditions) and not self._known_facts(conditions).are_possible()
 
     def _sides_taken(self) -> dict[Any, tuple[Any, bool]]:
         """The sides of conditions that the open path is on; each with what keeps its key from being given anew."""
@@ -402,6 +407,31 @@ class Branches:
         if assumed is not None:
             self._assumed.append((self._open_forks(), (predicate, assumed)))
         return site, assumed
+
+    def chosen_from(self, place: torch.Tensor, values: Sequence[Any]) -> Any:
+        """See `rows.Tracing`, as of the next ones."""
+        refused = Unusable(
+            f"an item of a list is one of {len(values)} constants by tensor values, and is used",
+            "compare it, or use what belongs to it under `if item == ...:`",
+            here(),
+        )
+        choice = Choice(freeze(place, self.recorder).raw, tuple(values))
+        return self.settle(Unusable.with_choice(refused, choice), range(len(values)))
+
+    def place_of(self, choice: Choice) -> torch.Tensor:
+        if isinstance(choice.tag, int):
+            return torch.full((), choice.tag, dtype=torch.int64)
+        return self.recorder.wrap(choice.tag)
+
+    def size_of(self, number: Number) -> Any:
+        return as_size(number, self.recorder, 0)
+
+    def note_one(self, made: torch.Tensor, other: torch.Tensor) -> None:
+        if isinstance(made, FunctionalTensor) and isinstance(other, FunctionalTensor):
+            self.recorder.note_alias(made, other, None)
+
+    def note_in_rows(self, owner: Any) -> None:
+        self.joined.note_in_rows(InRows(owner))
 
     def settle(self, value: Unusable, possible: Sequence[int]) -> Any:
         """A choice that code is about to see: what this run assumes that it is, or else one that can be taken apart.
@@ -586,9 +616,12 @@ class Branches:
         taken = self._sides_taken() if join.objects else {}
         for made in join.objects:
             made.taken = taken
+            # In another iteration of a loop, its conditions are others.
+            made.predicate = predicate if not self._loops_around else None
             self.joined.add(made)
-        for owner in join.in_rows:
-            self.joined.note_in_rows(owner, site)
+        for owner, is_then in join.in_rows:
+            conditions = () if self._loops_around else (*self._passed(), (predicate, is_then))
+            self.joined.note_in_rows(InRows(owner, site if site.context is not None else None, conditions))
         deferred = [Deferred(f(results), t, freeze(v(results), recorder)) for t, f, v in flagged]
         return Side(recorder.graph, {}, base, freeze(value, recorder), deferred)
 

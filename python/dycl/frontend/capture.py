@@ -8,11 +8,13 @@ afterwards; whatever else the run wrote is undone from the journal: the model an
 from __future__ import annotations
 
 import functools
+import re
 import time
 import types
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,16 +45,17 @@ from dycl.frontend.graph import (
 from dycl.frontend.holders import older_objects_left_out
 from dycl.frontend.joining import constant
 from dycl.frontend.kinds import alternatives, describe
-from dycl.frontend.locations import here, raised_at
+from dycl.frontend.locations import raised_at
 from dycl.frontend.memos import Memo, filled, memo_of, same_program
 from dycl.frontend.operators import Operators
 from dycl.frontend.operators.growing import has_rows, rows_of
+from dycl.frontend.operators.selection import Selection
 from dycl.frontend.operators.small_sizes import check_window
 from dycl.frontend.paths import Escaping, Restart
 from dycl.frontend.reachable import MODULE_INTERNALS, Reachable
 from dycl.frontend.recorder import Recorder, outside_modes
-from dycl.frontend.rows import Ragged, note_one, size_of_number
-from dycl.frontend.size_numbers import as_number, as_size
+from dycl.frontend.rows import OneOf, Ragged, tracing, without_records
+from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sizes import is_static, same_sizes
 from dycl.frontend.specialize import MAX_LENGTHS, ManyLengthsError
 from dycl.frontend.state import (
@@ -62,16 +65,18 @@ from dycl.frontend.state import (
     Contents,
     ContextLocation,
     ForeignLocation,
+    ItemLocation,
     Location,
     freeze,
 )
 from dycl.frontend.state_kinds import AttributeKinds, StateOfKinds, with_kinds
 from dycl.frontend.values import (
+    Choice,
     DisagreementError,
     Number,
     SharedObjectError,
-    Site,
     Unusable,
+    one_of_methods,
     refuse,
     same_constant,
     which_alternative,
@@ -104,15 +109,18 @@ class _Row:
     """A leaf of the items of a list whose length depends on data."""
 
     stack: torch.Tensor
-    kind: type | None
+    kind: type | OneOf | None
+
+
+def _one_of_methods(control: Control, choice: Choice, methods: Sequence[Any]) -> Selection:
+    return Selection(Number(control.place_of(choice), int), tuple(methods))
 
 
 @dataclass(frozen=True)
-class _StateAttribute:
-    """A Python number that the model changes in an attribute: state, found by a first run."""
+class _StateNumber:
+    """A Python number that the model changes in an attribute, or an item of a list or dict: found by a first run."""
 
-    owner: Any
-    attribute: str
+    place: AttributeLocation | ItemLocation
     name: str
 
 
@@ -180,7 +188,7 @@ def _capture(
         ManyLengthsError: `max_lengths` are not enough.
         DyclError: see `capture`.
     """
-    numbers: list[_StateAttribute] = []
+    numbers: list[_StateNumber] = []
     kinds: dict[tuple[int, str], AttributeKinds] = {}
     memos: list[Memo] = []
     first: CapturedProgram | None = None
@@ -209,8 +217,8 @@ def _capture(
         except Restart:
             continue
         # Attributes that turn out to be numbers that change have to be inputs from the start: run again.
-        known = [(n.owner, n.attribute) for n in numbers]
-        fresh = [a for a in attempt.changed_numbers if (a.owner, a.attribute) not in known]
+        known = {number.place.key for number in numbers}
+        fresh = [number for number in attempt.changed_numbers if number.place.key not in known]
         if not fresh and not attempt.changed_kinds:
             if first is None and attempt.memos:
                 first, memos = program, attempt.memos
@@ -271,7 +279,7 @@ class _Run:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         options: Options,
-        numbers: tuple[_StateAttribute, ...],
+        numbers: tuple[_StateNumber, ...],
         kinds: tuple[AttributeKinds, ...],
         names: _Names,
         escaping: Escaping,
@@ -306,7 +314,7 @@ class _Run:
         self._root = self.recorder.graph
         self._inputs: list[_Input] = []
         self._weights: dict[int, _Input] = {}
-        self._number_inputs: list[tuple[_StateAttribute, _Input]] = []
+        self._number_inputs: list[tuple[_StateNumber, _Input]] = []
         self._adopted: dict[int, nn.Module] = {}
         self._reachable = Reachable(model)
         self.control.outside = self._reachable.path_of
@@ -318,7 +326,7 @@ class _Run:
         self._generator: list[_Input] = []
         self._constant_tensors: list[torch.Tensor] = []  # keeps the ids in _weights unique
         self._of_kinds: dict[tuple[int, str], tuple[StateOfKinds, list[_Input]]] = {}
-        self.changed_numbers: list[_StateAttribute] = []
+        self.changed_numbers: list[_StateNumber] = []
         self.changed_kinds: list[AttributeKinds] = []
         self.memos: list[Memo] = []
         self.control.journal.keeps_as_memo = self._keeps_as_memo
@@ -367,26 +375,22 @@ class _Run:
     @contextmanager
     def _restored(self) -> Generator[None]:
         """Leaves the model and the arguments as they were."""
-        token = which_alternative.set(self.control.which)
-        size_token = size_of_number.set(lambda number: as_size(number, self.recorder, 0))
-        one_token = note_one.set(self._note_one)
+        methods = functools.partial(_one_of_methods, self.control)
+        bound: list[tuple[ContextVar[Any], Any]] = [
+            (which_alternative, self.control.which),
+            (one_of_methods, methods),
+            (tracing, self.control),
+        ]
+        tokens = [(variable, variable.set(value)) for variable, value in bound]
         try:
             yield
         finally:
-            which_alternative.reset(token)
-            size_of_number.reset(size_token)
-            note_one.reset(one_token)
+            for variable, token in tokens:
+                variable.reset(token)
             self.control.journal.undo(0)
             self._reachable.restore_variables()
             for restore in reversed(self._restore):
                 restore()
-
-    def _note_one(self, made: Any, other: Any) -> None:
-        """See `rows.note_one`."""
-        if other is None:
-            self.control.joined.note_in_rows(made, Site(None, -1, here()))
-        elif isinstance(made, FunctionalTensor) and isinstance(other, FunctionalTensor):
-            self.recorder.note_alias(made, other, None)
 
     def _call(self, args: Any, kwargs: dict[str, Any]) -> tuple[Any, list[Number], list[tuple[Any, ...]]]:
         try:
@@ -483,14 +487,16 @@ class _Run:
         self._names.add(unique)
         return unique
 
-    def _make_number(self, attribute: _StateAttribute) -> None:
-        value = getattr(attribute.owner, attribute.attribute)
+    def _make_number(self, number: _StateNumber) -> None:
+        value = number.place.get()
         kind = type(value)
         with outside_modes():
             real = torch.tensor(value, dtype={bool: torch.bool, int: torch.int64, float: torch.float64}[kind])
-        made = self._new_input(attribute.name, real)
-        self._number_inputs.append((attribute, made))
-        self._set_restoring(attribute.owner, attribute.attribute, Number(made.seen, kind))
+        # As the tensors in lists and dicts are named: `load.0` for `load[0]`.
+        made = self._new_input(re.sub(r"\[['\"]?([^\]'\"]+)['\"]?\]", r".\1", number.name), real)
+        self._number_inputs.append((number, made))
+        self._restore.append(lambda: number.place.set(value))
+        number.place.set(Number(made.seen, kind))
 
     def _make_of_kinds(self, attribute: AttributeKinds) -> None:
         inputs: list[_Input] = []
@@ -506,11 +512,6 @@ class _Run:
             initial = new_state(DEFAULT_SEED)
         self._generator = [self._new_input(name, real) for name, real in zip(GENERATOR, initial, strict=True)]
         self.recorder.functional.draws = Draws(self.recorder, [part.seen for part in self._generator])
-
-    def _set_restoring(self, owner: Any, attribute: str, value: Any) -> None:
-        old = getattr(owner, attribute)
-        self._restore.append(lambda: setattr(owner, attribute, old))
-        setattr(owner, attribute, value)
 
     # Weights ---------------------------------------------------------------------------------------------------------
 
@@ -657,6 +658,9 @@ class _Run:
                 return None
             outputs.append(freeze(value.stack, self.recorder).raw)
             kind, index = value.kind, len(outputs) - 1
+            if isinstance(kind, OneOf):
+                constants = (structure_of(constant, leaf) for _, constant in kind.values)
+                return Structure("one_of", items=(Structure("number", index=index, type="int"), *constants))
             return Structure("number", index=index, type=kind.__name__) if kind else Structure("tensor", index=index)
 
         def leaf(value: Any) -> Structure | None:
@@ -667,7 +671,9 @@ class _Run:
                 item = pytree.tree_unflatten(
                     [_Row(s, k) for s, k in zip(rows.stacks, rows.form[1], strict=True)], rows.form[0]
                 )
-                return Structure("rows", type=type(value).__name__, items=(structure_of(item, row_leaf),))
+                return Structure(
+                    "rows", type=type(value).__name__, items=(structure_of(without_records(item), row_leaf),)
+                )
             if entries_in(value) is not None:
                 raise UnsupportedConstructError(
                     f"the model returns a {type(value).__name__} with keys that depend on tensor values",
@@ -727,21 +733,20 @@ class _Run:
         self, path: str, location: Location, old: Any, now: Any, state: list[_Input], new_state: list[torch.Tensor]
     ) -> None:
         if isinstance(location, ContainerLocation):
-            self._container_state(path, old, now, state, new_state)
+            self._container_state(path, location.owner, old, now, state, new_state)
         elif isinstance(location, ForeignLocation):
             if not now.same(old):
                 raise _unsupported_state(f"`{path}`", "something else than before")
         elif isinstance(location, AttributeLocation):
             name = f"{path}.{location.key[2]}".lstrip(".")
-            attribute = (location.owner, location.key[2])
-            if not self._kinds_state(name, now, state, new_state, attribute):
-                self._value_state(name, old, now, state, new_state, attribute)
+            if not self._kinds_state(name, now, state, new_state, location):
+                self._value_state(name, old, now, state, new_state, location)
 
     def _kinds_state(
-        self, path: str, now: Any, state: list[_Input], new_state: list[torch.Tensor], attribute: tuple[Any, str]
+        self, path: str, now: Any, state: list[_Input], new_state: list[torch.Tensor], place: AttributeLocation
     ) -> bool:
         """The same for an attribute that is known to hold values of several kinds; says whether it is one."""
-        known = self._of_kinds.get((id(attribute[0]), attribute[1]))
+        known = self._of_kinds.get((id(place.owner), place.key[2]))
         if known is None:
             return False
         made, inputs = known
@@ -756,12 +761,12 @@ class _Run:
         self.changed_kinds.append(wider)
         return True
 
-    def _has_kinds(self, path: str, old: Any, now: Any, attribute: tuple[Any, str] | None) -> bool:
+    def _has_kinds(self, path: str, old: Any, now: Any, place: AttributeLocation | ItemLocation | None) -> bool:
         """Whether what was None, a number or a string can be kept as a choice together with what it is now."""
-        if attribute is None or not (old is None or type(old) in (bool, int, float, str)):
+        if not isinstance(place, AttributeLocation) or not (old is None or type(old) in (bool, int, float, str)):
             return False
         found = [old, *alternatives(freeze(now, self.recorder))]
-        made = with_kinds(AttributeKinds(*attribute, path, ()), (), found)
+        made = with_kinds(AttributeKinds(place.owner, place.key[2], path, ()), (), found)
         if made is not None:
             self.changed_kinds.append(made)
         return made is not None
@@ -779,14 +784,22 @@ class _Run:
                 )
 
     def _container_state(
-        self, path: str, old: Contents, now: Contents, state: list[_Input], new_state: list[torch.Tensor]
+        self,
+        path: str,
+        owner: Any,
+        old: Contents,
+        now: Contents,
+        state: list[_Input],
+        new_state: list[torch.Tensor],
     ) -> None:
+        """The same for the items of a list or dict; `owner` is None where the call leaves another one in its place."""
         if now.same(old):
             return
         if not now.same_places(old):
             raise _unsupported_state(f"`{path}`", "other items than before")
         for index, before, after in zip(old.indices, old.items, now.items, strict=True):
-            self._value_state(f"{path}[{index!r}]", before, after, state, new_state)
+            place = ItemLocation.of(owner, index) if isinstance(owner, (list, dict)) else None
+            self._value_state(f"{path}[{index!r}]", before, after, state, new_state, place)
 
     def _value_state(
         self,
@@ -795,7 +808,7 @@ class _Run:
         now: Any,
         state: list[_Input],
         new_state: list[torch.Tensor],
-        attribute: tuple[Any, str] | None = None,
+        place: AttributeLocation | ItemLocation | None,
     ) -> None:
         """Makes what a place that outlives the call holds now state of the program.
 
@@ -805,7 +818,7 @@ class _Run:
             now: what it holds after it.
             state: the inputs that are state; added to.
             new_state: their new values.
-            attribute: the owner and name, where the place is an attribute.
+            place: the place, where it is an attribute, or an item of what the call leaves there.
         """
         if now is old or same_constant(now, old):
             return
@@ -833,15 +846,15 @@ class _Run:
                 raise _unsupported_state(name, f"a Python {after.type.__name__} where a {old.type.__name__} was")
             state.append(made)
             new_state.append(freeze(after, self.recorder).raw)
-        elif type(old) in (bool, int, float) and isinstance(now, (Number, bool, int, float)) and attribute is not None:
+        elif type(old) in (bool, int, float) and isinstance(now, (Number, bool, int, float)) and place is not None:
             kind = now.type if isinstance(now, Number) else type(now)
             if kind is type(old):
-                self.changed_numbers.append(_StateAttribute(*attribute, path))
-            elif not self._has_kinds(path, old, now, attribute):
+                self.changed_numbers.append(_StateNumber(place, path))
+            elif not self._has_kinds(path, old, now, place):
                 raise _unsupported_state(name, f"a Python {kind.__name__} where a {type(old).__name__} was")
         elif type(old) is type(now) and isinstance(old, (list, dict)):
-            self._container_state(path, Contents(old), Contents(now), state, new_state)
-        elif not self._has_kinds(path, old, now, attribute):
+            self._container_state(path, old if now is old else None, Contents(old), Contents(now), state, new_state)
+        elif not self._has_kinds(path, old, now, place):
             raise _unsupported_state(name, f"{describe(now)} where {describe(old)} was")
 
 

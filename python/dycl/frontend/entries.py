@@ -118,7 +118,7 @@ def made_of(keys: Sequence[Any], values: Sequence[Any] | None, like: Entries | N
     """
     made = gathered(keys, like=like.keys if like is not None else None)
     given = None if values is None else gathered(values, like=like.values if like is not None else None)
-    if made is None or None in made.form[1] or (values is not None and given is None):
+    if made is None or not made.are_numbers or (values is not None and given is None):
         refuse_kinds()
     return Entries(made, given, torch.ones(made.stacks[0].shape[0], dtype=torch.bool))
 

@@ -82,6 +82,11 @@ class Facts:
         self._work[0] = _MAX_WORK
         return sorted(self._among(node, frozenset(candidates), [_MAX_CASES]) or candidates)
 
+    def are_possible(self) -> bool:
+        """Whether the conditions may all be as they are said to be; False where they are known to contradict."""
+        self._work[0] = _MAX_WORK
+        return all(self._among(node, frozenset({int(holds)}), [_MAX_CASES]) for node, holds in self._given)
+
     def _among(self, node: fx.Node, candidates: Values, cases: list[int]) -> Values:
         """The same; where it is several, one case after the other of the branches that the number comes from."""
         if not self._is_taken:

@@ -9,13 +9,19 @@ to be seen in the other. So is what a loop leaves in a variable that its body as
 from __future__ import annotations
 
 import gc
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from dycl.frontend.holders import is_seen
 from dycl.frontend.references import is_held
 from dycl.frontend.values import Site
+
+Conditions = tuple[tuple[torch.Tensor, bool], ...]
+"""Recorded bools, each with what it is on some paths."""
 
 
 @dataclass(eq=False)
@@ -28,6 +34,7 @@ class JoinedObject:
         site: the condition, or the end or the start of an iteration of a loop: the same for all that are made there.
         taken: the sides of other conditions on which that was.
         is_of_loop: a loop made it.
+        predicate: the recorded bool that says which of two it is, the first where it holds; None if it does not.
     """
 
     values: list[Any]
@@ -35,6 +42,24 @@ class JoinedObject:
     site: Site
     taken: Mapping[Any, Any] = field(default_factory=dict)
     is_of_loop: bool = False
+    predicate: torch.Tensor | None = None
+
+
+@dataclass(eq=False)
+class InRows:
+    """An object that is, or has become, an item of a list whose length depends on data, or part of one.
+
+    Such a list holds what was in the object, and makes another one of it where the item is asked for.
+
+    Attributes:
+        owner: the object.
+        site: the condition on whose sides the list is of other lengths; None if there is none.
+        conditions: recorded bools, each with what it is on the paths on which the object is in the list.
+    """
+
+    owner: Any
+    site: Site | None = None
+    conditions: Conditions = ()
 
 
 class JoinedObjects:
@@ -48,7 +73,7 @@ class JoinedObjects:
         self._of: dict[int, JoinedObject] = {}
         self._near: dict[int, list[JoinedObject]] = {}
         """Those that an object is, or was made into."""
-        self._in_rows: list[tuple[Any, Site]] = []
+        self._in_rows: list[InRows] = []
 
     def add(self, made: JoinedObject) -> None:
         self._made.append(made)
@@ -56,30 +81,34 @@ class JoinedObjects:
         for key in (id(made.values[0]), *_originals(made)):
             self._near.setdefault(key, []).append(made)
 
-    def note_in_rows(self, owner: Any, site: Site) -> None:
-        """Notes an object that is, or has become, an item of a list whose length depends on data, or part of one.
+    def note_in_rows(self, noted: InRows) -> None:
+        self._in_rows.append(noted)
 
-        Such a list holds what was in the object, and makes another one of it where the item is asked for.
+    def in_rows(self, owner: Any, is_excluded: Callable[[Conditions], bool]) -> InRows | None:
+        """What was noted by `note_in_rows` that `owner` is on some path; None if there is none.
 
         Args:
-            owner: the object.
-            site: the condition on whose sides the list is of other lengths, if there is one.
+            owner: an object that is about to be written to.
+            is_excluded: says of conditions that they are not all so on the open path.
         """
-        self._in_rows.append((owner, site))
-
-    def in_rows(self, owner: Any) -> Site | None:
-        """The site of what was noted by `note_in_rows` that `owner` is on some path; None if there is none."""
         if not self._in_rows:
             return None
-        found = {id(one): site for one, site in self._in_rows}
-        todo, seen = [id(owner)], {id(owner)}
-        while todo:
-            key = todo.pop()
-            if key in found:
-                return found[key]
-            fresh = [k for k in _originals(self._of.get(key)) if k not in seen]
-            seen.update(fresh)
-            todo += fresh
+        found: dict[int, list[InRows]] = {}
+        for noted in self._in_rows:
+            found.setdefault(id(noted.owner), []).append(noted)
+        todo: list[tuple[int, Conditions]] = [(id(owner), ())]
+        for ways in itertools.count():
+            if not todo:
+                return None
+            key, conditions = todo.pop()
+            for noted in found.get(key, ()):
+                if ways > _MAX_WAYS or not is_excluded((*noted.conditions, *conditions)):
+                    return noted
+            made = self._of.get(key)
+            for original, holds in zip(made.originals if made is not None else (), (True, False), strict=False):
+                if original is not None:
+                    at = made.predicate if made is not None else None
+                    todo.append((id(original), conditions if at is None else (*conditions, (at, holds))))
         return None
 
     def mark(self) -> tuple[int, int]:
@@ -150,6 +179,9 @@ class JoinedObjects:
 
 
 _NONE = id(None)
+
+_MAX_WAYS = 256
+"""How many ways are followed to what an object is made of; of what is behind them, all is taken for possible."""
 
 
 def _originals(made: JoinedObject | None) -> list[int]:

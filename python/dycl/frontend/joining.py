@@ -30,7 +30,7 @@ from dycl.frontend.kinds import (
     tensors_in,
 )
 from dycl.frontend.recorder import COND, Recorder
-from dycl.frontend.rows import Rows, common_layout, gathered, has_rows, note_one
+from dycl.frontend.rows import Rows, common_layout, gathered, has_rows, tracing
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sizes import expression, is_same_if, is_static, same_size
 from dycl.frontend.state import (
@@ -108,8 +108,8 @@ class Join:
         self._poisons: dict[int, torch.Tensor] = {}
         self._rebuilt: dict[tuple[int, int], JoinedObject] = {}
         self._made: dict[tuple[int, int], tuple[FunctionalTensor, tuple[Any, Any]]] = {}
-        self.in_rows: list[Any] = []
-        """The lists, dicts and the like that were put into rows, or into slots of a dict."""
+        self.in_rows: list[tuple[Any, bool]] = []
+        """The lists, dicts and the like that became rows, or slots of a dict, each with what the condition is there."""
         self.sited: Callable[[Any], Any] = lambda choice: choice
         """What becomes of a choice that is made, also of one in a container."""
 
@@ -140,7 +140,7 @@ class Join:
         number = self._plan_numbers(a, b)
         if number is not None:
             return number
-        if is_list(a) and is_list(b) and _holds_rows(a) is not _holds_rows(b):
+        if is_list(a) and is_list(b) and _forms_of_rows(a) != _forms_of_rows(b):
             rows = self.plan_rows(a, b, what)
             if rows is not None:
                 return rows
@@ -212,7 +212,7 @@ class Join:
             for i, graph in enumerate(self._graphs):
                 with self._recorder.into(graph), self._recorder.sizes.of_another_path():
                     made[i] = made[i].padded(count)
-        self.in_rows += [owner for side in (a, b) for item in side.items for owner in containers_in(item)]
+        self._note_in_rows(a, b)
         frozen = [freeze(entries.at_least(least), self._recorder) for entries in made]
         if not same_shape(frozen[0], frozen[1]):
             refuse_kinds()
@@ -252,17 +252,21 @@ class Join:
             return None
         plan = self.plan(frozen[0], frozen[1], what)
         items = [*a.items, *b.items]
-        self.in_rows += [owner for item in items for owner in containers_in(item)]
+        self._note_in_rows(a, b)
 
         def rebuild(results: list[torch.Tensor]) -> Any:
             made = plan(results)
             for item in items:
                 before = thaw(item).tensors() if type(thaw(item)) is Rows else tensors_in(item)
                 for now, tensor in zip(made.tensors(), before, strict=True):
-                    note_one.get()(now, tensor)
+                    tracing.get().note_one(now, tensor)
             return a.rebuild([made])
 
         return rebuild
+
+    def _note_in_rows(self, a: FrozenNode | FrozenContents, b: FrozenNode | FrozenContents) -> None:
+        for side, holds in ((a, True), (b, False)):
+            self.in_rows += [(owner, holds) for item in side.items for owner in containers_in(item)]
 
     def _plan_choice(self, a: Any, b: Any, what: str) -> Plan:
         """Two values of different kinds: refused if used, but it is known which of them it is."""
@@ -485,6 +489,10 @@ def _seen_by_nobody(value: FrozenContents, other: FrozenContents) -> FrozenConte
     if not value.items or any(item is not MISSING for item in value.items):
         return value
     return FrozenContents(other.contents, (MISSING,) * len(other.items))
+
+
+def _forms_of_rows(value: FrozenNode | FrozenContents) -> list[Any]:
+    return [v.original.form for v in value.items if isinstance(v, FrozenNode) and type(v.original) is Rows]
 
 
 def _holds_rows(value: FrozenNode | FrozenContents) -> bool:

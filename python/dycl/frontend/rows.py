@@ -6,16 +6,18 @@ tensor with a row for each item. A list in user code stays the object that it is
 items: `out.append(x)` needs nothing, and at the end of an iteration what was appended is joined to the rows.
 
 Tensors whose sizes differ from item to item are ragged: their rows are as large as the largest of them, and beside them
-are the sizes of each, as numbers.
+are the sizes of each, as numbers. Of constants that are no numbers, a row is the place among those that there are.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import torch
 from torch.utils import _pytree as pytree
@@ -24,21 +26,64 @@ from dycl.errors import UnsupportedConstructError
 from dycl.frontend.bounds import trusted
 from dycl.frontend.locations import here
 from dycl.frontend.sizes import is_static, same_size
-from dycl.frontend.values import Number
+from dycl.frontend.values import Choice, Number, Unusable
 
-NumberType = type | None
 
-Layout = tuple[tuple[int, ...], ...]
-"""For each leaf of an item, the dimensions of the tensor that are ragged."""
+@dataclass(frozen=True)
+class OneOf:
+    """What a leaf of the items is that is one of some constants: its row is the place among them.
 
-size_of_number: ContextVar[Callable[[Number], Any]] = ContextVar("size_of_number")
-"""Gives a Python int on data, which is at least 0, as torch takes a size."""
+    Attributes:
+        values: the constants, each with its type, apart from which an enum's member and its value may be equal.
+    """
 
-note_one: ContextVar[Callable[[Any, Any], None]] = ContextVar("note_one")
-"""Told of a tensor that is made, with one whose elements it has: in eager the two are one, or the one holds the other.
+    values: tuple[tuple[type, Any], ...]
 
-Also of a list, dict or the like that an item is made as, with None: in eager it is the one that was appended.
-"""
+    @staticmethod
+    def of(constant: Any) -> OneOf:
+        return OneOf(((type(constant), constant),))
+
+    def place_of(self, constant: Any) -> int:
+        """The place of a constant; -1 where it is none of these."""
+        known = (type(constant), constant)
+        return self.values.index(known) if known in self.values else -1
+
+    def merged(self, other: OneOf) -> OneOf:
+        return OneOf((*self.values, *(value for value in other.values if value not in self.values)))
+
+
+CONSTANTS = (type(None), str, bytes, enum.Enum, torch.dtype, torch.device)
+"""The types of constants, other than numbers, that items may be."""
+
+LeafType = type | OneOf | None
+"""What a leaf of the items is: of a type of number, one of some constants, or (None) a tensor."""
+
+Layout = tuple[tuple[tuple[int, ...], OneOf | None], ...]
+"""For each leaf of an item, the dimensions of the tensor that are ragged, or the constants that it may be."""
+
+
+class Tracing(Protocol):
+    """What rows have to know of, or tell, the program that is being traced."""
+
+    def size_of(self, number: Number) -> Any:
+        """A Python int on data, which is at least 0, as torch takes a size."""
+
+    def chosen_from(self, place: torch.Tensor, values: Sequence[Any]) -> Any:
+        """One of some constants, by its place among them, a 0-d i64."""
+
+    def place_of(self, choice: Choice) -> torch.Tensor:
+        """The place (0-d i64) of what a choice is among its values."""
+        ...
+
+    def note_one(self, made: torch.Tensor, other: torch.Tensor) -> None:
+        """Is told of a tensor with the elements of another: in eager the two are one, or the one holds the other."""
+
+    def note_in_rows(self, owner: Any) -> None:
+        """Is told of a list, dict or the like that becomes part of rows, or is made of them."""
+
+
+tracing: ContextVar[Tracing] = ContextVar("tracing")
+"""The program that is being traced."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +111,57 @@ def first_of(tensor: torch.Tensor, dim: int, size: Number) -> torch.Tensor:
     """The first elements along a dimension, which is known to have as many."""
     with trusted():
         # `narrow` would ask whether it has.
-        return torch.index_select(tensor, dim, torch.arange(size_of_number.get()(size)))
+        return torch.index_select(tensor, dim, torch.arange(tracing.get().size_of(size)))
 
 
 def _is_ragged(value: Any) -> bool:
     return type(value) is Ragged
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A dataclass of the user's in a list: its class, the names of its fields, and what they hold."""
+
+    cls: type
+    names: tuple[str, ...]
+    values: tuple[Any, ...]
+
+    @staticmethod
+    def is_one(value: Any) -> bool:
+        cls: Any = type(value)
+        is_users = dataclasses.is_dataclass(cls) and not cls.__module__.startswith("dycl.")
+        return is_users and not isinstance(value, (list, tuple, dict, torch.Tensor, torch.nn.Module))
+
+    def made(self) -> Any:
+        """A new object."""
+        fresh = object.__new__(self.cls)
+        for name, value in zip(self.names, self.values, strict=True):
+            object.__setattr__(fresh, name, value)
+        return fresh
+
+
+def _with_records(item: Any) -> Any:
+    """An item with records for the dataclasses in it, which pytrees do not look into."""
+
+    def record(value: Any) -> Any:
+        if not Record.is_one(value):
+            return value
+        names = tuple(f.name for f in dataclasses.fields(value) if hasattr(value, f.name))
+        return Record(type(value), names, tuple(_with_records(getattr(value, name)) for name in names))
+
+    return pytree.tree_map(record, item, is_leaf=lambda v: isinstance(v, Number) or Record.is_one(v))
+
+
+def without_records(item: Any, change: Callable[[Any], Any] = lambda v: v) -> Any:
+    """An item with the dataclasses in it, and what `change` makes of all else."""
+
+    def made(value: Any) -> Any:
+        if type(value) is not Record:
+            return change(value)
+        values = tuple(without_records(v, change) for v in value.values)
+        return dataclasses.replace(value, values=values).made()
+
+    return pytree.tree_map(made, item, is_leaf=lambda v: _is_item(v) or type(v) is Record)
 
 
 pytree.register_pytree_node(
@@ -79,6 +170,12 @@ pytree.register_pytree_node(
     lambda leaves, dims: Ragged((parts := list(leaves))[0], tuple(parts[1:]), dims),
     serialized_type_name="dycl.frontend.rows.Ragged",
 )
+pytree.register_pytree_node(
+    Record,
+    lambda record: (list(record.values), (record.cls, record.names)),
+    lambda values, form: Record(form[0], form[1], tuple(values)),
+    serialized_type_name="dycl.frontend.rows.Record",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,13 +183,12 @@ class Rows:
     """Several items of a list, of one form.
 
     Attributes:
-        form: how an item is nested, ragged tensors as `Ragged`, and for each leaf the type of a Python number, or None
-            for a tensor.
+        form: how an item is nested, ragged tensors as `Ragged`, dataclasses as `Record`, and what each leaf is.
         stacks: for each leaf of an item, the tensor whose rows are that leaf of each item.
         least: how many items there are at least.
     """
 
-    form: tuple[pytree.TreeSpec, tuple[NumberType, ...]]
+    form: tuple[pytree.TreeSpec, tuple[LeafType, ...]]
     stacks: tuple[torch.Tensor, ...]
     least: int
 
@@ -106,10 +202,15 @@ class Rows:
         return Number(_sizes((), size), int) if isinstance(size, torch.SymInt) else size
 
     @property
-    def number_type(self) -> NumberType:
+    def number_type(self) -> type | None:
         """The type of the items, if they are numbers by themselves; None otherwise."""
         spec, kinds = self.form
-        return kinds[0] if spec.is_leaf() else None
+        return kinds[0] if spec.is_leaf() and isinstance(kinds[0], type) else None
+
+    @property
+    def are_numbers(self) -> bool:
+        """Whether the items are made of numbers only."""
+        return all(isinstance(kind, type) for kind in self.form[1])
 
     @property
     def ragged_dims(self) -> tuple[int, ...] | None:
@@ -122,10 +223,8 @@ class Rows:
     def _made(self, leaves: Iterable[torch.Tensor]) -> Any:
         """An item, of its leaves."""
         spec, kinds = self.form
-        item = pytree.tree_unflatten(
-            [v if kind is None else Number(v, kind) for v, kind in zip(leaves, kinds, strict=True)], spec
-        )
-        made = pytree.tree_map(lambda v: v.tensor() if _is_ragged(v) else v, item, is_leaf=_is_item)
+        item = pytree.tree_unflatten([_leaf(v, kind) for v, kind in zip(leaves, kinds, strict=True)], spec)
+        made = without_records(item, lambda v: v.tensor() if _is_ragged(v) else v)
         note_in_rows([made])
         return made
 
@@ -134,9 +233,10 @@ class Rows:
         with trusted():
             leaves = [stack[index.tensor.reshape(1)].squeeze(0) for stack in self.stacks]
             item = self._made(leaves)
-        tensors = (v for v in pytree.tree_leaves(item, is_leaf=_is_item) if isinstance(v, torch.Tensor))
+        parts = pytree.tree_leaves(_with_records(item), is_leaf=_is_item)
+        tensors = [v for v in parts if isinstance(v, torch.Tensor)]
         for tensor, leaf in zip(tensors, self.tensors(), strict=True):
-            note_one.get()(tensor, leaf)
+            tracing.get().note_one(tensor, leaf)
         return item
 
     def tensors(self) -> list[torch.Tensor]:
@@ -157,30 +257,31 @@ class Rows:
 
     @property
     def layout(self) -> Layout:
-        return tuple(leaf.dims for leaf in self.leaves()[1])
+        return tuple((leaf.dims, leaf.constants) for leaf in self.leaves()[1])
 
     def laid_out(self, layout: Layout) -> Rows:
-        """The same items, with those dimensions ragged that a layout says, recorded in the current graph."""
+        """The same items in a layout that takes them, recorded in the current graph."""
         spec, leaves = self.leaves()
         if self.layout == layout:
             return self
-        return _of_leaves(spec, [leaf.ragged(dims) for leaf, dims in zip(leaves, layout, strict=True)], self.least)
+        leaves = [leaf.laid_out(dims, among) for leaf, (dims, among) in zip(leaves, layout, strict=True)]
+        return _of_leaves(spec, leaves, self.least)
 
     def without_items(self, layout: Layout) -> Rows:
         """No items, of the form of these and a layout, recorded in the current graph."""
         spec, leaves = self.leaves()
         none: list[_Leaf] = []
-        for leaf, dims in zip(leaves, layout, strict=True):
+        for leaf, (dims, among) in zip(leaves, layout, strict=True):
             shape = [0 if d in dims else size for d, size in enumerate(leaf.stack.shape[1:])]
             sizes = tuple(torch.empty((0,), dtype=torch.int64) for _ in dims)
-            none.append(_Leaf(leaf.kind, torch.empty((0, *shape), dtype=leaf.stack.dtype), sizes, dims))
+            none.append(_Leaf(among or leaf.kind, torch.empty((0, *shape), dtype=leaf.stack.dtype), sizes, dims))
         return _of_leaves(spec, none, 0)
 
     def at(self, places: torch.Tensor, least: int = 0) -> Rows:
         """The items at some places (i64[m], each from 0 to below the length), or where a mask (bool[n]) holds."""
         made = Rows(self.form, tuple(stack[places] for stack in self.stacks), least)
         for now, before in zip(made.tensors(), self.tensors(), strict=True):
-            note_one.get()(now, before)
+            tracing.get().note_one(now, before)
         return made
 
     def spread(self) -> list[Any]:
@@ -210,18 +311,36 @@ def _is_item(value: Any) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _Leaf:
-    """A leaf of the items: the type of a Python number, or None for a tensor; its rows, and if ragged, their sizes."""
+    """A leaf of the items: what it is, its rows, and if ragged, their sizes."""
 
-    kind: NumberType
+    kind: LeafType
     stack: torch.Tensor
     sizes: tuple[torch.Tensor, ...]
     dims: tuple[int, ...]
 
-    def ragged(self, dims: tuple[int, ...]) -> _Leaf:
-        """The same with more dimensions ragged, of which all items have one size."""
+    @property
+    def constants(self) -> OneOf | None:
+        return self.kind if isinstance(self.kind, OneOf) else None
+
+    def laid_out(self, dims: tuple[int, ...], among: OneOf | None) -> _Leaf:
+        """The same with more dimensions ragged, of which all items have one size; or of more constants."""
+        if among is not None and self.constants is not None:
+            stack = self.stack
+            for place, value in enumerate(self.constants.values):
+                if among.values.index(value) != place:
+                    stack = torch.where(self.stack == place, among.values.index(value), stack)
+            return _Leaf(among, stack, (), ())
         count, known = self.stack.shape[0], dict(zip(self.dims, self.sizes, strict=True))
         sizes = [known[d] if d in known else _sizes((count,), self.stack.shape[1 + d]) for d in dims]
         return _Leaf(self.kind, self.stack, tuple(sizes), dims)
+
+
+def _leaf(row: torch.Tensor, kind: LeafType) -> Any:
+    """What a row of a leaf is in an item."""
+    if isinstance(kind, OneOf):
+        values = [value for _, value in kind.values]
+        return tracing.get().chosen_from(row, values) if len(values) > 1 else values[0]
+    return row if kind is None else Number(row, kind)
 
 
 def _sizes(shape: tuple[Any, ...], size: Any) -> torch.Tensor:
@@ -290,16 +409,18 @@ def gathered(items: Iterable[Any], like: Any = None, varies: Callable[[Any], boo
     made = Rows(parts[0].form, tuple(torch.cat(column) for column in columns), sum(p.least for p in parts))
     for part in parts:
         for now, before in zip(made.tensors(), part.tensors(), strict=True):
-            note_one.get()(now, before)
+            tracing.get().note_one(now, before)
     return made
 
 
 def changeable_in(item: Any) -> Iterator[Any]:
-    """The lists, dicts and the like in an item of a list, which can be written to."""
-    if isinstance(item, (list, dict)):
+    """The lists, dicts and dataclasses in an item of a list, which can be written to."""
+    is_record = Record.is_one(item)
+    if isinstance(item, (list, dict)) or (is_record and not item.__dataclass_params__.frozen):
         yield item
-    if isinstance(item, (list, tuple, dict)):
-        for part in item.values() if isinstance(item, dict) else item:
+    if isinstance(item, (list, tuple, dict)) or is_record:
+        inner: Any = item.values() if isinstance(item, dict) else vars(item).values() if is_record else item
+        for part in inner:
             yield from changeable_in(part)
 
 
@@ -307,11 +428,11 @@ def note_in_rows(items: Iterable[Any]) -> None:
     """Notes the lists, dicts and the like in what becomes rows, or is made of them."""
     for item in items:
         for owner in changeable_in(item):
-            note_one.get()(owner, None)
+            tracing.get().note_in_rows(owner)
 
 
 def common_layout(several: Sequence[Rows], varies: Callable[[Any], bool] = lambda _: False) -> Layout | None:
-    """How rows have to be laid out to be joined: for each leaf of an item, which dimensions are ragged.
+    """How rows have to be laid out to be joined: for each leaf of an item, what is ragged, and which constants it is.
 
     Args:
         several: the rows.
@@ -323,17 +444,18 @@ def common_layout(several: Sequence[Rows], varies: Callable[[Any], bool] = lambd
     found = [rows.leaves() for rows in several]
     if any(spec != found[0][0] for spec, _ in found):
         return None
-    layout: list[tuple[int, ...]] = []
+    layout: list[tuple[tuple[int, ...], OneOf | None]] = []
     for leaves in zip(*(leaves for _, leaves in found), strict=True):
-        kinds = {(leaf.kind, leaf.stack.dtype, leaf.stack.dim()) for leaf in leaves}
-        if len(kinds) > 1:
+        constants = [leaf.constants for leaf in leaves if leaf.constants is not None]
+        types = [OneOf if leaf.constants is not None else leaf.kind for leaf in leaves]
+        if len({(t, leaf.stack.dtype, leaf.stack.dim()) for t, leaf in zip(types, leaves, strict=True)}) > 1:
             return None
         ragged = {d for leaf in leaves for d in leaf.dims}
         for d, sizes in enumerate(zip(*(leaf.stack.shape[1:] for leaf in leaves), strict=True)):
             is_one = all(same_size(size, sizes[0]) for size in sizes)
             if not is_one or varies(sizes[0]):
                 ragged.add(d)
-        layout.append(tuple(sorted(ragged)))
+        layout.append((tuple(sorted(ragged)), functools.reduce(OneOf.merged, constants) if constants else None))
     return tuple(layout)
 
 
@@ -372,7 +494,7 @@ def zipped(several: Sequence[Rows]) -> Rows:
     return Rows((pytree.tree_structure(example), kinds), stacks, min(rows.least for rows in several))
 
 
-def of_stack(stack: torch.Tensor, kind: NumberType, least: int = 0) -> Rows:
+def of_stack(stack: torch.Tensor, kind: type | None, least: int = 0) -> Rows:
     """The rows of a tensor; of one dimension, as numbers of a type."""
     return Rows((pytree.tree_structure(0), (kind,)), (stack,), least)
 
@@ -390,14 +512,23 @@ def pieces(tensor: torch.Tensor, size: int, dim: int) -> Rows:
 
 
 def _row(item: Any) -> Rows | None:
-    """One item as rows; None if it is not made of tensors and numbers."""
-    leaves, spec = pytree.tree_flatten(item, is_leaf=lambda v: isinstance(v, Number))
-    kinds: list[NumberType] = []
+    """One item as rows; None if it is not made of tensors, numbers and other constants."""
+    leaves, spec = pytree.tree_flatten(_with_records(item), is_leaf=lambda v: isinstance(v, Number))
+    kinds: list[LeafType] = []
     stacks: list[torch.Tensor] = []
     for leaf in leaves:
         if isinstance(leaf, torch.SymInt):
             leaf = Number(_sizes((), leaf), int)
-        if isinstance(leaf, torch.Tensor):
+        if isinstance(leaf, CONSTANTS):
+            kinds.append(OneOf.of(leaf))
+            stacks.append(torch.zeros(1, dtype=torch.int64))
+        elif isinstance(leaf, Unusable):
+            choice = Unusable.choice(leaf)
+            if choice is None or not all(isinstance(value, CONSTANTS) for value in choice.values):
+                return None
+            kinds.append(OneOf(tuple((type(value), value) for value in choice.values)))
+            stacks.append(tracing.get().place_of(choice)[None])
+        elif isinstance(leaf, torch.Tensor):
             kinds.append(None)
             stacks.append(leaf[None])
         elif isinstance(leaf, (Number, bool, int, float)):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -555,9 +555,13 @@ class Unusable:
         object.__setattr__(self, "_choice", choice)
 
     def __getattribute__(self, name: str) -> Any:
-        if name not in ("_error", "_choice", "__class__", "__torch_function__"):
-            return getattr(known(self), name)
-        return object.__getattribute__(self, name)
+        if name in ("_error", "_choice", "__class__", "__torch_function__"):
+            return object.__getattribute__(self, name)
+        if name in _TO_ONE_RANK and _is_of_tensors(self):
+            choice = Unusable.choice(self)
+            assert choice is not None
+            return one_of_methods.get()(choice, [getattr(tensor, name) for tensor in choice.values])
+        return getattr(known(self), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(known(self), name, value)
@@ -653,6 +657,29 @@ def known(value: Any) -> Any:
     if choice is None or index is None or isinstance(choice.values[index], Unusable):
         refuse(value)
     return choice.values[index]
+
+
+one_of_methods: ContextVar[Callable[[Choice, Sequence[Any]], Any]] = ContextVar("one_of_methods")
+"""Gives what may be called for one of some methods, those of a choice's values: each is called on a path of its own."""
+
+_TO_ONE_RANK = ("reshape", "view", "flatten", "ravel")
+"""Methods after which it does not matter how many dimensions a tensor had: the rest is compiled once."""
+
+
+def _is_of_tensors(value: Unusable) -> bool:
+    """Whether a value may be several tensors on the path that is being traced, of different numbers of dimensions."""
+    choice = Unusable.choice(value)
+    if choice is None or not all(isinstance(v, torch.Tensor) for v in choice.values):
+        return False
+    return not isinstance(choice.tag, int) and which_alternative.get()(choice) is None
+
+
+def known_or_open(value: Any) -> Any:
+    """A value; an unusable one as what it is on the path that is being traced, or where it may be several, as it is."""
+    try:
+        return known(value)
+    except DisagreementError:
+        return value
 
 
 _PLAIN = "neg pos abs invert index lt le gt ge eq ne getitem setitem delitem contains"

@@ -567,7 +567,7 @@ def _check_sharing(regions: list[dict[str, Any]]) -> None:
 
 
 _KEYED = ("dict", "OrderedDict", "namedtuple", "dataclass")
-_NESTED = ("tuple", "list", "choice", "rows", "narrowed", *_KEYED)
+_NESTED = ("tuple", "list", "choice", "rows", "narrowed", "one_of", *_KEYED)
 
 
 def _check_structure(value: Any, where: str, count: int) -> None:
@@ -601,6 +601,10 @@ def _check_structure(value: Any, where: str, count: int) -> None:
             kinds = [item.get("kind") for item in items]
             if kinds != ["tensor", *["number"] * len(keys)]:
                 raise _Wrong(f"{where} is not a tensor and a number for each of its keys")
+        if kind == "one_of":
+            kinds = [item.get("kind") for item in items]
+            if len(kinds) < 2 or kinds != ["number", *["constant"] * (len(kinds) - 1)]:
+                raise _Wrong(f"{where} is not a number and constants")
         for i, item in enumerate(items):
             _check_structure(item, f"{where}.items[{i}]", count)
     elif kind not in ("tensor", "number", "constant"):

@@ -212,7 +212,7 @@ def sorted_(ops: Calls, items: Any, *, key: Any = None, reverse: bool = False) -
     ranks = rows if rows is not None and key is None else None
     if rows is not None and key is not None:
         ranks = _ranks(ops, items, key, given)
-    if rows is not None and (ranks is None or None in ranks.form[1]):
+    if rows is not None and (ranks is None or not ranks.are_numbers):
         raise UnsupportedConstructError(
             "a sort of a list whose length depends on data, by what is not a number or a tuple of some",
             hint="sort by numbers",

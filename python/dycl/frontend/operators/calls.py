@@ -30,7 +30,7 @@ from dycl.frontend.operators.replacements import replacement_of
 from dycl.frontend.operators.selection import Selection
 from dycl.frontend.operators.small_sizes import check_call
 from dycl.frontend.size_numbers import as_number, number_unless_size
-from dycl.frontend.values import Number, known
+from dycl.frontend.values import Number, known, known_or_open
 
 _MUTATING = {
     *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse"),
@@ -64,6 +64,21 @@ def _is_constant(value: Any) -> bool:
     return isinstance(value, (str, bytes, bool, int, float, complex, type(None), torch.dtype))
 
 
+def _hands_on(function: Any) -> bool:
+    """Whether a call gives its arguments to code that is rewritten, which may be told of what kind they are there."""
+    if isinstance(function, types.MethodType) and not isinstance(function.__self__, (torch.Tensor, Number)):
+        function = function.__func__
+    if isinstance(function, types.FunctionType):
+        return not runs_as_it_is(function.__code__.co_filename) and replacement_of(function) is None
+    if isinstance(function, nn.Module):
+        return isinstance(type(function).forward, types.FunctionType) and _hands_on(type(function).forward)
+    if isinstance(function, type):
+        initializer = getattr(function, "__init__", None)
+        return isinstance(initializer, types.FunctionType) and _hands_on(initializer)
+    is_append = isinstance(function, types.BuiltinMethodType) and function.__name__ == "append"
+    return isinstance(function, (functools.partial, Selection)) or (is_append and type(function.__self__) is list)
+
+
 class Calls(Objects):
     """Adds calls."""
 
@@ -72,8 +87,10 @@ class Calls(Objects):
         return self.iterator(self._call(function, args, kwargs))
 
     def _call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        function, args = known(function), tuple(map(known, args))
-        kwargs = {name: known(value) for name, value in kwargs.items()}
+        function = known(function)
+        given = known_or_open if _hands_on(function) else known
+        args = tuple(map(given, args))
+        kwargs = {name: given(value) for name, value in kwargs.items()}
         if id(function) in _MOVING:
             for value in args:
                 self.refuse_outside_iterator(value)

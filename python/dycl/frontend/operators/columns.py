@@ -14,11 +14,11 @@ import torch
 from torch.utils import _pytree as pytree
 
 from dycl.frontend.operators.growing import has_rows, rows_of
-from dycl.frontend.rows import Rows, gathered
+from dycl.frontend.rows import OneOf, Rows, common_layout, gathered
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sizes import is_static
 from dycl.frontend.sorting import stable_order
-from dycl.frontend.values import Number
+from dycl.frontend.values import Number, known
 
 if TYPE_CHECKING:
     from dycl.frontend.operators.indexing import Indexing
@@ -43,10 +43,19 @@ def columns_of(items: Any) -> Rows | None:
         return None
     if has_rows(items):
         rows = rows_of(items)
-        return rows if all(kind is not None for kind in rows.form[1]) else None
+        return rows if rows.are_numbers else None
     if not all(map(_is_plain, items)) or not any(map(_on_data, items)):
         return None
     return gathered(items)
+
+
+def searched(items: Any) -> Rows | None:
+    """A list or tuple that may be searched for numbers on data, or for constants, as rows; None for any other."""
+    rows = columns_of(items)
+    if rows is None and isinstance(items, (list, tuple)) and has_rows(items):
+        rows = rows_of(items)
+        return rows if all(kind is not None for kind in rows.form[1]) else None
+    return rows
 
 
 def column_of(items: Any) -> Rows | None:
@@ -68,10 +77,18 @@ def places_of(rows: Rows) -> torch.Tensor:
 def hits(items: Any, rows: Rows, value: Any) -> torch.Tensor:
     """Where the items equal a value, or are it: bool[n]. Their form is a number, or that of the value."""
     leaves, spec = pytree.tree_flatten(value, is_leaf=lambda v: isinstance(v, Number))
-    leaves = [Number.of_tensor(v) if isinstance(v, torch.Tensor) and v.numel() == 1 else as_number(v) for v in leaves]
-    if spec != rows.form[0] or not all(map(_is_number, leaves)):
-        return torch.zeros_like(places_of(rows), dtype=torch.bool)
-    found = [stack == Number.of(leaf).tensor for stack, leaf in zip(rows.stacks, leaves, strict=True)]
+    leaves: list[Any] = [known(as_number(v)) for v in leaves]
+    leaves = [Number.of_tensor(v) if isinstance(v, torch.Tensor) and v.numel() == 1 else v for v in leaves]
+    nowhere = torch.zeros_like(places_of(rows), dtype=torch.bool)
+    if spec != rows.form[0]:
+        return nowhere
+    kinds = rows.form[1]
+    if not all(isinstance(kind, OneOf) or _is_number(leaf) for kind, leaf in zip(kinds, leaves, strict=True)):
+        return nowhere
+    found = [
+        stack == (kind.place_of(leaf) if isinstance(kind, OneOf) else Number.of(leaf).tensor)
+        for stack, kind, leaf in zip(rows.stacks, kinds, leaves, strict=True)
+    ]
     same = found[0]
     for more in found[1:]:
         same = same.logical_and(more)
@@ -136,9 +153,12 @@ def equal(left: Any, right: Any) -> Any:
     """`left == right` of two lists, one of which has a length that depends on data; None where that is not known."""
     examples = _example(right), _example(left)
     sides = [gathered(side, like=other) for side, other in zip((left, right), examples, strict=True)]
-    if sides[0] is None or sides[1] is None or sides[0].form[0] != sides[1].form[0]:
+    both = [side for side in sides if side is not None]
+    layout = common_layout(both) if len(both) == 2 else None
+    if layout is None:
         return None
-    sizes = [count_of(side) for side in sides if side is not None]
+    sides = [side.laid_out(layout) for side in both]
+    sizes = [count_of(side) for side in sides]
     size = torch.sym_min(*sizes)
     same = Number.of(as_number(sizes[0]) == as_number(sizes[1])).tensor
     for a, b in zip(sides[0].stacks, sides[1].stacks, strict=True):

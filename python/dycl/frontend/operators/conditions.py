@@ -202,7 +202,7 @@ class Conditions(SpecialMethods):
                     return False
             if entries is not None:
                 return keyed.contains(entries, item)
-        rows = columns.columns_of(container)
+        rows = columns.searched(container)
         if rows is not None:
             return Number(columns.hits(container, rows, known(item)).any(), bool)
         container = known_items(container)

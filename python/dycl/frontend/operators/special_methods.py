@@ -9,7 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from dycl.frontend.operators.core import Core, method_of_class
-from dycl.frontend.values import TruthOnly, known
+from dycl.frontend.rows import CONSTANTS
+from dycl.frontend.sizes import Symbolic
+from dycl.frontend.state import UNDEFINED
+from dycl.frontend.values import Number, TruthOnly, Unusable, known
 
 _BINARY = {
     "Add": "add",
@@ -52,6 +55,15 @@ def operator_method(owner: Any, name: str) -> Callable[..., Any] | None:
     return _method_of_class(type(owner), name)
 
 
+def _plain_truth(value: Any) -> bool | None:
+    """The truth of a value that does not depend on data, and no method of the user's is asked for; None of another."""
+    if isinstance(value, CONSTANTS) or type(value) in (bool, int, float):
+        return bool(value)
+    is_plain = value is not UNDEFINED and not isinstance(value, (Unusable, *Symbolic))
+    is_object = not any(hasattr(type(value), name) for name in ("__bool__", "__len__"))
+    return True if is_plain and is_object else None
+
+
 class SpecialMethods(Core):
     """Adds operators on objects of the user's."""
 
@@ -76,6 +88,9 @@ class SpecialMethods(Core):
 
     def tested(self, value: Any) -> Any:
         """What a condition on a value tests: what its own `__bool__`, or else `__len__`, gives; itself without them."""
+        truth = self._truth_of_choice(value) if type(value) is Unusable else None
+        if truth is not None:
+            return truth
         value = value if isinstance(value, TruthOnly) else known(value)
         for name in ("__bool__", "__len__"):
             method = operator_method(value, name)
@@ -84,6 +99,25 @@ class SpecialMethods(Core):
             if hasattr(type(value), name):
                 break
         return value
+
+    def _truth_of_choice(self, value: Unusable) -> Any:
+        """The truth of what is of another kind on each path; None where it is known what it is, or one has no truth."""
+        choice = Unusable.choice(value)
+        if choice is None or isinstance(choice.tag, int) or self.control.which(choice) is not None:
+            return None
+        on_data = [i for i, alternative in enumerate(choice.values) if isinstance(alternative, Number)]
+        truths = {i: _plain_truth(v) for i, v in enumerate(choice.values) if i not in on_data}
+        if None in truths.values():
+            return None
+        result = self.control.is_one_of(choice, [i for i, truth in truths.items() if truth])
+        for i in on_data:
+            predicate = self.control.predicate(self.control.is_one_of(choice, [i]))
+            number = choice.values[i]
+            if predicate is None:
+                return None
+            # Only there it has a value.
+            result = self.control.choose(predicate, lambda n=number: n != 0, lambda r=result: r)
+        return result
 
     def not_(self, value: Any) -> Any:
         """`not value`; see `conditions.py`."""

@@ -64,13 +64,13 @@ def _tensor(ops: Calls, plain: Callable[..., torch.Tensor], data: Any, *args: An
 def _tensor_of_tuples(ops: Calls, rows: Rows, dtype: torch.dtype | None) -> torch.Tensor:
     """`torch.tensor` of as many tuples or lists of numbers as data say."""
     spec, kinds = rows.form
-    if spec.type not in (tuple, list) or None in kinds or spec.num_leaves != spec.num_children:
+    if spec.type not in (tuple, list) or not rows.are_numbers or spec.num_leaves != spec.num_children:
         raise UnsupportedConstructError(
             "`torch.tensor` of a list whose length depends on data, of what is not numbers or tuples of them",
             hint="use `torch.stack` of tensors",
             location=here(),
         )
-    numbers = [torch.empty((), dtype=PYTHON_DTYPES[kind]()) for kind in kinds if kind is not None]
+    numbers = [torch.empty((), dtype=PYTHON_DTYPES[kind]()) for kind in kinds if isinstance(kind, type)]
     common = dtype or functools.reduce(torch.promote_types, (number.dtype for number in numbers))
     made = torch.stack([stack.to(common) for stack in rows.stacks], 1)
     if rows.least:
