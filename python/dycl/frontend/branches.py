@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import math
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -17,7 +18,7 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 from dycl.errors import DyclError, UnsupportedConstructError
 from dycl.frontend.checks import Checks
 from dycl.frontend.entries import entries_in
-from dycl.frontend.facts import Facts
+from dycl.frontend.facts import Budget, Facts
 from dycl.frontend.holders import is_left_behind, is_made_elsewhere, is_variable_of_the_past
 from dycl.frontend.joined_objects import Conditions, InRows, JoinedObjects
 from dycl.frontend.joining import Join, Plan, constant
@@ -65,13 +66,18 @@ class _StoppedSide(Exception):  # noqa: N818 (not an error: it takes a traced si
         self.side = side
 
 
+_DEEP = 150
+"""How many conditions that nest in each other are likely to be a recursion, which has no end."""
+
+
 class Branches:
     """The paths of the program that is being captured.
 
     Attributes:
         recorder: where ops go.
         checks: what eager checks while it runs; None where the program does not. Set before the first use.
-        deadline: the processor time (`time.process_time`) after which paths are not taken apart any further.
+        deadline: the processor time (`time.process_time`) after which paths are not taken apart any further, nor
+            followed where more than `_DEEP` conditions nest.
         journal: where stores to attributes and containers are reported.
         sites: how many conditions on data have been met.
         escaping: the exceptions that leave the program. Set before the first use; the runs of one capture share it.
@@ -104,6 +110,7 @@ class Branches:
         self._assumed: list[tuple[list[tuple[Fork, bool]], tuple[torch.Tensor, bool]]] = []
         """The conditions that were met and are taken one way in this run, each with the forks that were open there."""
         self._sides_traced = 0
+        self._budget = Budget()
         self._facts: tuple[list[tuple[int, bool]], Facts] | None = None
         """What was last found to be known, with the conditions, by the ids of their tensors."""
         self._of_sizes: tuple[Facts, int, tuple[Any, ...]] | None = None
@@ -215,7 +222,7 @@ class Branches:
         key = [(id(tensor), holds) for tensor, holds in conditions]
         if self._facts is None or self._facts[0] != key:
             node_of = self.recorder.node_of
-            self._facts = key, Facts((node_of(tensor), holds) for tensor, holds in conditions)
+            self._facts = key, Facts(((node_of(tensor), holds) for tensor, holds in conditions), self._budget)
         return self._facts[1]
 
     def _passed(self) -> list[tuple[torch.Tensor, bool]]:
@@ -388,10 +395,13 @@ class Branches:
         return len(self._scopes) if target is None else self._scopes.index(target)
 
     def _open(self, fork: Fork, graph: fx.Graph) -> None:
-        if len(self._forks) + self._depth >= self._max_depth:
+        nested = len(self._forks) + self._depth
+        is_late = nested >= _DEEP and time.process_time() > self.deadline
+        if is_late or nested >= self._max_depth:
+            option = "max_seconds" if is_late else "max_depth"
             raise UnsupportedConstructError(
-                f"more than {self._max_depth} conditions nest in each other",
-                hint="raise `Options.max_depth`, or turn a recursion or a long loop into a `while` on a tensor",
+                f"more than {nested} conditions nest in each other",
+                hint=f"raise `Options.{option}`, or turn a recursion or a long loop into a `while` on a tensor",
                 location=fork.site.location,
             )
         self._forks.append(fork)

@@ -10,7 +10,8 @@ selects, comparisons with constants, `not`, `and`, `or`. Nothing is traced apart
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -44,6 +45,15 @@ _MAX_CASES = 32
 _MAX_WORK = 10_000
 """How many values are looked at for one question; what is behind them is not known."""
 
+_MAX_TOTAL = 2_000_000
+"""How many values are looked at for all questions of a program (some 10 seconds), until each is given less."""
+
+_MAX_KEPT = 256
+"""Of how many values it is kept what they are made of."""
+
+_LITTLE_WORK = 300
+"""How many values are looked at for one question after that."""
+
 _MAX_DEPTH = 40
 """How far ops are followed."""
 
@@ -51,16 +61,45 @@ _MAX_ROUNDS = 3
 """How often the conditions are read: a later one may say more of what an earlier one was made of."""
 
 
+class Budget:
+    """How much may still be looked at in a program; see `_MAX_TOTAL`."""
+
+    def __init__(self) -> None:
+        self.left = _MAX_TOTAL
+
+        self._made_of: dict[fx.Node, set[fx.Node]] = {}
+
+    def of_question(self) -> int:
+        return _MAX_WORK if self.left > 0 else _LITTLE_WORK
+
+    def made_of(self, node: fx.Node) -> set[fx.Node]:
+        """See `_made_of`; what is asked for again and again is kept."""
+        found = self._made_of.get(node)
+        if found is None:
+            if len(self._made_of) >= _MAX_KEPT:
+                self._made_of.clear()
+            found = self._made_of[node] = _made_of(node, self.of_question())
+            self.left -= len(found)
+        return found
+
+
 class Facts:
     """What is known on a path.
 
     Args:
         conditions: recorded 0-d bools, each with what it is on the path.
+        budget: for all questions of a program.
         work: how many values may still be looked at; counted down.
     """
 
-    def __init__(self, conditions: Iterable[tuple[fx.Node, bool]], work: list[int] | None = None) -> None:
-        self._work = [_MAX_WORK] if work is None else work
+    def __init__(
+        self,
+        conditions: Iterable[tuple[fx.Node, bool]],
+        budget: Budget | None = None,
+        work: list[int] | None = None,
+    ) -> None:
+        self._budget = budget or Budget()
+        self._work = [self._budget.of_question()] if work is None else work
         self._depth = 0
         self._narrowed: dict[fx.Node, Values] = {}
         self._excluded: dict[fx.Node, Values] = {}
@@ -79,12 +118,21 @@ class Facts:
 
     def among(self, node: fx.Node, candidates: Sequence[int]) -> list[int]:
         """Which of the candidates a recorded number may be on the path; all of them where the conditions contradict."""
-        self._work[0] = _MAX_WORK
-        return sorted(self._among(node, frozenset(candidates), [_MAX_CASES]) or candidates)
+        with self._question():
+            return sorted(self._among(node, frozenset(candidates), [_MAX_CASES]) or candidates)
 
     def are_possible(self) -> bool:
         """Whether the conditions may all be as they are said to be; False where they are known to contradict."""
-        self._work[0] = _MAX_WORK
+        with self._question():
+            return self._are_possible()
+
+    @contextmanager
+    def _question(self) -> Generator[None]:
+        self._work[0] = given = self._budget.of_question()
+        yield
+        self._budget.left -= given - self._work[0]
+
+    def _are_possible(self) -> bool:
         return all(self._among(node, frozenset({int(holds)}), [_MAX_CASES]) for node, holds in self._given)
 
     def _among(self, node: fx.Node, candidates: Values, cases: list[int]) -> Values:
@@ -100,14 +148,15 @@ class Facts:
         if condition is None:
             return found
         cases[0] -= 1
-        sides = (Facts([*self._given, (condition, holds)], self._work) for holds in (True, False))
+        sides = (Facts([*self._given, (condition, holds)], self._budget, self._work) for holds in (True, False))
         return frozenset().union(*(side._among(node, found, cases) for side in sides))
 
     def _is_related(self, node: fx.Node) -> bool:
         """Whether a number and the conditions are made of something in common."""
+        made_of = self._budget.made_of
         if self._given_from is None:
-            self._given_from = set[fx.Node]().union(*(_made_of(condition) for condition, _ in self._given))
-        return not self._given_from.isdisjoint(_made_of(node))
+            self._given_from = set[fx.Node]().union(*(made_of(condition) for condition, _ in self._given))
+        return not self._given_from.isdisjoint(made_of(node))
 
     def _undecided(self, node: object) -> fx.Node | None:
         """The first condition that is open of those that a number depends on."""
@@ -263,11 +312,11 @@ class Facts:
             self._narrow(values[fits[0]], rest)
 
 
-def _made_of(node: fx.Node) -> set[fx.Node]:
+def _made_of(node: fx.Node, work: int) -> set[fx.Node]:
     """The values that are followed from a value, itself included, without constants."""
     found: set[fx.Node] = set()
     rest: list[object] = [node]
-    while rest and len(found) < _MAX_WORK:
+    while rest and len(found) < work:
         value = rest.pop()
         if not isinstance(value, fx.Node) or value in found or value.target in _CONSTANTS or value.target is POISON:
             continue
