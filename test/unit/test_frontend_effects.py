@@ -573,7 +573,7 @@ def test_module_made_in_the_forward_is_no_state():
     assert capture(forward, (X,), {}, Options()).signature.state == ()
 
 
-def test_state_in_a_nested_container_is_refused():
+def test_number_in_a_nested_container_is_state():
     class Nested(nn.Module):
         def __init__(self):
             super().__init__()
@@ -583,8 +583,8 @@ def test_state_in_a_nested_container_is_refused():
             self.c[0][0] += 1
             return x * self.c[0][0]
 
-    with pytest.raises(UnsupportedConstructError, match=r"`c\[0\]\[0\]` holds after a call"):
-        capture(Nested(), (X,), {}, Options())
+    program = capture(Nested(), (X,), {}, Options())
+    assert [(s.name, program.state[s.name].item()) for s in program.signature.state] == [("c.0.0", 0)]
 
 
 class Numbered(nn.Module):

@@ -658,7 +658,24 @@ def test_write_to_an_item_of_a_list_whose_length_depends_on_data():
         found[1][1] = 5
         return found[1]
 
-    functions = (last_is_written, each_is_written, greatest_is_written, appended_in_a_loop, value_of_a_key_on_data)
+    def one_of_two_is_appended(x):
+        first, second, found, i = [1], [2], [], 0
+        now = first if x[0] > 0 else second
+        while i < x.sum():
+            found.append(now)
+            now = [i]
+            i += 1
+        first[0] = 7
+        return found
+
+    functions = (
+        last_is_written,
+        each_is_written,
+        greatest_is_written,
+        appended_in_a_loop,
+        value_of_a_key_on_data,
+        one_of_two_is_appended,
+    )
     for function in functions:
         error = refused(function, torch.ones(6), match="a write to a (list|dict) that is in a list, or a dict, whose")
         assert error.location is not None

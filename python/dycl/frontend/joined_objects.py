@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,20 +96,26 @@ class JoinedObjects:
         found: dict[int, list[InRows]] = {}
         for noted in self._in_rows:
             found.setdefault(id(noted.owner), []).append(noted)
-        todo: list[tuple[int, Conditions]] = [(id(owner), ())]
+        todo: list[tuple[int, Conditions, frozenset[int]]] = [(id(owner), (), frozenset())]
         for ways in itertools.count():
             if not todo:
                 return None
-            key, conditions = todo.pop()
+            key, conditions, behind = todo.pop()
             for noted in found.get(key, ()):
                 if ways > _MAX_WAYS or not is_excluded((*noted.conditions, *conditions)):
                     return noted
-            made = self._of.get(key)
-            for original, holds in zip(made.originals if made is not None else (), (True, False), strict=False):
-                if original is not None:
-                    at = made.predicate if made is not None else None
-                    todo.append((id(original), conditions if at is None else (*conditions, (at, holds))))
+            behind |= {key}
+            todo += [(one, (*conditions, *more), behind) for one, more in self._may_be(key) if one not in behind]
         return None
+
+    def _may_be(self, key: int) -> Iterator[tuple[int, Conditions]]:
+        """The objects that one is on some path, what it was made of or was made of it, each with what holds there."""
+        for made in self._near.get(key, ()):
+            joined = id(made.values[0])
+            for place, original in enumerate(made.originals):
+                at = () if made.predicate is None else ((made.predicate, place == 0),)
+                if original is not None and key in (joined, id(original)):
+                    yield (id(original) if key == joined else joined), at
 
     def mark(self) -> tuple[int, int]:
         return len(self._made), len(self._in_rows)

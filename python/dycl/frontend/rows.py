@@ -129,8 +129,11 @@ class Record:
     @staticmethod
     def is_one(value: Any) -> bool:
         cls: Any = type(value)
-        is_users = dataclasses.is_dataclass(cls) and not cls.__module__.startswith("dycl.")
-        return is_users and not isinstance(value, (list, tuple, dict, torch.Tensor, torch.nn.Module))
+        if not dataclasses.is_dataclass(cls) or cls.__module__.startswith("dycl.frontend."):
+            return False
+        is_plain = not isinstance(value, (list, tuple, dict, torch.Tensor, torch.nn.Module))
+        # What else is in it would be lost.
+        return is_plain and getattr(value, "__dict__", {}).keys() <= {f.name for f in dataclasses.fields(cls)}
 
     def made(self) -> Any:
         """A new object."""

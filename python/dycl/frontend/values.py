@@ -675,11 +675,16 @@ def _is_of_tensors(value: Unusable) -> bool:
 
 
 def known_or_open(value: Any) -> Any:
-    """A value; an unusable one as what it is on the path that is being traced, or where it may be several, as it is."""
-    try:
+    """A value; an unusable one as what it is on the path that is being traced, or where it may be several, as it is.
+
+    Functions and other objects are told apart: code that is made of one keeps what belongs to its path.
+    """
+    choice = Unusable.choice(value) if isinstance(value, Unusable) else None
+    plain = (type(None), bool, int, float, str, Number, torch.Tensor)
+    if choice is None or not all(isinstance(alternative, plain) for alternative in choice.values):
         return known(value)
-    except DisagreementError:
-        return value
+    index = which_alternative.get()(choice)
+    return value if index is None else choice.values[index]
 
 
 _PLAIN = "neg pos abs invert index lt le gt ge eq ne getitem setitem delitem contains"
