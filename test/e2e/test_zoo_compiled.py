@@ -116,7 +116,7 @@ def test_digits_leave_where_eager_leaves_them(digits_program):
 
 
 # Code for AVX-512 is larger, since its instructions are longer.
-@pytest.mark.parametrize(("cpu", "kib_a_region"), [("x86-64-v3", 16), ("x86-64-v4", 17)])
+@pytest.mark.parametrize(("cpu", "kib_a_region"), [("x86-64-v3", 15), ("x86-64-v4", 16)])
 def test_a_stripped_zip_is_hardly_larger_than_its_weights(tmp_path, cpu, kib_a_region):
     model, args = dycl.zoo.digits_early_exit()
     # Not loaded: this machine may be another.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _STORED_SUFFIX = ".irpa"
 _STORED_BYTES = 1 << 20
 _PAGE = 4096
+_SMALL_PADDING = _PAGE // 8
 _PADDING_ID = 0xD935  # of the extra field with which Android's zipalign pads
 _ZIP64_EXTRA = 20
 _MANY = 1_900_000_000  # bytes, from where Python's zipfile writes a ZIP64 extra field
@@ -93,6 +94,10 @@ class _File:
     size: int
     copy: Callable[[Any], None]
 
+    @property
+    def is_stored(self) -> bool:
+        return self.name.endswith(_STORED_SUFFIX) or self.size >= _STORED_BYTES
+
     @staticmethod
     def of(name: str, source: BundleReader, content: bytes | None) -> _File:
         if content is not None:
@@ -109,17 +114,31 @@ def _write_folder(folder: Path, files: list[_File]) -> None:
 
 
 def _write_zip(path: Path, files: list[_File]) -> None:
+    stored = [each for each in files if each.is_stored]
     with path.open("wb") as out, zipfile.ZipFile(out, "w") as archive:
-        for each in files:
+
+        def write(each: _File, compress_type: int, extra: bytes = b"") -> None:
             info = zipfile.ZipInfo(each.name)  # of 1980, so that the same bundle is the same zip
             info.external_attr = 0o100644 << 16
             info.file_size = each.size
-            stored = each.name.endswith(_STORED_SUFFIX) or each.size >= _STORED_BYTES
-            info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
-            if stored:
-                info.extra = _padding(out.tell() + 30 + len(each.name.encode()), each.size)
+            info.compress_type, info.extra = compress_type, extra
             with archive.open(info, "w") as file:
                 each.copy(file)
+
+        def padding() -> bytes:
+            return _padding(out.tell() + 30 + len(stored[0].name.encode()), stored[0].size)
+
+        for each in files:
+            if each.is_stored:
+                continue
+            write(each, zipfile.ZIP_DEFLATED)
+            # What begins on a page waits for the end of one: the padding is up to a page otherwise.
+            while stored and len(padding()) <= _SMALL_PADDING:
+                write(stored[0], zipfile.ZIP_STORED, padding())
+                del stored[0]
+        while stored:
+            write(stored[0], zipfile.ZIP_STORED, padding())
+            del stored[0]
 
 
 def _padding(position: int, size: int) -> bytes:
