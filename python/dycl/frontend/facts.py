@@ -124,16 +124,13 @@ class Facts:
     def are_possible(self) -> bool:
         """Whether the conditions may all be as they are said to be; False where they are known to contradict."""
         with self._question():
-            return self._are_possible()
+            return all(self._among(node, frozenset({int(holds)}), [_MAX_CASES]) for node, holds in self._given)
 
     @contextmanager
     def _question(self) -> Generator[None]:
         self._work[0] = given = self._budget.of_question()
         yield
         self._budget.left -= given - self._work[0]
-
-    def _are_possible(self) -> bool:
-        return all(self._among(node, frozenset({int(holds)}), [_MAX_CASES]) for node, holds in self._given)
 
     def _among(self, node: fx.Node, candidates: Values, cases: list[int]) -> Values:
         """The same; where it is several, one case after the other of the branches that the number comes from."""

@@ -73,7 +73,8 @@ class JoinedObjects:
         self._of: dict[int, JoinedObject] = {}
         self._near: dict[int, list[JoinedObject]] = {}
         """Those that an object is, or was made into."""
-        self._in_rows: list[InRows] = []
+        self._noted: list[InRows] = []
+        self._in_rows: dict[int, list[InRows]] = {}
 
     def add(self, made: JoinedObject) -> None:
         self._made.append(made)
@@ -82,7 +83,8 @@ class JoinedObjects:
             self._near.setdefault(key, []).append(made)
 
     def note_in_rows(self, noted: InRows) -> None:
-        self._in_rows.append(noted)
+        self._noted.append(noted)
+        self._in_rows.setdefault(id(noted.owner), []).append(noted)
 
     def in_rows(self, owner: Any, is_excluded: Callable[[Conditions], bool]) -> InRows | None:
         """What was noted by `note_in_rows` that `owner` is on some path; None if there is none.
@@ -91,17 +93,14 @@ class JoinedObjects:
             owner: an object that is about to be written to.
             is_excluded: says of conditions that they are not all so on the open path.
         """
-        if not self._in_rows:
+        if not self._noted:
             return None
-        found: dict[int, list[InRows]] = {}
-        for noted in self._in_rows:
-            found.setdefault(id(noted.owner), []).append(noted)
         todo: list[tuple[int, Conditions, frozenset[int]]] = [(id(owner), (), frozenset())]
         for ways in itertools.count():
             if not todo:
                 return None
             key, conditions, behind = todo.pop()
-            for noted in found.get(key, ()):
+            for noted in self._in_rows.get(key, ()):
                 if ways > _MAX_WAYS or not is_excluded((*noted.conditions, *conditions)):
                     return noted
             behind |= {key}
@@ -118,12 +117,14 @@ class JoinedObjects:
                     yield (id(original) if key == joined else joined), at
 
     def mark(self) -> tuple[int, int]:
-        return len(self._made), len(self._in_rows)
+        return len(self._made), len(self._noted)
 
     def forget(self, marks: tuple[int, int]) -> None:
         """Forgets what was added since the mark."""
-        mark, in_rows = marks
-        del self._in_rows[in_rows:]
+        mark, first_noted = marks
+        for noted in reversed(self._noted[first_noted:]):
+            self._in_rows[id(noted.owner)].pop()
+        del self._noted[first_noted:]
         for made in reversed(self._made[mark:]):
             del self._of[id(made.values[0])]
             for key in (id(made.values[0]), *_originals(made)):

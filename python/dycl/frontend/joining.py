@@ -21,16 +21,16 @@ from dycl.frontend.kinds import (
     MISSING,
     alike,
     alternatives,
-    containers_in,
     describe,
     is_list,
     map_frozen,
     number_type,
+    objects,
     same_shape,
     tensors_in,
 )
 from dycl.frontend.recorder import COND, Recorder
-from dycl.frontend.rows import Rows, common_layout, gathered, has_rows, tracing
+from dycl.frontend.rows import Rows, common_layout, gathered, has_rows, note_same
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.sizes import expression, is_same_if, is_static, same_size
 from dycl.frontend.state import (
@@ -258,15 +258,14 @@ class Join:
             made = plan(results)
             for item in items:
                 before = thaw(item).tensors() if type(thaw(item)) is Rows else tensors_in(item)
-                for now, tensor in zip(made.tensors(), before, strict=True):
-                    tracing.get().note_one(now, tensor)
+                note_same(made.tensors(), before)
             return a.rebuild([made])
 
         return rebuild
 
     def _note_in_rows(self, a: FrozenNode | FrozenContents, b: FrozenNode | FrozenContents) -> None:
         for side, holds in ((a, True), (b, False)):
-            self.in_rows += [(owner, holds) for item in side.items for owner in containers_in(item)]
+            self.in_rows += [(owner, holds) for item in side.items for owner in objects(item, item)]
 
     def _plan_choice(self, a: Any, b: Any, what: str) -> Plan:
         """Two values of different kinds: refused if used, but it is known which of them it is."""

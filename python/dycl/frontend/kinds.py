@@ -195,15 +195,6 @@ def is_object(frozen: Any) -> bool:
     return isinstance(frozen, FrozenNode) and not isinstance(frozen.original, is_constant)
 
 
-def containers_in(frozen: Any) -> Iterator[Any]:
-    """The lists, dicts, sets and dataclasses in a frozen value."""
-    if isinstance(frozen, (FrozenNode, FrozenContents)):
-        if is_object(frozen):
-            yield thaw(frozen)
-        for item in frozen.items:
-            yield from containers_in(item)
-
-
 def has_objects(frozen: Any) -> bool:
     """Whether there is any in a frozen value."""
     if isinstance(frozen, (FrozenNode, FrozenContents)):

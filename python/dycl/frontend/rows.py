@@ -238,8 +238,7 @@ class Rows:
             item = self._made(leaves)
         parts = pytree.tree_leaves(_with_records(item), is_leaf=_is_item)
         tensors = [v for v in parts if isinstance(v, torch.Tensor)]
-        for tensor, leaf in zip(tensors, self.tensors(), strict=True):
-            tracing.get().note_one(tensor, leaf)
+        note_same(tensors, self.tensors())
         return item
 
     def tensors(self) -> list[torch.Tensor]:
@@ -283,8 +282,7 @@ class Rows:
     def at(self, places: torch.Tensor, least: int = 0) -> Rows:
         """The items at some places (i64[m], each from 0 to below the length), or where a mask (bool[n]) holds."""
         made = Rows(self.form, tuple(stack[places] for stack in self.stacks), least)
-        for now, before in zip(made.tensors(), self.tensors(), strict=True):
-            tracing.get().note_one(now, before)
+        note_same(made.tensors(), self.tensors())
         return made
 
     def spread(self) -> list[Any]:
@@ -411,8 +409,7 @@ def gathered(items: Iterable[Any], like: Any = None, varies: Callable[[Any], boo
         columns = [_of_one_size(column) for column in zip(*(p.stacks for p in parts), strict=True)]
     made = Rows(parts[0].form, tuple(torch.cat(column) for column in columns), sum(p.least for p in parts))
     for part in parts:
-        for now, before in zip(made.tensors(), part.tensors(), strict=True):
-            tracing.get().note_one(now, before)
+        note_same(made.tensors(), part.tensors())
     return made
 
 
@@ -425,6 +422,12 @@ def changeable_in(item: Any) -> Iterator[Any]:
         inner: Any = item.values() if isinstance(item, dict) else vars(item).values() if is_record else item
         for part in inner:
             yield from changeable_in(part)
+
+
+def note_same(tensors: Iterable[torch.Tensor], before: Iterable[torch.Tensor]) -> None:
+    """Notes of tensors that are made, each with one whose elements it has, that in eager they are one."""
+    for tensor, other in zip(tensors, before, strict=True):
+        tracing.get().note_one(tensor, other)
 
 
 def note_in_rows(items: Iterable[Any]) -> None:

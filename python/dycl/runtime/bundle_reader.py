@@ -596,15 +596,13 @@ def _check_structure(value: Any, where: str, count: int) -> None:
             _list(_string(r"[^\W\d]\w*", "a name"))(keys, f"{where}.keys")
         if kind == "rows" and len(items) != 1:
             raise _Wrong(f"{where} has {len(items)} items, expected one")
+        kinds = [item.get("kind") for item in items]
         if kind == "narrowed":
             _list(_number)(keys, f"{where}.keys")
-            kinds = [item.get("kind") for item in items]
             if kinds != ["tensor", *["number"] * len(keys)]:
                 raise _Wrong(f"{where} is not a tensor and a number for each of its keys")
-        if kind == "one_of":
-            kinds = [item.get("kind") for item in items]
-            if len(kinds) < 2 or kinds != ["number", *["constant"] * (len(kinds) - 1)]:
-                raise _Wrong(f"{where} is not a number and constants")
+        if kind == "one_of" and (kinds[:1] != ["number"] or {*kinds[1:]} != {"constant"}):
+            raise _Wrong(f"{where} is not a number and constants")
         for i, item in enumerate(items):
             _check_structure(item, f"{where}.items[{i}]", count)
     elif kind not in ("tensor", "number", "constant"):

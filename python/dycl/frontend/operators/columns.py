@@ -51,11 +51,10 @@ def columns_of(items: Any) -> Rows | None:
 
 def searched(items: Any) -> Rows | None:
     """A list or tuple that may be searched for numbers on data, or for constants, as rows; None for any other."""
-    rows = columns_of(items)
-    if rows is None and isinstance(items, (list, tuple)) and has_rows(items):
-        rows = rows_of(items)
-        return rows if all(kind is not None for kind in rows.form[1]) else None
-    return rows
+    if not has_rows(items):
+        return columns_of(items)
+    rows = rows_of(items)
+    return rows if None not in rows.form[1] else None
 
 
 def column_of(items: Any) -> Rows | None:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 import inspect
 import operator
 import sys
@@ -23,6 +22,7 @@ from dycl.frontend.operators.core import Body, nothing, user_method, written_out
 from dycl.frontend.operators.growing import has_rows, known_items
 from dycl.frontend.operators.special_methods import SpecialMethods, operator_method
 from dycl.frontend.paths import Arrested, Handler, Signal
+from dycl.frontend.rows import CONSTANTS
 from dycl.frontend.state import UNDEFINED
 from dycl.frontend.text import Text, holds_data, text_of
 from dycl.frontend.values import Number, TruthOnly, Unusable, is_single, known
@@ -37,7 +37,7 @@ _COMPARE = {
 }
 
 
-_COMPARED = (type(None), str, bytes, enum.Enum, torch.dtype, torch.device, type)
+_COMPARED = (*CONSTANTS, type)
 """The types of constants that a variable may be one of, and be compared with others of them."""
 
 
