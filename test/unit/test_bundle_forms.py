@@ -90,6 +90,24 @@ def test_state_in_a_zip(counter_bundle, tmp_path):
     assert [program(np.zeros(2, np.float32), n=np.array(0))["calls"] for _ in range(2)] == [41, 42]
 
 
+def test_what_begins_on_a_page_waits_for_the_end_of_one(gate_bundle, tmp_path):
+    """Files of 300 bytes that do not get smaller come by the end of a page."""
+    manifest = json.loads((gate_bundle / "manifest.json").read_text())
+    weights, small = b"w" * 5000, [np.random.default_rng(i).bytes(300) for i in range(24)]
+    contents = {"a.irpa": weights, "b.irpa": weights, **{f"regions/{i}.vmfb": text for i, text in enumerate(small)}}
+    for name, content in contents.items():
+        (gate_bundle / name).write_bytes(content)
+        manifest["files"][name] = {"sha256": sha256(gate_bundle / name), "size": len(content)}
+    manifest["files"] = dict(sorted(manifest["files"].items()))  # what is stored comes first
+    (gate_bundle / "manifest.json").write_text(json.dumps(manifest))
+    pack(BundleReader(gate_bundle), tmp_path / "gate.zip", as_zip=True)
+    with zipfile.ZipFile(tmp_path / "gate.zip") as archive:
+        for info in (archive.getinfo("a.irpa"), archive.getinfo("b.irpa")):
+            assert len(info.extra) <= 512
+            assert (info.header_offset + 30 + len(info.filename) + len(info.extra)) % 4096 == 0
+            assert archive.read(info) == weights
+
+
 def rewritten(path, change):
     """A zip with the entries that `change` makes of (name, content) pairs."""
     with zipfile.ZipFile(path) as archive:

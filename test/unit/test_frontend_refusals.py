@@ -39,6 +39,12 @@ def refused(model: object, *args: object, match: str) -> UnsupportedConstructErr
     return caught.value
 
 
+def line_of(error: UnsupportedConstructError) -> str:
+    """The line of this file that an error names."""
+    assert error.location is not None
+    return Path(__file__).read_text().splitlines()[error.location.line - 1]
+
+
 def test_message_names_file_line_function_and_hint():
     def forward(x):
         if x.sum() > 0:
@@ -51,7 +57,7 @@ def test_message_names_file_line_function_and_hint():
     assert error.location is not None
     assert error.location.file == __file__
     assert error.location.function == "forward"
-    line = Path(__file__).read_text().splitlines()[error.location.line - 1]
+    line = line_of(error)
     assert line.strip() == "if x.sum() > 0:"
     assert re.match(rf"{re.escape(__file__)}:\d+ \(in forward\): .*; give it the same type", str(error))
 
@@ -608,8 +614,7 @@ def test_write_in_a_loop_to_what_is_another_variables_too():
 
     for function in (row_of_a_table, swapped_argument):
         error = refused(function, X, match="to what in some iterations is another variable's too")
-        assert error.location is not None
-        assert "add_" in Path(__file__).read_text().splitlines()[error.location.line - 1]
+        assert "add_" in line_of(error)
 
 
 def test_write_to_an_item_of_a_list_whose_length_depends_on_data():
@@ -678,8 +683,7 @@ def test_write_to_an_item_of_a_list_whose_length_depends_on_data():
     )
     for function in functions:
         error = refused(function, torch.ones(6), match="a write to a (list|dict) that is in a list, or a dict, whose")
-        assert error.location is not None
-        assert "] = " in Path(__file__).read_text().splitlines()[error.location.line - 1]
+        assert "] = " in line_of(error)
 
 
 def test_write_to_a_tensor_in_a_list_whose_length_depends_on_data():
@@ -721,8 +725,7 @@ def test_write_to_a_tensor_in_a_list_whose_length_depends_on_data():
 
     for function in (last_is_written, each_is_written, one_tensor_many_times, last_of_a_sorted_list):
         error = refused(function, torch.ones(6), match="an in-place write")
-        assert error.location is not None
-        assert "add_" in Path(__file__).read_text().splitlines()[error.location.line - 1], function
+        assert "add_" in line_of(error), function
 
 
 def test_write_to_a_list_that_a_loop_may_leave_as_another_variables():
@@ -745,8 +748,7 @@ def test_write_to_a_list_that_a_loop_may_leave_as_another_variables():
 
     for function, line in ((before_and_after, "other[0] = x"), (in_the_loop, "found[0] = found[0] + 1")):
         error = refused(function, X, match="a write to a list that where a loop on a tensor does not run is another")
-        assert error.location is not None
-        assert Path(__file__).read_text().splitlines()[error.location.line - 1].strip() == line
+        assert line_of(error).strip() == line
 
 
 @dataclasses.dataclass
