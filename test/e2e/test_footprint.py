@@ -66,20 +66,25 @@ def test_an_early_exit_takes_less_memory_than_the_whole_network(figures):
     _, loaded, _ = figures
     assert loaded["first_call_regions"] < loaded["regions"]
     assert loaded["first_call_peak_mb"] < 0.65 * MB
-    assert loaded["resident_mb"] > 0.95 * MB
+    assert resident_of_calls(loaded) > 0.95 * MB
 
 
 def test_a_memory_budget_keeps_regions_and_their_weights_out(figures, root, run_command):
-    # Half of the weights, and 16 MB of IREE's; without a budget it is all of them.
-    assert resident_with_a_budget(root, run_command, figures[-1]) < 0.85 * MB
+    # Half of the weights; without a budget it is all of them.
+    assert resident_of_calls(loaded_with_a_budget(root, run_command, figures[-1])) < 0.6 * MB
 
 
-def resident_with_a_budget(root, run_command, bundle):
-    """MB after both sides were called, with memory for little more than one of them."""
+def loaded_with_a_budget(root, run_command, bundle):
+    """What footprint.py says of loading and two calls, with memory for little more than one side of the network."""
     script = [sys.executable, root / "test/benchmarks/footprint.py"]
     done = run_command(*script, "--load", bundle, "--memory-budget", int(0.6 * MB))
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)["resident_mb"]
+    return json.loads(done.stdout)
+
+
+def resident_of_calls(loaded):
+    """MB that stay after a call of each side: of weights, and not what the libraries take, which machines differ in."""
+    return loaded["first_call_resident_mb"] + loaded["other_side_resident_mb"]
 
 
 def test_weights_stay_mapped_from_the_file(figures):
@@ -94,8 +99,8 @@ def test_packed_weights_are_copied_once_and_their_pages_handed_back(packed):
     assert compiled["pack_weights"]
     assert loaded["first_call_heap_mb"] == pytest.approx(MB / 2, rel=0.1)  # Only of the region that ran.
     assert loaded["other_side_heap_mb"] == pytest.approx(MB / 2, rel=0.1)
-    assert loaded["resident_mb"] < 1.4 * MB  # 15 MB are IREE's.
+    assert resident_of_calls(loaded) < 1.15 * MB
 
 
 def test_a_memory_budget_drops_packed_weights(packed, root, run_command):
-    assert resident_with_a_budget(root, run_command, packed[-1]) < 0.9 * MB
+    assert resident_of_calls(loaded_with_a_budget(root, run_command, packed[-1])) < 0.6 * MB
