@@ -21,6 +21,7 @@ from test_bundle import edit_manifest, files, sha256
 
 import dycl
 from dycl.bundle import pack
+from dycl.runtime import host_runtime
 from dycl.runtime.bundle_reader import BundleReader
 
 UP = np.full((2, 3), 1.0, np.float32)  # takes `gate` and `double`
@@ -317,6 +318,30 @@ def test_regions_are_loaded_and_dropped_by_several_threads(gate_bundle):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_regions_are_called_while_another_is_loaded():
+    # What a thread may do between two steps of the one that loads: here the size of a file is asked for.
+    calls = []
+
+    class Files:
+        def size(self, name):
+            for call in calls:
+                call()
+            return 10
+
+        def __contains__(self, name):
+            return False
+
+    files = Files()
+    cache = host_runtime._Cache(files, host_runtime._MappedWeights(files), budget=20)
+    regions = {name: {"name": name, "parameters": []} for name in "abc"}
+    for name in "ab":
+        assert cache.admit(name, [regions[name]]) == []
+        calls.append(cache.noting_use(name, lambda: None))
+    assert cache.admit("c", [regions["c"]]) == [regions["a"]]
+    calls[:] = [cache.noting_use("c", lambda: None)]
+    assert cache.admit("a", [regions["a"]]) == [regions["b"]]
 
 
 @pytest.mark.parametrize("options", [{"loading": "never"}, {"loading": "background", "memory_budget": 1}])

@@ -12,6 +12,7 @@ import builtins
 import contextlib
 import ctypes
 import io
+import itertools
 import os
 import platform
 import re
@@ -20,7 +21,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -1072,37 +1073,49 @@ class _MappedWeights:
             self._files.release(PARAMETERS, *self._ranges[key])
 
 
+class _Held:
+    """A VMFB that is loaded: its regions, and when one of them was last called, as a number that only grows."""
+
+    def __init__(self, regions: list[dict[str, Any]], used: int) -> None:
+        self.regions = regions
+        self.used = used
+
+
 class _Cache:
-    """Which VMFBs are loaded, within a budget of bytes, and when a region of each was last called."""
+    """Which VMFBs are loaded, within a budget of bytes, and when a region of each was last called.
+
+    It is asked under the session's lock. Calls, which take no lock, write only when something was used.
+    """
 
     def __init__(self, files: BundleFiles, weights: _MappedWeights, budget: int) -> None:
         self._files = files
         self._weights = weights
         self._budget = budget
-        self._held: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()  # the last called is the last
+        self._held: dict[str, _Held] = {}
+        self._clock = itertools.count()
 
     def admit(self, vmfb: str, regions: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Note that a VMFB is loaded with its regions; gives the regions that have to be dropped."""
         dropped: list[dict[str, Any]] = []
-        self._held[vmfb] = regions
+        self._held[vmfb] = _Held(regions, next(self._clock))
         while len(self._held) > 1 and self._bytes() > self._budget:
-            dropped += self._held.popitem(last=False)[1]
+            others = [name for name in self._held if name != vmfb]  # A thread may call one of them right now.
+            dropped += self._held.pop(min(others, key=lambda name: self._held[name].used)).regions
         self._weights.release({key for other in dropped for key in self._weights.of(other)} - self._keys())
         return dropped
 
     def noting_use(self, vmfb: str, call: Callable[..., Any]) -> Callable[..., Any]:
         """A region's callable that notes for its VMFB that it is called."""
-        move_to_end = self._held.move_to_end
+        held, clock = self._held[vmfb], self._clock
 
         def noted(*values: Any) -> Any:
-            with contextlib.suppress(KeyError):  # Another thread had it dropped just now; this call still holds it.
-                move_to_end(vmfb)
+            held.used = next(clock)
             return call(*values)
 
         return noted
 
     def _keys(self) -> set[str]:
-        return {key for regions in self._held.values() for region in regions for key in self._weights.of(region)}
+        return {key for held in self._held.values() for region in held.regions for key in self._weights.of(region)}
 
     def _bytes(self) -> int:
         vmfbs = sum(map(self._files.size, self._held))
