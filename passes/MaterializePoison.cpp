@@ -137,6 +137,11 @@ struct Undefined {
     if (isa<arith::SelectOp>(op))
       if (std::optional<bool> condition = flag(0))
         return operand(*condition ? 1 : 2);
+    if (auto branch = dyn_cast<scf::IfOp>(op))
+      if (std::optional<bool> condition = flag(0)) {
+        Region &side = *condition ? branch.getThenRegion() : branch.getElseRegion();
+        return get(side.front().getTerminator()->getOperand(cast<OpResult>(number).getResultNumber()), depth + 1);
+      }
     return {};
   }
 

@@ -169,6 +169,66 @@ func.func @main(%p: i1, %q: i1, %x: tensor<?xf32>) -> tensor<?xf32> {
 
 // -----
 
+// ... also by a number that a branch yields, different on each of its sides.
+// CHECK-LABEL: func.func @main
+// CHECK: ub.poison : tensor<?xf32>
+// CHECK-NOT: tensor.cast
+func.func @main(%p: i1, %x: tensor<?xf32>) -> tensor<?xf32> {
+  %0 = ub.poison : tensor<?xf32>
+  %zero = arith.constant 0 : i64
+  %one = arith.constant 1 : i64
+  %kind = scf.if %p -> (i64) {
+    scf.yield %zero : i64
+  } else {
+    scf.yield %one : i64
+  }
+  %found = arith.cmpi eq, %kind, %one : i64
+  %1 = scf.if %found -> (tensor<?xf32>) {
+    %2 = scf.if %p -> (tensor<?xf32>) {
+      scf.yield %0 : tensor<?xf32>
+    } else {
+      scf.yield %x : tensor<?xf32>
+    }
+    %3 = math.exp %2 : tensor<?xf32>
+    %4 = arith.addf %3, %x : tensor<?xf32>
+    scf.yield %4 : tensor<?xf32>
+  } else {
+    scf.yield %x : tensor<?xf32>
+  }
+  return %1 : tensor<?xf32>
+}
+
+// -----
+
+// Here it is computed with on the side where it is undefined.
+func.func @main(%p: i1, %x: tensor<?xf32>) -> tensor<?xf32> {
+  // expected-error@+1 {{a value of type 'tensor<?xf32>' is undefined on this path, and no stand-in of that type can be made}}
+  %0 = ub.poison : tensor<?xf32>
+  %zero = arith.constant 0 : i64
+  %one = arith.constant 1 : i64
+  %kind = scf.if %p -> (i64) {
+    scf.yield %zero : i64
+  } else {
+    scf.yield %one : i64
+  }
+  %found = arith.cmpi eq, %kind, %zero : i64
+  %1 = scf.if %found -> (tensor<?xf32>) {
+    %2 = scf.if %p -> (tensor<?xf32>) {
+      scf.yield %0 : tensor<?xf32>
+    } else {
+      scf.yield %x : tensor<?xf32>
+    }
+    // expected-note@+1 {{it is computed with here}}
+    %3 = arith.addf %2, %x : tensor<?xf32>
+    scf.yield %3 : tensor<?xf32>
+  } else {
+    scf.yield %x : tensor<?xf32>
+  }
+  return %1 : tensor<?xf32>
+}
+
+// -----
+
 // More values than are followed with what is known beside them, and none is computed with.
 // CHECK-LABEL: func.func @main
 // CHECK: ub.poison : tensor<?xf32>
