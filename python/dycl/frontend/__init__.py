@@ -65,8 +65,8 @@ def import_program(
         signature = program.signature
         names = [spec.name for spec in (*signature.inputs, *signature.state)]
         parameters = Weights.of(program.parameters).map(_array)
-        literals = {key: parameters[key] for key in parameters if key.startswith(LITERAL)}
-        inline = {key: value for key, value in literals.items() if can_inline(value)}
+        small = [key for key, value in program.parameters.items() if key.startswith(LITERAL) or not value.numel()]
+        inline = {key: value for key in small if can_inline(value := parameters[key])}
         mlir = import_graph(program.graph, signature.name, names, list(parameters), inline)
     return ImportedProgram(
         mlir=mlir,

@@ -611,8 +611,11 @@ def _finish_main(
 
 
 def can_inline(array: np.ndarray[Any, Any]) -> bool:
-    """Whether a constant is small enough to stand in the IR, and of a dtype that `arith.constant` takes."""
-    return 0 < array.nbytes <= _MAX_INLINE_BYTES and array.dtype.name in _INLINE_DTYPES
+    """Whether a constant is small enough to stand in the IR, and of a dtype that `arith.constant` takes.
+
+    One without elements has to: IREE does not compile a region that returns such a parameter.
+    """
+    return not array.size or (array.nbytes <= _MAX_INLINE_BYTES and array.dtype.name in _INLINE_DTYPES)
 
 
 _MAX_INLINE_BYTES = 256
@@ -621,6 +624,9 @@ _INLINE_DTYPES = ("bool", "int8", "int16", "int32", "int64", "float16", "bfloat1
 
 def _constant(array: np.ndarray[Any, Any], type_: ir.Type) -> ir.Operation:
     """An `arith.constant` of a small array."""
+    if not array.size:
+        value = ir.Attribute.parse(f"dense<> : {type_}")
+        return ir.Operation.create("arith.constant", results=[type_], attributes={"value": value})
     element = ir.RankedTensorType(type_).element_type
     attribute = ir.IntegerAttr if isinstance(element, ir.IntegerType) else ir.FloatAttr
     elements = [attribute.get(element, item) for item in array.reshape(-1).tolist()]

@@ -38,25 +38,32 @@ def stacked(data: Any, dtype: torch.dtype | None = None) -> torch.Tensor | None:
     leaves = pytree.tree_leaves(data, is_leaf=lambda v: isinstance(v, Number)) if _is_list(data) else [data]
     if not any(isinstance(v, (Number, *Symbolic)) or (_is_list(data) and isinstance(v, torch.Tensor)) for v in leaves):
         return None
-    chosen = dtype or functools.reduce(torch.promote_types, map(_dtype_of, map(as_number, leaves)))
+    chosen = dtype or functools.reduce(torch.promote_types, map(dtype_of, map(as_number, leaves)))
 
     def build(value: Any) -> torch.Tensor:
-        if _is_list(value):
-            return torch.stack([build(v) for v in value])
-        if not isinstance(value, torch.Tensor):
-            return Number.of(as_number(value)).tensor.to(chosen)
-        if value.numel() != 1:
-            raise ValueError("only one element tensors can be converted to Python scalars")
-        return value.reshape(()).to(chosen)
+        return torch.stack([build(v) for v in value]) if _is_list(value) else as_scalar(value, chosen)
 
     return build(data)
+
+
+def as_scalar(value: Any, dtype: torch.dtype) -> torch.Tensor:
+    """A number, or a tensor of one element, as a tensor without dimensions.
+
+    Raises:
+        ValueError: the tensor has not one element.
+    """
+    if not isinstance(value, torch.Tensor):
+        return Number.of(as_number(value)).tensor.to(dtype)
+    if value.numel() != 1:
+        raise ValueError("only one element tensors can be converted to Python scalars")
+    return value.reshape(()).to(dtype)
 
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
-def _dtype_of(value: Any) -> torch.dtype:
+def dtype_of(value: Any) -> torch.dtype:
     """What a value contributes to the dtype of a tensor that is made of a list."""
     if isinstance(value, torch.Tensor):
         return value.dtype

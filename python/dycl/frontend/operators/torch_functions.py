@@ -6,22 +6,24 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch.distributions import kl, kl_divergence
 
 from dycl.errors import UnsupportedConstructError
-from dycl.frontend.bounds import folded
+from dycl.frontend.bounds import folded, trusted
 from dycl.frontend.locations import here
-from dycl.frontend.number_lists import PYTHON_DTYPES, stacked
+from dycl.frontend.number_lists import PYTHON_DTYPES, as_scalar, dtype_of, stacked
 from dycl.frontend.operators.calls import Calls
 from dycl.frontend.operators.growing import has_rows, rows_of
 from dycl.frontend.operators.replacements import replaces
 from dycl.frontend.recorder import outside_modes
 from dycl.frontend.rows import Rows, rows_of_tensor
-from dycl.frontend.sizes import is_static
+from dycl.frontend.size_numbers import as_number
+from dycl.frontend.sizes import is_static, same_size
+from dycl.frontend.text import Text, text_of
 from dycl.frontend.values import Number
 
 MAX_TOLIST = 64
@@ -48,39 +50,133 @@ def tolist(ops: Calls, tensor: torch.Tensor) -> Any:
 def _tensor(ops: Calls, plain: Callable[..., torch.Tensor], data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
     """`torch.tensor` of numbers on data, or of nested lists that hold some, or tensors of one element."""
     dtype = kwargs.get("dtype") or (args[0] if args else None)
-    if has_rows(data):
-        rows = rows_of(data)
-        if rows.number_type is None:
-            return _tensor_of_tuples(ops, rows, dtype)
-        made = rows.stacks[0].to(dtype or PYTHON_DTYPES[rows.number_type]())
-        if dtype is None and rows.least == 0 and made.dtype != torch.get_default_dtype():
-            # Of no numbers, torch makes floats.
-            return ops.if_exp(rows.length == 0, lambda: torch.empty(0), lambda: made)
-        return made
+    if _hold_rows(data):
+        return _tensor_of_rows(ops, data, dtype)
     made = stacked(data, dtype)
     return plain(data, *args, **kwargs) if made is None else made
 
 
-def _tensor_of_tuples(ops: Calls, rows: Rows, dtype: torch.dtype | None) -> torch.Tensor:
-    """`torch.tensor` of as many tuples or lists of numbers as data say."""
-    spec, kinds = rows.form
-    if spec.type not in (tuple, list) or not rows.are_numbers or spec.num_leaves != spec.num_children:
+def _hold_rows(data: Any) -> bool:
+    """Whether it is a list whose length depends on data, or nested lists that hold some."""
+    return isinstance(data, (list, tuple)) and (has_rows(data) or any(map(_hold_rows, data)))
+
+
+def _tensor_of_rows(ops: Calls, data: Any, dtype: torch.dtype | None) -> torch.Tensor:
+    """`torch.tensor` of lists of numbers, or of tuples of them, nested in each other, some as long as data say."""
+    joined = _with_joined_rows(data)
+    made = _built(ops, joined, dtype or functools.reduce(torch.promote_types, _dtypes(joined)))
+    first = joined
+    while isinstance(first, list) and first:
+        first = first[0]
+    # Where the first list has no number, torch looks no further: neither how many a tuple has, nor that they are
+    # integers.
+    if isinstance(first, list):
+        return torch.tensor(_without_rows(joined), dtype=dtype)
+    if not isinstance(first, Rows) or first.least:
+        return made
+    if first.number_type is not None and made.dtype == (dtype or torch.get_default_dtype()):
+        return made
+    return ops.if_exp(first.length == 0, lambda: torch.tensor(_without_rows(joined), dtype=dtype), lambda: made)
+
+
+def _with_joined_rows(data: Any) -> Any:
+    """Nested lists, with the rows in place of each list that holds some."""
+    if not isinstance(data, (list, tuple)):
+        return data
+    if not has_rows(data):
+        return [_with_joined_rows(value) for value in data]
+    rows = rows_of(data)
+    spec, _ = rows.form
+    is_tuple = spec.type in (tuple, list) and spec.num_leaves == spec.num_children
+    if not rows.are_numbers or not (is_tuple or rows.number_type is not None):
         raise UnsupportedConstructError(
             "`torch.tensor` of a list whose length depends on data, of what is not numbers or tuples of them",
             hint="use `torch.stack` of tensors",
             location=here(),
         )
-    numbers = [torch.empty((), dtype=PYTHON_DTYPES[kind]()) for kind in kinds if isinstance(kind, type)]
-    common = dtype or functools.reduce(torch.promote_types, (number.dtype for number in numbers))
-    made = torch.stack([stack.to(common) for stack in rows.stacks], 1)
-    if rows.least:
-        return made
-    return ops.if_exp(rows.length == 0, lambda: torch.empty(0, dtype=dtype), lambda: made)
+    return rows
+
+
+def _leaves(data: Any) -> list[Any]:
+    return [leaf for value in data for leaf in _leaves(value)] if isinstance(data, list) else [data]
+
+
+def _dtypes(data: Any) -> Iterator[torch.dtype]:
+    """What each number in nested lists contributes to the dtype of a tensor of them."""
+    for leaf in _leaves(data):
+        if isinstance(leaf, Rows):
+            yield from (PYTHON_DTYPES[kind]() for kind in leaf.form[1] if isinstance(kind, type))
+        else:
+            yield dtype_of(as_number(leaf))
+
+
+def _without_rows(data: Any) -> Any:
+    """Nested lists as they are where no list whose length depends on data has an item, and all numbers are 0."""
+    if isinstance(data, Rows):
+        return []
+    return [_without_rows(value) for value in data] if isinstance(data, list) else 0
+
+
+def _built(ops: Calls, data: Any, dtype: torch.dtype) -> torch.Tensor:
+    """A tensor of nested lists and rows; raises what torch does where lists beside each other differ in length."""
+    if isinstance(data, Rows):
+        columns = [stack.to(dtype) for stack in data.stacks]
+        return columns[0] if data.number_type is not None else torch.stack(columns, 1)
+    if not isinstance(data, list):
+        return as_scalar(data, dtype)
+    if not data:
+        return torch.empty(0, dtype=dtype)
+    parts = [_built(ops, value, dtype) for value in data]
+    return torch.stack([parts[0], *(_of_equal_size(ops, part, parts[0].shape) for part in parts[1:])])
+
+
+def _of_equal_size(ops: Calls, part: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """A tensor of the size that the first of those beside it has; torch compares lists with the first one only."""
+    if part.dim() != len(shape):
+        raise UnsupportedConstructError(
+            "`torch.tensor` of lists beside each other, some of numbers and some of lists of them",
+            hint="nest all of them equally",
+            location=here(),
+        )
+    for dim, (wanted, given) in enumerate(zip(shape, part.shape, strict=True)):
+        if same_size(given, wanted):
+            continue
+        numbers = [Number.of(as_number(size), int) for size in (wanted, given)]
+
+        def fail(dim: int = dim, numbers: list[Number] = numbers) -> None:
+            texts = [text_of(number, "") for number in numbers]
+            message = Text.of("expected sequence of length ") + texts[0] + f" at dim {dim + 1} (got "
+            raise ValueError(message + texts[1] + ")")
+
+        if not is_static(wanted) or wanted != 0:
+            ops.raise_if((numbers[0] != numbers[1]) & (numbers[0] != 0), fail)
+        with trusted():
+            part = torch.index_select(part, dim, torch.arange(wanted))
+    return part
 
 
 @replaces(torch.tensor)
 def new_tensor(ops: Calls, data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
     return _tensor(ops, torch.tensor, data, *args, **kwargs)
+
+
+def _replace_legacy(made: Any, dtype: torch.dtype) -> None:
+    @replaces(made)
+    def legacy_tensor(ops: Calls, *args: Any, **kwargs: Any) -> torch.Tensor:  # pyright: ignore[reportUnusedFunction]
+        """`torch.LongTensor(data)` and the like."""
+        if len(args) != 1 or kwargs or not isinstance(args[0], (list, tuple)):
+            return made(*args, **kwargs)
+        return _tensor(ops, lambda data, **_: made(data), args[0], dtype=dtype)
+
+
+for _made, _dtype in {
+    torch.FloatTensor: torch.float32,
+    torch.DoubleTensor: torch.float64,
+    torch.LongTensor: torch.int64,
+    torch.IntTensor: torch.int32,
+    torch.BoolTensor: torch.bool,
+}.items():
+    _replace_legacy(_made, _dtype)
 
 
 @replaces(torch.Tensor.new_tensor)
