@@ -15,13 +15,24 @@ from typing import Any
 import torch
 from torch import fx
 from torch.fx.node import map_arg
+from torch.utils._pytree import tree_leaves
 
 from dycl.frontend.graph import CapturedProgram
 from dycl.frontend.recorder import COND, POISON, WHILE, graph_outputs, nested_graphs
 
+aten = torch.ops.aten
+
 
 class _Poison:
     """A value that no path reads; what is computed of it is no value either, and to decide on it fails."""
+
+
+def _without_unread(condition: Any, *sides: Any) -> tuple[Any, ...]:
+    """What `where` chooses from by a single bool: of the side that it does not read, the other one instead."""
+    if isinstance(condition, _Poison) or condition.numel() != 1:
+        return (condition, *sides)
+    chosen = sides[0 if condition else 1]
+    return (condition, *(chosen if isinstance(side, _Poison) else side for side in sides))
 
 
 @dataclass(frozen=True)
@@ -86,9 +97,11 @@ class Interpreter:
         if node.target is operator.getitem:
             results = env[node.args[0]]  # type: ignore[index]
             return results if isinstance(results, _Poison) else results[node.args[1]]
-        if any(isinstance(env[n], _Poison) for n in node.all_input_nodes):
-            return _Poison()
         args, kwargs = map_arg((node.args, node.kwargs), env.__getitem__)
+        if node.target is aten.where.self:
+            args = _without_unread(*args)
+        if any(isinstance(value, _Poison) for value in tree_leaves((args, kwargs))):
+            return _Poison()
         return node.target(*args, **kwargs)  # type: ignore[operator]
 
     def _loop(self, node: fx.Node, env: dict[fx.Node, Any]) -> list[Any]:

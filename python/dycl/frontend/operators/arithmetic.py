@@ -7,6 +7,7 @@ that raises the same. What overflows does not raise: an int wraps at 64 bits, a 
 
 from __future__ import annotations
 
+import functools
 import operator
 from typing import Any
 
@@ -16,9 +17,10 @@ from dycl.frontend.elementwise import int_power
 from dycl.frontend.entries import entries_in, refuse_entries
 from dycl.frontend.operators.indexing import Indexing
 from dycl.frontend.operators.special_methods import operator_method
+from dycl.frontend.recorder import outside_modes
 from dycl.frontend.size_numbers import as_number
 from dycl.frontend.text import holds_data, printf_text
-from dycl.frontend.values import Number, known, python_arithmetic
+from dycl.frontend.values import Choice, Number, Unusable, known, python_arithmetic
 
 _DIVISIONS = {"Div": (operator.truediv, "/"), "FloorDiv": (operator.floordiv, "//"), "Mod": (operator.mod, "%")}
 _SHIFTS = {"LShift": (operator.lshift, "<<"), "RShift": (operator.rshift, ">>")}
@@ -36,6 +38,9 @@ _UNARY = {
     "UAdd": ("__pos__", operator.pos),
     "Invert": ("__invert__", operator.invert),
 }
+_OF_EITHER = {"Add": operator.add, "Sub": operator.sub, "Mult": operator.mul, "Div": operator.truediv}
+"""The operators that do the same with a number as with a tensor of it without dimensions; but see `Div` below."""
+
 _SETS = {"BitAnd": "intersection", "BitOr": "union", "BitXor": "symmetric_difference", "Sub": "difference"}
 """The methods of sets that operators stand for."""
 
@@ -59,11 +64,30 @@ def _refuse_complex() -> None:
     )
 
 
+def _is_number(value: Any) -> bool:
+    return kind_of(value) in (int, float)
+
+
+def _is_scalar_tensor(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.dim() == 0 and value.dtype != torch.bool
+
+
+def _like(value: Any) -> Any:
+    """A value of the kind of another, for which torch chooses the same dtypes."""
+    if not isinstance(value, torch.Tensor):
+        return kind_of(value)(0)
+    with outside_modes():
+        return torch.empty((1,) * value.dim(), dtype=value.dtype)
+
+
 class Arithmetic(Indexing):
     """Adds arithmetic that may raise."""
 
     def arithmetic(self, name: str, left: Any, right: Any) -> Any:
         """`left <op> right`."""
+        result = self._of_number_or_tensor(name, left, right)
+        if result is not NotImplemented:
+            return result
         left, right = known(left), known(right)
         result = self.special(name, left, right)
         if result is not NotImplemented:
@@ -97,6 +121,51 @@ class Arithmetic(Indexing):
                 right < 0 if is_shift else right == 0, lambda: function(kind_of(left)(1), -1 if is_shift else worst)
             )
         return python_arithmetic(left, right, function, symbol, right_is_checked=True)
+
+    def _of_number_or_tensor(self, name: str, left: Any, right: Any) -> Any:
+        """`left <op> right`, one of which is a number on some paths and a tensor without dimensions on others.
+
+        Such is a sum that begins with 0. With a tensor it gives the same tensor either way, if it is of the same dtype;
+        with another number it is again of the one kind or the other. So what follows is not traced for each.
+        """
+        if (type(left) is Unusable) == (type(right) is Unusable):
+            return NotImplemented
+        value, other = (left, right) if type(left) is Unusable else (right, left)
+        choice = Unusable.choice(value)
+        if choice is None or not all(_is_number(v) or _is_scalar_tensor(v) for v in choice.values):
+            return NotImplemented
+        if not any(map(_is_scalar_tensor, choice.values)) or self.control.which(choice) is not None:
+            return NotImplemented
+
+        def computed(operand: Any) -> Any:
+            return _OF_EITHER[name](*((operand, other) if value is left else (other, operand)))
+
+        if name in _PLAIN and name in _OF_EITHER and _is_number(other):
+            # On a path of another kind, a number has no value, and these raise for none.
+            results = tuple(map(computed, choice.values))
+            kinds = {v.dtype if isinstance(v, torch.Tensor) else kind_of(v) for v in results}
+            is_choice = len(kinds) == len(results)  # of which no two may be of one kind
+            return Unusable.with_choice(value, Choice(choice.tag, results)) if is_choice else NotImplemented
+        if name not in _OF_EITHER or not isinstance(other, torch.Tensor):
+            return NotImplemented
+        if name == "Div" and value is left:
+            return NotImplemented  # A number by a tensor is the tensor's reciprocal times it, rounded twice.
+        tensor = self._one_tensor(choice, other)
+        return NotImplemented if tensor is None else computed(tensor)
+
+    def _one_tensor(self, choice: Choice, other: torch.Tensor) -> torch.Tensor | None:
+        """A number or tensor as a tensor, where with another tensor it gives the same dtype whichever it is."""
+        dtypes = {torch.result_type(_like(other), _like(v)) for v in choice.values}
+        if len(dtypes) > 1:
+            return None
+        tensors = [v if _is_scalar_tensor(v) else Number.of(v).tensor for v in choice.values]
+        common = functools.reduce(torch.promote_types, (tensor.dtype for tensor in tensors))
+        *others, joined = (tensor.to(common) for tensor in tensors)
+        for index, tensor in enumerate(others):
+            holds = self.control.is_one_of(choice, [index])
+            joined = torch.where(Number.of(holds, bool).tensor, tensor, joined)
+        (dtype,) = dtypes
+        return joined if torch.result_type(_like(other), _like(joined)) == dtype else joined.to(dtype)
 
     def _of_sets(self, name: str, left: Any, right: Any) -> Any:
         """`left <op> right` of two sets, one of which holds keys that depend on data."""
