@@ -28,6 +28,7 @@ import frontend_syntax_cases  # noqa: F401
 import frontend_torch_cases  # noqa: F401
 import frontend_value_cases  # noqa: F401
 import frontend_with_cases  # noqa: F401
+import number_or_tensor_cases  # noqa: F401
 import pytest
 import ragged_cases  # noqa: F401 (registers its cases)
 import random_cases  # noqa: F401
@@ -35,6 +36,7 @@ import shared_object_cases  # noqa: F401 (registers its cases)
 import size_cases  # noqa: F401 (registers its cases)
 import size_condition_cases  # noqa: F401
 import small_size_cases  # noqa: F401
+import tensor_of_list_cases  # noqa: F401
 import torch
 from frontend_cases import CASES, EXPECTED_WARNINGS, SEED, Case, assert_same, generated_inputs, run_eager
 from torch import fx

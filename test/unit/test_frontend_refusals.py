@@ -127,6 +127,20 @@ def test_more_disagreements_than_specializations():
         import_program(forward, (X,), {}, Options(max_specializations=8))
 
 
+def test_a_list_of_many_lengths_is_refused_for_what_is_done_with_it():
+    def forward(x):
+        found = []
+        for v in x.tolist():
+            if v > 0:
+                found.append(v)
+        return x * len(list(itertools.combinations(found, 2)))
+
+    for options in (Options(max_specializations=2), Options(max_seconds=0)):
+        with pytest.raises(UnsupportedConstructError, match=r"its items have to be known one by one; use") as refused:
+            import_program(forward, (torch.ones(7),), {}, options)
+        assert refused.value.location.line == forward.__code__.co_firstlineno + 5
+
+
 def test_longer_than_paths_may_take():
     def forward(x):
         y = x if x.sum() > 0 else 1

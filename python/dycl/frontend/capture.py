@@ -73,6 +73,7 @@ from dycl.frontend.state_kinds import AttributeKinds, StateOfKinds, with_kinds
 from dycl.frontend.values import (
     Choice,
     DisagreementError,
+    LengthDisagreementError,
     Number,
     SharedObjectError,
     Unusable,
@@ -156,6 +157,9 @@ def _capture_in_turn(*arguments: Any) -> CapturedProgram:
     except StateError:
         raise  # It has been traced to its end, and no other way keeps what it changes.
     except DyclError as error:
+        is_of_rows = isinstance(error, UnsupportedConstructError) and not isinstance(error, DisagreementError)
+        if is_of_rows and isinstance(refusal, LengthDisagreementError):
+            raise  # It names what cannot be done with such a list, which can be written otherwise.
         if not isinstance(refusal, ManyLengthsError):
             raise refusal from None
         written = error if isinstance(error, SharedObjectError) else None

@@ -88,14 +88,15 @@ class Specialization(Branches):
             self._max_lengths -= 1
             if self._max_lengths < 0:
                 raise ManyLengthsError(error.construct, hint=error.hint, location=error.location) from error
+        kind = LengthDisagreementError if isinstance(error, LengthDisagreementError) else DisagreementError
         if time.process_time() > self.deadline:
-            raise DisagreementError(
+            raise kind(
                 error.construct,
                 hint=f"{error.hint}, or raise `Options.max_seconds`: compiling the paths apart takes longer than that",
                 location=error.location,
             ) from error
         if context.left == 0 or self._sides_traced > MAX_SIDES * self._max_specializations:
-            raise DisagreementError(
+            raise kind(
                 error.construct,
                 hint=f"{error.hint}, or raise `Options.max_specializations`: the paths are compiled apart "
                 f"{self._max_specializations} times at most, with {MAX_SIDES} sides of conditions each",
