@@ -57,6 +57,9 @@ _LITTLE_WORK = 300
 _MAX_DEPTH = 40
 """How far ops are followed."""
 
+_DTYPE = "dtype of facts"
+"""Where it is in the meta of a node."""
+
 _MAX_ROUNDS = 3
 """How often the conditions are read: a later one may say more of what an earlier one was made of."""
 
@@ -68,6 +71,13 @@ class Budget:
         self.left = _MAX_TOTAL
 
         self._made_of: dict[fx.Node, set[fx.Node]] = {}
+        self._sides: dict[fx.Node, tuple[object, dict[int, object]] | None] = {}
+
+    def sides(self, node: fx.Node) -> tuple[object, dict[int, object]] | None:
+        """See `_sides`."""
+        if node not in self._sides:
+            self._sides[node] = _sides(node)
+        return self._sides[node]
 
     def of_question(self) -> int:
         return _MAX_WORK if self.left > 0 else _LITTLE_WORK
@@ -158,7 +168,7 @@ class Facts:
     def _undecided(self, node: object) -> fx.Node | None:
         """The first condition that is open of those that a number depends on."""
         while isinstance(node, fx.Node):
-            sides = _sides(node)
+            sides = self._budget.sides(node)
             if sides is None:
                 return None
             condition, values = sides
@@ -212,7 +222,7 @@ class Facts:
             return frozenset(x | y for x in a for y in b)
         if target in _EQUAL:
             return self._compare(node)
-        sides = _sides(node)
+        sides = self._budget.sides(node)
         if sides is None:
             return None
         condition, values = sides
@@ -241,6 +251,9 @@ class Facts:
         """Notes that a value is one of those allowed."""
         if not isinstance(node, fx.Node) or not _is_whole(node) or self._depth >= _MAX_DEPTH:
             return
+        if self._work[0] <= 0:
+            return
+        self._work[0] -= 1
         possible = self._possible(node)
         rest = allowed if possible is None else allowed & possible
         if not rest:
@@ -295,7 +308,7 @@ class Facts:
 
     def _narrow_sides(self, node: fx.Node, rest: Values) -> None:
         """Of a branch or a select, one side of which cannot give what the result is, the other was taken."""
-        sides = _sides(node)
+        sides = self._budget.sides(node)
         if sides is None:
             return
         condition, values = sides
@@ -334,10 +347,18 @@ def _source(value: Any) -> object:
         value = value.args[0]
 
 
+def _dtype(node: fx.Node) -> torch.dtype | None:
+    """That of a tensor, noted at the node: while a program is recorded, an attribute of a tensor takes microseconds."""
+    if _DTYPE not in node.meta:
+        value = node.meta.get("val")
+        node.meta[_DTYPE] = value.dtype if isinstance(value, torch.Tensor) else None
+    return node.meta[_DTYPE]
+
+
 def _is_whole(node: fx.Node) -> bool:
     """Whether it is a bool or an int: what is said here of equality and truth does not hold for others."""
-    value = node.meta.get("val")
-    return isinstance(value, torch.Tensor) and not (value.is_floating_point() or value.is_complex())
+    dtype = _dtype(node)
+    return dtype is not None and not (dtype.is_floating_point or dtype.is_complex)
 
 
 def _is_logical(node: fx.Node) -> bool:
@@ -346,8 +367,7 @@ def _is_logical(node: fx.Node) -> bool:
 
 
 def _is_bool(node: fx.Node) -> bool:
-    value = node.meta.get("val")
-    return isinstance(value, torch.Tensor) and value.dtype == torch.bool
+    return _dtype(node) is torch.bool
 
 
 def _sides(node: fx.Node) -> tuple[object, dict[int, object]] | None:
