@@ -135,7 +135,7 @@ def test_a_list_of_many_lengths_is_refused_for_what_is_done_with_it():
                 found.append(v)
         return x * len(list(itertools.combinations(found, 2)))
 
-    for options in (Options(max_specializations=2), Options(max_seconds=0)):
+    for options in (Options(max_specializations=2), Options(max_specializations=6), Options(max_seconds=0)):
         with pytest.raises(UnsupportedConstructError, match=r"its items have to be known one by one; use") as refused:
             import_program(forward, (torch.ones(7),), {}, options)
         assert refused.value.location.line == forward.__code__.co_firstlineno + 5

@@ -157,18 +157,20 @@ def _capture_in_turn(*arguments: Any) -> CapturedProgram:
     except StateError:
         raise  # It has been traced to its end, and no other way keeps what it changes.
     except DyclError as error:
-        is_of_rows = isinstance(error, UnsupportedConstructError) and not isinstance(error, DisagreementError)
-        if is_of_rows and isinstance(refusal, LengthDisagreementError):
-            raise  # It names what cannot be done with such a list, which can be written otherwise.
-        if not isinstance(refusal, ManyLengthsError):
-            raise refusal from None
-        written = error if isinstance(error, SharedObjectError) else None
+        of_rows = error
+    if not isinstance(refusal, ManyLengthsError):
+        raise _clearer(refusal, of_rows) from None
     try:
         return _capture(*arguments)
-    except DisagreementError:
-        if written is not None:
-            raise written from None  # Without the write, the list could be of any length.
-        raise
+    except DisagreementError as error:
+        # Without a write to an item, the list could be of any length.
+        raise (of_rows if isinstance(of_rows, SharedObjectError) else _clearer(error, of_rows)) from None
+
+
+def _clearer(refusal: DisagreementError, of_rows: DyclError) -> DyclError:
+    """Why a program is refused: for what is done with a list of any length, rather than for having several lengths."""
+    is_use = isinstance(of_rows, UnsupportedConstructError) and not isinstance(of_rows, DisagreementError)
+    return of_rows if is_use and isinstance(refusal, LengthDisagreementError) else refusal
 
 
 def _capture(
