@@ -113,10 +113,24 @@ def test_small_literals_stand_in_the_ir_and_large_ones_in_the_archive():
         assert f"arith.constant dense<{constant}>" in imported.mlir
 
 
-@pytest.mark.parametrize("array", [np.zeros(65, np.float32), np.zeros(0), np.zeros(2, np.complex64), np.uint8(1)])
+@pytest.mark.parametrize("array", [np.zeros(65, np.float32), np.zeros(2, np.complex64), np.uint8(1)])
 def test_what_does_not_stand_in_the_ir(array):
     assert can_inline(np.zeros(64, np.float32))
     assert not can_inline(array)
+
+
+def test_constants_and_weights_without_elements_stand_in_the_ir():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("none", torch.zeros(0, 3, dtype=torch.uint8))
+
+        def forward(self, x):
+            return (self.none, torch.zeros(2, 0)) if x.sum() > 0 else (self.none + 1, torch.ones(2, 0))
+
+    imported = import_program(Net(), (torch.zeros(3),))
+    assert not imported.parameters
+    assert imported.mlir.count("arith.constant dense<> : tensor<0x3xi8>") == 1
 
 
 def test_weights_are_made_when_they_are_read():
