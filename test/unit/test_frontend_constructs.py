@@ -142,6 +142,7 @@ def test_captured_program_decides_as_observed_in_eager(captured: tuple[Case, Cap
         *("by_name", "by_other_name", "by_two_conditions", "finds_an_object", "finds_twice", "finds_or_makes"),
         *("optional_pair", "optional_list_item", "flag_of_what_was_made", "one_of_two_flags", "truth_of_ints"),
         *("helper_gives_sizes", "size_on_one_side", "speech_segments", "kept_pairs", "two_lists"),
+        *("sum_of_some_rows", "offset_of_what_came_before", "sum_of_scalars"),
     ],
 )
 def test_nothing_is_taken_apart_where_a_condition_tells(name: str) -> None:

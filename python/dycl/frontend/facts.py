@@ -249,9 +249,7 @@ class Facts:
 
     def _narrow(self, node: object, allowed: Values) -> None:
         """Notes that a value is one of those allowed."""
-        if not isinstance(node, fx.Node) or not _is_whole(node) or self._depth >= _MAX_DEPTH:
-            return
-        if self._work[0] <= 0:
+        if self._work[0] <= 0 or self._depth >= _MAX_DEPTH or not isinstance(node, fx.Node) or not _is_whole(node):
             return
         self._work[0] -= 1
         possible = self._possible(node)

@@ -39,7 +39,7 @@ _UNARY = {
     "Invert": ("__invert__", operator.invert),
 }
 _OF_EITHER = {"Add": operator.add, "Sub": operator.sub, "Mult": operator.mul, "Div": operator.truediv}
-"""The operators that do the same with a number as with a tensor of it without dimensions; but see `Div` below."""
+"""The operators that do the same with a number as with a tensor of it without dimensions; `Div` only as the divisor."""
 
 _SETS = {"BitAnd": "intersection", "BitOr": "union", "BitXor": "symmetric_difference", "Sub": "difference"}
 """The methods of sets that operators stand for."""
@@ -128,9 +128,12 @@ class Arithmetic(Indexing):
         Such is a sum that begins with 0. With a tensor it gives the same tensor either way, if it is of the same dtype;
         with another number it is again of the one kind or the other. So what follows is not traced for each.
         """
-        if (type(left) is Unusable) == (type(right) is Unusable):
+        if name not in _OF_EITHER or (type(left) is Unusable) == (type(right) is Unusable):
             return NotImplemented
         value, other = (left, right) if type(left) is Unusable else (right, left)
+        if name == "Div" and (value is left or _is_number(other)):
+            # A number by a tensor is the tensor's reciprocal times it, rounded twice. By a number, Python may raise.
+            return NotImplemented
         choice = Unusable.choice(value)
         if choice is None or not all(_is_number(v) or _is_scalar_tensor(v) for v in choice.values):
             return NotImplemented
@@ -140,17 +143,13 @@ class Arithmetic(Indexing):
         def computed(operand: Any) -> Any:
             return _OF_EITHER[name](*((operand, other) if value is left else (other, operand)))
 
-        if name in _PLAIN and name in _OF_EITHER and _is_number(other):
+        if _is_number(other):
             # On a path of another kind, a number has no value, and these raise for none.
             results = tuple(map(computed, choice.values))
             kinds = {v.dtype if isinstance(v, torch.Tensor) else kind_of(v) for v in results}
             is_choice = len(kinds) == len(results)  # of which no two may be of one kind
             return Unusable.with_choice(value, Choice(choice.tag, results)) if is_choice else NotImplemented
-        if name not in _OF_EITHER or not isinstance(other, torch.Tensor):
-            return NotImplemented
-        if name == "Div" and value is left:
-            return NotImplemented  # A number by a tensor is the tensor's reciprocal times it, rounded twice.
-        tensor = self._one_tensor(choice, other)
+        tensor = self._one_tensor(choice, other) if isinstance(other, torch.Tensor) else None
         return NotImplemented if tensor is None else computed(tensor)
 
     def _one_tensor(self, choice: Choice, other: torch.Tensor) -> torch.Tensor | None:

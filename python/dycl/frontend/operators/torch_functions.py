@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch.distributions import kl, kl_divergence
+from torch.utils import _pytree as pytree
 
 from dycl.errors import UnsupportedConstructError
 from dycl.frontend.bounds import folded, trusted
@@ -97,13 +98,9 @@ def _with_joined_rows(data: Any) -> Any:
     return rows
 
 
-def _leaves(data: Any) -> list[Any]:
-    return [leaf for value in data for leaf in _leaves(value)] if isinstance(data, list) else [data]
-
-
 def _dtypes(data: Any) -> Iterator[torch.dtype]:
     """What each number in nested lists contributes to the dtype of a tensor of them."""
-    for leaf in _leaves(data):
+    for leaf in pytree.tree_leaves(data, is_leaf=lambda v: isinstance(v, Number)):
         if isinstance(leaf, Rows):
             yield from (PYTHON_DTYPES[kind]() for kind in leaf.form[1] if isinstance(kind, type))
         else:
